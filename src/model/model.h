@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What Trailhold knows about each kind of evidence, as data: tables, sources, schemas. The tables are in tables.def,
+ * sources.def and schemas/NAME.def; the functions here answer questions about one record's bytes.
+ *
+ * All answers are pure functions of the record's bytes and its layout: whatever order things arrive in, and whoever
+ * asks, a record has the same time, day and identity. */
+#ifndef TH_MODEL_MODEL_H
+#define TH_MODEL_MODEL_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/slice.h"
+
+typedef enum th_table_id {
+#define TABLE(id, name, identity, format) TH_TABLE_##name = id,
+#include "model/tables.def"
+#undef TABLE
+} th_table_id;
+
+typedef enum th_identity_kind { TH_IDENTITY_EVENT, TH_IDENTITY_VERSION, TH_IDENTITY_POSITION, TH_IDENTITY_NONE } th_identity_kind;
+typedef enum th_record_format { TH_RECORD_JSON, TH_RECORD_LINE, TH_RECORD_BINARY } th_record_format;
+
+/* A column kept apart from the record so that scans need not parse: where it comes from and how it is held. */
+typedef enum th_stored_kind {
+    TH_STORED_TEXT, /* decoded string, or raw JSON text for anything else; absent and null are NULL */
+    TH_STORED_TIME, /* ISO 8601 text as microseconds; only where formatting gives the text back, else kept as text */
+    TH_STORED_INT   /* canonical integer text as int64, else kept as text */
+} th_stored_kind;
+typedef struct th_stored_column {
+    const char *path; /* dotted member path into the record, key case as written; LINE: field name of the layout */
+    th_stored_kind kind;
+} th_stored_column;
+
+typedef struct th_stored_table {
+    th_table_id id;
+    const char *name;
+    th_identity_kind identity;
+    th_record_format format;
+    const th_stored_column *columns; /* order is part of the stored format: append only */
+    uint32_t column_count;
+} th_stored_table;
+
+/* NULL when there is none. */
+const th_stored_table *th_model_table(uint32_t id);
+const th_stored_table *th_model_table_by_name(const char *name);
+/* All tables in id order; *count of them. */
+const th_stored_table *th_model_tables(size_t *count);
+
+/* Event time of a record, us since 1970 UTC; false when it has none that can be used (then the day is undated).
+ * layout: field names of a LINE record, blank-separated; empty otherwise. */
+bool th_model_time(const th_stored_table *table, th_slice record, th_slice layout, int64_t *us);
+/* Day of an event time: undated before 1990 or after 2200. */
+int32_t th_model_day(bool has_time, int64_t us);
+/* Identity of a record as bytes (unambiguous: fields with their lengths), appended to out. content and ordinal serve
+ * POSITION. False when the source's identity fields are missing: the identity is then the record's SHA-256 (EVENT,
+ * VERSION). Nothing is appended for NONE. */
+bool th_model_identity(const th_stored_table *table, th_slice record, th_slice layout, const uint8_t content[32],
+                       uint64_t ordinal, th_buf *out);
+/* Account that a record belongs to (retention classes, limits); empty when unknown. */
+th_slice th_model_account(const th_stored_table *table, th_slice record, th_slice layout);
+
+/* A SQL schema over a stored table. Types are texts in Trino's spelling; engine/ turns them into types. */
+typedef struct th_schema_column {
+    const char *name; /* lower case */
+    const char *type; /* "varchar", "row(type varchar, ...)", ... */
+    const char *path; /* dotted path into the record, "" for a column that engine/ computes (hidden columns) */
+    bool json_text;   /* varchar that holds the raw JSON of an object or array */
+} th_schema_column;
+typedef enum th_row_set {
+    TH_ROWS_SHOWN,      /* one variant an identity */
+    TH_ROWS_COPIES,     /* all variants */
+    TH_ROWS_DELIVERIES, /* one row a delivered copy */
+    TH_ROWS_CURRENT,    /* latest row a key: findings */
+    TH_ROWS_ALL
+} th_row_set;
+typedef struct th_schema {
+    const char *name; /* as SQL names the table */
+    th_table_id table;
+    th_row_set rows;
+    const th_schema_column *columns;
+    uint32_t column_count;
+    const char *comment;
+} th_schema;
+const th_schema *th_model_schemas(size_t *count);
+/* A row type's field names equal the JSON keys but for case; where they differ (ARN -> arn is case only) a schema
+ * says "field=Key" pairs here: NULL when the key is the same without case. */
+const char *th_schema_field_key(const th_schema *schema, const char *column, const char *dotted_field);
+
+/* AWS's object keys: what the name of a delivered object says. All slices borrow from name; empty = not said. */
+typedef struct th_object_key {
+    th_slice bucket, prefix, organisation, account, folder, region; /* folder: CloudTrail, CloudTrail-Digest, Config, ... */
+    int32_t day;                                                    /* delivery day or TH_DAY_UNDATED */
+    th_slice file;
+} th_object_key;
+/* name: path or s3://bucket/key. True when it has AWS's AWSLogs layout. */
+bool th_model_parse_key(th_slice name, th_object_key *out);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * An immutable run of rows of one stored table, compressed; the image is position independent: it knows neither day,
+ * sequence, nor log position (store/ keeps those beside it). Layout: docs/FORMAT.md.
+ *
+ * Every record comes back byte for byte. Threads: an open segment may be read from any thread. */
+#ifndef TH_SEGMENT_SEGMENT_H
+#define TH_SEGMENT_SEGMENT_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/hash.h"
+#include "model/model.h"
+
+typedef struct th_segment_builder th_segment_builder;
+
+/* NULL: no memory. budget may be NULL. */
+th_segment_builder *th_segment_builder_new(const th_stored_table *table, th_budget *budget);
+void th_segment_builder_free(th_segment_builder *builder); /* accepts NULL */
+/* Append a row. layout: see model.h. time_us: the event time, has_time false = none. Copies what it needs.
+ * TH_ELIMIT: full (TH_SEGMENT_ROWS_MAX rows or TH_SEGMENT_RAW_MAX bytes; a first row always fits up to the record limit). */
+TH_MUST_CHECK th_err th_segment_builder_add(th_segment_builder *builder, th_slice record, th_slice layout, bool has_time,
+                                            int64_t time_us);
+uint32_t th_segment_builder_rows(const th_segment_builder *builder);
+uint64_t th_segment_builder_bytes(const th_segment_builder *builder); /* raw record bytes so far */
+/* Append the image to out; the builder is empty again afterwards. */
+TH_MUST_CHECK th_err th_segment_builder_finish(th_segment_builder *builder, th_buf *out);
+
+typedef struct th_segment th_segment;
+
+/* Check and open the image. Borrows bytes until th_segment_close. The directory's checksum and all offsets are checked
+ * here, once; later calls trust them. TH_ECORRUPT, TH_EVERSION (written by a newer version), TH_ENOMEM. */
+TH_MUST_CHECK th_err th_segment_open(th_slice image, th_segment **out, th_diag *diag);
+void th_segment_close(th_segment *segment); /* accepts NULL */
+uint32_t th_segment_rows(const th_segment *segment);
+uint64_t th_segment_raw_bytes(const th_segment *segment);
+/* False when no row has a time. Both inclusive, us. */
+bool th_segment_times(const th_segment *segment, int64_t *first_us, int64_t *last_us);
+
+/* Exact bytes of rows [begin, begin + count), in the arena: out[count]. TH_ECORRUPT, TH_ELIMIT. */
+TH_MUST_CHECK th_err th_segment_records(const th_segment *segment, uint32_t begin, uint32_t count, th_arena *arena,
+                                        th_slice *out);
+/* Layout of a row (empty for JSON). Borrowed from the image or the segment. */
+th_slice th_segment_layout(const th_segment *segment, uint32_t row);
+
+/* Values of one path for rows [begin, begin + count). A path is found among the stored columns (then nothing else is
+ * read), else taken from the records; bytes_read grows by the stored bytes that were touched.
+ * Values are: kind per row NONE (absent), NULL, or text: decoded text of strings, raw JSON of all else.
+ * When the column is held as a dictionary, codes and dictionary are set (dictionary holds distinct values, entry kinds
+ * in kinds); else values and kinds have a value a row. */
+typedef enum th_cell_kind { TH_CELL_ABSENT, TH_CELL_NULL, TH_CELL_STRING, TH_CELL_JSON } th_cell_kind;
+typedef struct th_segment_column {
+    uint32_t value_count; /* of values and kinds: rows, or dictionary entries */
+    const th_slice *values;
+    const uint8_t *kinds;  /* th_cell_kind */
+    const uint32_t *codes; /* a row each, or NULL */
+} th_segment_column;
+TH_MUST_CHECK th_err th_segment_read_column(const th_segment *segment, const char *path, uint32_t begin, uint32_t count,
+                                            th_arena *arena, th_segment_column *out, uint64_t *bytes_read);
+/* Event times of rows in us; INT64_MIN where there is none. */
+TH_MUST_CHECK th_err th_segment_read_times(const th_segment *segment, uint32_t begin, uint32_t count, th_arena *arena,
+                                           int64_t *out);
+/* Smallest and largest text of a stored column, or false when the path is not stored or has no text. Borrowed. */
+bool th_segment_zone(const th_segment *segment, const char *path, th_slice *min, th_slice *max);
+/* Can any row's text at path equal value? False only when certainly none does. */
+bool th_segment_may_equal(const th_segment *segment, const char *path, th_slice value);
+/* Decode everything and compare with the checksums inside. TH_ECORRUPT with the place in diag. */
+TH_MUST_CHECK th_err th_segment_verify(const th_segment *segment, th_diag *diag);
+
+#endif
