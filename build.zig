@@ -1,0 +1,493 @@
+// SPDX-License-Identifier: Apache-2.0
+// The build: the module table (which folder has which sources and may include which), the plugins, and the steps.
+// Set-up and the daily commands are in ./dev; how to use both is in docs/HACKING.md.
+const std = @import("std");
+const builtin = @import("builtin");
+
+comptime {
+    if (!std.mem.eql(u8, builtin.zig_version_string, "0.16.0"))
+        @compileError("Trailhold is built with Zig 0.16.0; ./dev installs it as .tools/zig");
+}
+
+/// A folder of C sources. `includes` are the modules whose headers it may include; layers point down only.
+/// `libs` are Debian's shared libraries. `fetched` are sources that ./dev fetched, compiled without our warnings.
+const Module = struct {
+    name: []const u8,
+    dir: []const u8,
+    includes: []const []const u8,
+    libs: []const []const u8 = &.{},
+    files: []const []const u8,
+    fetched: []const []const u8 = &.{},
+    fetched_dir: []const u8 = "",
+};
+
+const modules = [_]Module{
+    .{
+        .name = "base",
+        .dir = "src/base",
+        .includes = &.{},
+        .libs = &.{ "crypto", "xxhash" },
+        .files = &.{ "arena.c", "assert.c", "budget.c", "buf.c", "err.c", "hash.c", "log.c", "map.c", "merkle.c", "slice.c", "time.c" },
+    },
+    .{
+        .name = "os",
+        .dir = "src/os",
+        .includes = &.{"base"},
+        .files = &.{ "call.c", "clock.c", "failpoint.c", "fake.c", "file.c", "folder.c", "machine.c", "process.c", "thread.c" },
+    },
+    .{
+        .name = "json",
+        .dir = "src/json",
+        .includes = &.{"base"},
+        .files = &.{ "quote.c", "read.c", "scan.c", "value.c", "write.c" },
+    },
+    .{
+        .name = "model",
+        .dir = "src/model",
+        .includes = &.{ "base", "json" },
+        .files = &.{},
+    },
+    .{
+        .name = "segment",
+        .dir = "src/segment",
+        .includes = &.{ "base", "json", "model" },
+        .libs = &.{"lz4"},
+        .files = &.{},
+    },
+    .{
+        .name = "store",
+        .dir = "src/store",
+        .includes = &.{ "base", "os", "json", "model", "segment" },
+        .libs = &.{ "lmdb", "crypto" },
+        .files = &.{},
+    },
+    .{
+        .name = "ingest",
+        .dir = "src/ingest",
+        .includes = &.{ "base", "os", "json", "model", "segment", "store" },
+        .libs = &.{ "isal", "z" },
+        .files = &.{},
+    },
+    .{
+        .name = "query",
+        .dir = "query",
+        .includes = &.{ "base", "json" },
+        .libs = &.{"pcre2-8"},
+        .files = &.{},
+    },
+    .{
+        .name = "proof",
+        .dir = "src/proof",
+        .includes = &.{ "base", "os", "json", "model", "store" },
+        .libs = &.{"crypto"},
+        .files = &.{},
+    },
+    .{
+        .name = "finding",
+        .dir = "src/finding",
+        .includes = &.{ "base", "os", "json", "model", "store" },
+        .files = &.{},
+    },
+    .{
+        .name = "engine",
+        .dir = "src/engine",
+        .includes = &.{ "base", "os", "json", "model", "segment", "store", "ingest", "query", "finding" },
+        .files = &.{},
+    },
+    .{
+        .name = "plugin",
+        .dir = "src/plugin",
+        .includes = &.{ "base", "os", "json", "model", "segment", "store", "query", "finding", "engine", "sdk" },
+        .files = &.{},
+    },
+    .{
+        .name = "net",
+        .dir = "src/net",
+        .includes = &.{ "base", "os", "json", "model", "store", "ingest", "query", "engine", "plugin", "finding", "proof" },
+        .libs = &.{ "uv", "ssl", "crypto" },
+        .files = &.{},
+        .fetched_dir = ".tools/llhttp",
+        .fetched = &.{ "api.c", "http.c", "llhttp.c" },
+    },
+    .{
+        .name = "cmd",
+        .dir = "src/cmd",
+        .includes = &.{ "base", "os", "json", "model", "segment", "store", "ingest", "query", "proof", "finding", "plugin", "engine", "net" },
+        .libs = &.{"edit"},
+        .files = &.{},
+    },
+    .{
+        .name = "main",
+        .dir = "src",
+        .includes = &.{ "base", "cmd" },
+        .files = &.{"main.c"},
+    },
+    // The plugin ABI: headers only. Plugins see nothing else of ours.
+    .{
+        .name = "sdk",
+        .dir = "plugins/sdk",
+        .includes = &.{},
+        .files = &.{},
+    },
+};
+
+/// Each becomes zig-out/plugins/NAME.so; its SHA-256 is compiled into the program.
+const Plugin = struct {
+    name: []const u8,
+    files: []const []const u8,
+};
+
+const plugins = [_]Plugin{};
+
+const c_flags = [_][]const u8{
+    "-std=c17",
+    "-D_GNU_SOURCE",
+    "-Wall",
+    "-Wextra",
+    "-Wshadow",
+    "-Wconversion",
+    "-Wvla",
+    "-Wstrict-prototypes",
+    "-Werror",
+    "-fvisibility=hidden",
+    "-fno-strict-aliasing",
+};
+const release_flags = c_flags ++ [_][]const u8{ "-O2", "-D_FORTIFY_SOURCE=2", "-fno-omit-frame-pointer" };
+const debug_flags = c_flags ++ [_][]const u8{ "-DTH_SLOW_CHECKS", "-fno-omit-frame-pointer" };
+const fetched_flags = [_][]const u8{ "-w", "-fvisibility=hidden" };
+
+/// One way to compile the modules: the program's (release, hardened) or the tests' (debug, UBSan, slow checks).
+const Variant = struct {
+    b: *std.Build,
+    target: std.Build.ResolvedTarget,
+    optimize: std.builtin.OptimizeMode,
+    pinned: ?std.Build.LazyPath = null,
+    libs: [modules.len]?*std.Build.Step.Compile = @splat(null),
+
+    fn debug(v: *const Variant) bool {
+        return v.optimize == .Debug;
+    }
+
+    fn flags(v: *const Variant) []const []const u8 {
+        return if (v.debug()) &debug_flags else &release_flags;
+    }
+
+    fn newModule(v: *const Variant, pic: bool) *std.Build.Module {
+        const m = v.b.createModule(.{
+            .target = v.target,
+            .optimize = v.optimize,
+            .link_libc = true,
+            .pic = pic,
+            .sanitize_c = if (v.debug()) .full else .off,
+            .stack_protector = true,
+            .omit_frame_pointer = false,
+            .unwind_tables = .async,
+        });
+        m.addIncludePath(v.b.path("src"));
+        m.addIncludePath(v.b.path("."));
+        // For the libraries' headers. After Zig's own, so that libc's headers are always Zig's.
+        m.addAfterIncludePath(.{ .cwd_relative = "/usr/include" });
+        m.addAfterIncludePath(.{ .cwd_relative = v.b.fmt("/usr/include/{s}-linux-gnu", .{@tagName(v.target.result.cpu.arch)}) });
+        return m;
+    }
+
+    /// The static library of one module; null while it has no sources.
+    fn library(v: *Variant, index: usize) ?*std.Build.Step.Compile {
+        const spec = modules[index];
+        if (v.libs[index] == null and spec.files.len > 0) {
+            const m = v.newModule(true);
+            m.addCSourceFiles(.{ .root = v.b.path(spec.dir), .files = spec.files, .flags = v.flags() });
+            if (spec.fetched.len > 0) {
+                m.addSystemIncludePath(v.b.path(spec.fetched_dir));
+                m.addCSourceFiles(.{ .root = v.b.path(spec.fetched_dir), .files = spec.fetched, .flags = &fetched_flags });
+            }
+            if (std.mem.eql(u8, spec.name, "plugin")) {
+                if (v.pinned) |file| m.addCSourceFile(.{ .file = file, .flags = v.flags() });
+            }
+            v.libs[index] = v.b.addLibrary(.{
+                .name = v.b.fmt("th_{s}", .{spec.name}),
+                .linkage = .static,
+                .root_module = m,
+            });
+        }
+        return v.libs[index];
+    }
+
+    fn linkClosure(v: *Variant, m: *std.Build.Module, index: usize) void {
+        const closure = closureOf(index);
+        for (0..modules.len) |i| {
+            if (closure[i]) if (v.library(i)) |lib| m.linkLibrary(lib);
+        }
+        linkSystem(m, index);
+    }
+
+    /// A program of one C file over a module and what lies below it.
+    fn program(v: *Variant, name: []const u8, files: []const []const u8, index: usize) *std.Build.Step.Compile {
+        const m = v.newModule(true);
+        m.addCSourceFiles(.{ .files = files, .flags = v.flags() });
+        v.linkClosure(m, index);
+        const exe = v.b.addExecutable(.{ .name = name, .root_module = m });
+        exe.pie = true;
+        return exe;
+    }
+};
+
+fn linkSystem(m: *std.Build.Module, index: usize) void {
+    const closure = closureOf(index);
+    var seen: std.StringHashMapUnmanaged(void) = .empty;
+    for (0..modules.len) |i| {
+        if (!closure[i]) continue;
+        for (modules[i].libs) |lib| {
+            const entry = seen.getOrPut(m.owner.allocator, lib) catch @panic("OOM");
+            if (!entry.found_existing) m.linkSystemLibrary(lib, .{ .use_pkg_config = .no });
+        }
+    }
+}
+
+fn indexOf(name: []const u8) ?usize {
+    for (modules, 0..) |m, i| if (std.mem.eql(u8, m.name, name)) return i;
+    return null;
+}
+
+/// The module itself and all below it.
+fn closureOf(index: usize) [modules.len]bool {
+    var closure: [modules.len]bool = @splat(false);
+    mark(&closure, index);
+    return closure;
+}
+
+fn mark(closure: *[modules.len]bool, index: usize) void {
+    if (closure[index]) return;
+    closure[index] = true;
+    for (modules[index].includes) |name| {
+        mark(closure, indexOf(name) orelse std.debug.panic("build.zig: module '{s}' includes unknown '{s}'", .{ modules[index].name, name }));
+    }
+}
+
+fn exists(b: *std.Build, path: []const u8) bool {
+    b.build_root.handle.access(b.graph.io, path, .{}) catch return false;
+    return true;
+}
+
+/// Names (without `.c`) of the C files of a folder, sorted; none when the folder is missing.
+fn sourcesIn(b: *std.Build, path: []const u8) []const []const u8 {
+    const io = b.graph.io;
+    var names: std.ArrayList([]const u8) = .empty;
+    var dir = b.build_root.handle.openDir(io, path, .{ .iterate = true }) catch return &.{};
+    defer dir.close(io);
+    var it = dir.iterate();
+    while (it.next(io) catch null) |entry| {
+        if (entry.kind != .file or !std.mem.endsWith(u8, entry.name, ".c")) continue;
+        names.append(b.allocator, b.dupe(entry.name[0 .. entry.name.len - 2])) catch @panic("OOM");
+    }
+    std.mem.sort([]const u8, names.items, {}, struct {
+        fn less(_: void, x: []const u8, y: []const u8) bool {
+            return std.mem.lessThan(u8, x, y);
+        }
+    }.less);
+    return names.items;
+}
+
+/// tests/unit/MODULE_topic.c tests MODULE.
+fn moduleOfTest(name: []const u8) ?usize {
+    const end = std.mem.indexOfScalar(u8, name, '_') orelse name.len;
+    return indexOf(name[0..end]);
+}
+
+/// A fuzz target names the module it needs: a line with `fuzz-module: NAME`.
+fn moduleOfFuzz(b: *std.Build, name: []const u8) ?usize {
+    const path = b.fmt("fuzz/{s}.c", .{name});
+    const text = b.build_root.handle.readFileAlloc(b.graph.io, path, b.allocator, .limited(1 << 20)) catch return null;
+    const key = "fuzz-module:";
+    const at = std.mem.indexOf(u8, text, key) orelse return null;
+    const rest = std.mem.trimStart(u8, text[at + key.len ..], " ");
+    const end = std.mem.indexOfNone(u8, rest, "abcdefghijklmnopqrstuvwxyz") orelse rest.len;
+    return indexOf(rest[0..end]);
+}
+
+/// What the scripts under tests/ and fuzz/ need to know, so that this file stays the only list.
+const Sources = struct {
+    const ModuleOut = struct {
+        name: []const u8,
+        dir: []const u8,
+        includes: []const []const u8,
+        libs: []const []const u8,
+        files: []const []const u8,
+        fetched: []const []const u8,
+        fetched_dir: []const u8,
+        closure: []const []const u8,
+    };
+    const ProgramOut = struct { name: []const u8, file: []const u8, module: []const u8 };
+
+    flags: []const []const u8,
+    modules: []const ModuleOut,
+    plugins: []const Plugin,
+    tests: []const ProgramOut,
+    fuzz: []const ProgramOut,
+};
+
+fn sourcesJson(b: *std.Build, tests: []const []const u8, fuzz: []const []const u8) []const u8 {
+    var mods: std.ArrayList(Sources.ModuleOut) = .empty;
+    for (modules, 0..) |m, i| {
+        var names: std.ArrayList([]const u8) = .empty;
+        const closure = closureOf(i);
+        for (modules, 0..) |below, k| if (closure[k]) names.append(b.allocator, below.name) catch @panic("OOM");
+        mods.append(b.allocator, .{
+            .name = m.name,
+            .dir = m.dir,
+            .includes = m.includes,
+            .libs = m.libs,
+            .files = m.files,
+            .fetched = m.fetched,
+            .fetched_dir = m.fetched_dir,
+            .closure = names.items,
+        }) catch @panic("OOM");
+    }
+    var test_list: std.ArrayList(Sources.ProgramOut) = .empty;
+    for (tests) |name| test_list.append(b.allocator, .{
+        .name = name,
+        .file = b.fmt("tests/unit/{s}.c", .{name}),
+        .module = if (moduleOfTest(name)) |i| modules[i].name else "",
+    }) catch @panic("OOM");
+    var fuzz_list: std.ArrayList(Sources.ProgramOut) = .empty;
+    for (fuzz) |name| fuzz_list.append(b.allocator, .{
+        .name = name,
+        .file = b.fmt("fuzz/{s}.c", .{name}),
+        .module = if (moduleOfFuzz(b, name)) |i| modules[i].name else "",
+    }) catch @panic("OOM");
+    const all: Sources = .{
+        .flags = &c_flags,
+        .modules = mods.items,
+        .plugins = &plugins,
+        .tests = test_list.items,
+        .fuzz = fuzz_list.items,
+    };
+    return b.fmt("{f}\n", .{std.json.fmt(all, .{ .whitespace = .indent_1 })});
+}
+
+/// Turns the built plugins into the C table that src/plugin/pinned.h declares.
+const pin_script =
+    \\printf '/* Made by build.zig: SHA-256 of our own plugins. */\n#include "plugin/pinned.h"\n'
+    \\printf 'const th_pinned_plugin th_pinned_plugins[] = {\n'
+    \\count=0
+    \\while [ $# -gt 1 ]; do
+    \\  bytes=$(sha256sum <"$2" | cut -c1-64 | sed 's/../0x&,/g')
+    \\  printf '    {"%s", {%s}},\n' "$1" "$bytes"
+    \\  count=$((count + 1)); shift 2
+    \\done
+    \\[ $count -gt 0 ] || printf '    {"", {0}},\n'
+    \\printf '};\nconst size_t th_pinned_plugin_count = %d;\n' $count
+;
+
+const BuiltPlugins = struct { step: *std.Build.Step, pinned: ?std.Build.LazyPath };
+
+fn addPlugins(b: *std.Build, v: *const Variant) BuiltPlugins {
+    const step = b.step("plugins", "Build zig-out/plugins/NAME.so");
+    const pin = b.addSystemCommand(&.{ "sh", "-c", pin_script, "pin" });
+    for (plugins) |p| {
+        const m = b.createModule(.{
+            .target = v.target,
+            .optimize = v.optimize,
+            .link_libc = true,
+            .pic = true,
+            .sanitize_c = .off,
+            .stack_protector = true,
+        });
+        m.addIncludePath(b.path("."));
+        m.addCSourceFiles(.{ .root = b.path(b.fmt("plugins/{s}", .{p.name})), .files = p.files, .flags = v.flags() });
+        const lib = b.addLibrary(.{ .name = p.name, .linkage = .dynamic, .root_module = m });
+        const install = b.addInstallFile(lib.getEmittedBin(), b.fmt("plugins/{s}.so", .{p.name}));
+        step.dependOn(&install.step);
+        pin.addArg(p.name);
+        pin.addFileArg(lib.getEmittedBin());
+    }
+    // Until the plugin host's header is there, nothing can compile the table.
+    if (!exists(b, "src/plugin/pinned.h")) return .{ .step = step, .pinned = null };
+    const pinned = pin.captureStdOut(.{ .basename = "pinned.c" });
+    step.dependOn(&b.addInstallFile(pinned, "gen/pinned.c").step);
+    return .{ .step = step, .pinned = pinned };
+}
+
+fn script(b: *std.Build, step: *std.Build.Step, argv: []const []const u8) *std.Build.Step.Run {
+    const run = b.addSystemCommand(argv);
+    run.has_side_effects = true;
+    run.stdio = .inherit;
+    if (b.args) |args| run.addArgs(args);
+    step.dependOn(&run.step);
+    return run;
+}
+
+pub fn build(b: *std.Build) void {
+    const optimize = b.option(std.builtin.OptimizeMode, "optimize", "How the program is built (default ReleaseFast; assertions stay on)") orelse .ReleaseFast;
+    const only = b.option([]const u8, "module", "test-programs, test-unit: only this module's tests");
+    const baseline: std.Target.Query = .{ .cpu_model = .baseline };
+    const target = b.resolveTargetQuery(baseline);
+
+    var shipped: Variant = .{ .b = b, .target = target, .optimize = optimize };
+    var tested: Variant = .{ .b = b, .target = target, .optimize = .Debug };
+
+    const tests = sourcesIn(b, "tests/unit");
+    var fuzz: std.ArrayList([]const u8) = .empty;
+    for (sourcesIn(b, "fuzz")) |name| {
+        if (!std.mem.eql(u8, name, "driver")) fuzz.append(b.allocator, name) catch @panic("OOM");
+    }
+
+    const sources = b.step("sources", "Write zig-out/sources.json: this file's tables for scripts");
+    const files = b.addWriteFiles();
+    const json = files.add("sources.json", sourcesJson(b, tests, fuzz.items));
+    sources.dependOn(&b.addInstallFile(json, "sources.json").step);
+
+    const built = addPlugins(b, &shipped);
+    shipped.pinned = built.pinned;
+    tested.pinned = built.pinned;
+
+    const main = shipped.program("trailhold", &.{}, indexOf("main").?);
+    const install = b.getInstallStep();
+    install.dependOn(sources);
+    install.dependOn(built.step);
+    install.dependOn(&b.addInstallArtifact(main, .{}).step);
+
+    const programs = b.step("test-programs", "Build the unit tests and the corpus replayers (debug, UBSan)");
+    programs.dependOn(sources);
+    const unit_programs = b.step("unit-programs", "Build the unit tests only");
+    unit_programs.dependOn(sources);
+    for (tests) |name| {
+        const index = moduleOfTest(name) orelse continue;
+        if (only) |wanted| if (!std.mem.eql(u8, wanted, modules[index].name)) continue;
+        const exe = tested.program(name, &.{b.fmt("tests/unit/{s}.c", .{name})}, index);
+        unit_programs.dependOn(&b.addInstallArtifact(exe, .{ .dest_dir = .{ .override = .{ .custom = "tests/unit" } } }).step);
+    }
+    programs.dependOn(unit_programs);
+    for (fuzz.items) |name| {
+        const index = moduleOfFuzz(b, name) orelse continue;
+        if (only) |wanted| if (!std.mem.eql(u8, wanted, modules[index].name)) continue;
+        const exe = tested.program(name, &.{ b.fmt("fuzz/{s}.c", .{name}), "fuzz/driver.c" }, index);
+        programs.dependOn(&b.addInstallArtifact(exe, .{ .dest_dir = .{ .override = .{ .custom = "tests/replay" } } }).step);
+    }
+
+    const unit = b.step("test-unit", "Run the unit tests [-Dmodule=NAME] [-- PATTERN]");
+    const run_unit = script(b, unit, &.{ "python3", "tests/run/run.py", "--only", "unit" });
+    if (only) |wanted| run_unit.addArgs(&.{ "--module", wanted });
+    run_unit.step.dependOn(unit_programs);
+
+    const all = b.step("test", "Run every test [-- PATTERN]");
+    const run_all = script(b, all, &.{ "python3", "tests/run/run.py" });
+    run_all.step.dependOn(install);
+    run_all.step.dependOn(programs);
+
+    const check = script(b, b.step("check", "Format, lint, layers, sizes, banned calls, headers alone [-- NAME]"), &.{ "python3", "tests/check/check.py" });
+    check.step.dependOn(sources);
+    const asan = script(b, b.step("asan", "Unit tests and replay under AddressSanitizer and UBSan (clang) [-- PATTERN]"), &.{ "python3", "tests/run/sanitize.py", "address" });
+    asan.step.dependOn(sources);
+    const tsan = script(b, b.step("tsan", "Unit tests under ThreadSanitizer (clang) [-- PATTERN]"), &.{ "python3", "tests/run/sanitize.py", "thread" });
+    tsan.step.dependOn(sources);
+    if (built.pinned != null) {
+        asan.step.dependOn(built.step);
+        tsan.step.dependOn(built.step);
+    }
+    const fuzzing = script(b, b.step("fuzz", "Fuzz with libFuzzer (clang) [-- TARGET --minutes N]"), &.{ "python3", "fuzz/fuzz.py" });
+    fuzzing.step.dependOn(sources);
+    if (built.pinned != null) fuzzing.step.dependOn(built.step);
+    const bench = script(b, b.step("bench", "Measure [-- NAME --peers]"), &.{ "python3", "tests/bench/bench.py" });
+    bench.step.dependOn(install);
+}
