@@ -70,6 +70,10 @@ TH_MUST_CHECK th_err th_write_add(th_write *write, const th_stored_table *table,
                                   uint32_t *local);
 uint64_t th_write_bytes(const th_write *write);
 uint64_t th_write_rows(const th_write *write);
+/* Claim an identity that this write will decide on in late() (a content's, say). Two writes that claim or add the same
+ * (table, fingerprint) never share a commit group: the later one is committed after the earlier is published, and its
+ * late() sees it. Rows added with a fingerprint are claimed by themselves. */
+void th_write_claim(th_write *write, uint32_t table, uint64_t fingerprint);
 /* A delivery in this write; the row itself is added by late(). Returns its index. */
 uint32_t th_write_add_object(th_write *write);
 
