@@ -72,10 +72,11 @@ static bool is_tail(uint8_t c)
     return (c & 0xC0) == 0x80;
 }
 
-/* Size of the multi-byte character at p (lead byte >= 0x80), or 0 when it is not well-formed. */
-static size_t wide_size(const uint8_t *p, size_t left)
+size_t th_utf8_size(const uint8_t *p, size_t left)
 {
+    if (left == 0) return 0;
     uint8_t lead = p[0];
+    if (lead < 0x80) return 1;
     if (lead >= 0xC2 && lead <= 0xDF) return left >= 2 && is_tail(p[1]) ? 2 : 0;
     if (lead >= 0xE0 && lead <= 0xEF) {
         if (left < 3 || !is_tail(p[1]) || !is_tail(p[2])) return 0;
@@ -107,7 +108,7 @@ bool th_utf8_valid(th_slice s)
                 continue;
             }
         }
-        size_t size = p[0] < 0x80 ? 1 : wide_size(p, left);
+        size_t size = th_utf8_size(p, left);
         if (size == 0) return false;
         p += size;
         left -= size;

@@ -44,11 +44,14 @@ bool th_slice_starts(th_slice s, th_slice prefix);
 bool th_slice_ends(th_slice s, th_slice suffix);
 /* Offset of the first needle in s, or SIZE_MAX. */
 size_t th_slice_find(th_slice s, th_slice needle);
-/* Canonical decimal (an optional '-', digits, nothing else) into *out; false when it is not that or does not fit. */
+/* Canonical decimal (an optional '-', digits, nothing else; no leading zeros, no "-0") into *out; false when it is not
+ * that or does not fit. */
 bool th_slice_to_i64(th_slice s, int64_t *out);
 bool th_slice_to_u64(th_slice s, uint64_t *out);
 /* True when s is well-formed UTF-8 (no surrogates, no overlong forms). */
 bool th_utf8_valid(th_slice s);
+/* Size (1 to 4) of the well-formed UTF-8 character that starts p[0..left), or 0 when there is none. */
+size_t th_utf8_size(const uint8_t *p, size_t left);
 /* Lower-case hex of size bytes into out[2*size], not terminated; and back (either case). */
 void th_hex_encode(const uint8_t *bytes, size_t size, char *out);
 bool th_hex_decode(th_slice hex, uint8_t *out, size_t size);

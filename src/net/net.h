@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The network side: one libuv loop for I/O, workers for everything else; the native HTTP of docs; the same over the
+ * private socket DIR/sock; and a small blocking client for commands.
+ *
+ * SQL, commits and LMDB never run on the loop. Everything queued is bounded. */
+#ifndef TH_NET_NET_H
+#define TH_NET_NET_H
+
+#include "query/query.h"
+#include "store/store.h"
+
+typedef struct th_server th_server;
+
+typedef struct th_server_options {
+    const char *const *listen; /* "HOST:PORT", port 0 allowed; ended by NULL; may be NULL (socket only) */
+    const char *socket_path;   /* DIR/sock, mode 0600; NULL: none */
+    uint32_t workers;          /* 0 = cores, at least 2 */
+    th_store *store;
+    th_provider *provider;
+    th_budget *budget;         /* queries' budget; may be NULL */
+    /* Called on a worker after each commit made through the network; may be NULL. */
+    void (*committed)(void *ctx, uint64_t lsn);
+    /* Extra routes of other modules: plugin list and the like. Answers JSON into out; TH_ENOTFOUND = no such route. */
+    th_err (*route)(void *ctx, th_slice method, th_slice path, th_slice body, th_buf *out, th_diag *diag);
+    void *ctx;
+} th_server_options;
+
+/* Start loop and workers; returns when all listeners are bound. TH_ENET with the address in diag. */
+TH_MUST_CHECK th_err th_server_start(const th_server_options *options, th_server **out, th_diag *diag);
+/* "127.0.0.1:39123" of listener index, as bound; NULL past the last. */
+const char *th_server_address(const th_server *server, size_t index);
+/* Stop accepting, let running requests end (at most grace_us), answer 503 to new ones, close. Accepts NULL. */
+void th_server_stop(th_server *server, int64_t grace_us);
+/* Largest and p99 loop lag since start, us. */
+void th_server_lag(const th_server *server, uint64_t *p99_us, uint64_t *max_us);
+
+/* ---- client ----------------------------------------------------------------------------------------------------- */
+
+typedef struct th_client th_client;
+/* target: "http://HOST:PORT", or "unix:PATH". No connection is made yet. */
+TH_MUST_CHECK th_err th_client_open(const char *target, th_client **out, th_diag *diag);
+void th_client_close(th_client *client);
+typedef struct th_client_header {
+    const char *name;
+    th_slice value;
+} th_client_header;
+/* One request over a kept-alive connection. The body of the answer goes to on_body as it arrives; *status is the HTTP
+ * status. TH_ENET when the connection fails or ends early. cancel may be NULL; not 0 ends the call with TH_ECANCELED. */
+TH_MUST_CHECK th_err th_client_request(th_client *client, const char *method, const char *path,
+                                       const th_client_header *headers, size_t header_count, th_slice body, int *status,
+                                       th_err (*on_body)(void *ctx, th_slice bytes), void *ctx,
+                                       const volatile int *cancel, th_diag *diag);
+
+#endif
