@@ -49,7 +49,7 @@ typedef struct th_reader {
 
 static inline th_reader th_reader_of(th_slice s)
 {
-    return (th_reader){s.bytes, s.bytes + s.size, false};
+    return (th_reader){s.bytes, s.size == 0 ? s.bytes : s.bytes + s.size, false};
 }
 uint8_t th_take_u8(th_reader *r);
 uint16_t th_take_u16(th_reader *r);

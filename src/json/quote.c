@@ -80,8 +80,8 @@ th_slice th_json_key(th_slice raw_key, th_arena *arena)
     const uint8_t *end = p + raw_key.size;
     const uint8_t *escape = memchr(p, '\\', raw_key.size);
     if (escape == NULL) return raw_key;
-    /* In valid text every escape is longer than its character; 4 more bytes bear with "\u" cut short. */
-    uint8_t *out = th_arena_alloc(arena, 2 * raw_key.size + 4);
+    /* In valid text every escape is longer than its character; in wrong text two bytes may become three. */
+    uint8_t *out = th_arena_alloc(arena, raw_key.size + raw_key.size / 2 + 4);
     if (out == NULL) return (th_slice){0};
     size_t size = 0;
     for (; p < end; escape = p < end ? memchr(p, '\\', (size_t)(end - p)) : NULL) {
@@ -115,6 +115,10 @@ static void quote_special(th_buf *buf, uint8_t c)
 
 void th_json_quote(th_buf *buf, th_slice utf8)
 {
+    if (utf8.size == 0) {
+        th_buf_add_text(buf, "\"\"");
+        return;
+    }
     th_buf_add_byte(buf, '"');
     const uint8_t *p = utf8.bytes;
     const uint8_t *end = p + utf8.size;
