@@ -466,28 +466,28 @@ pub fn build(b: *std.Build) void {
     }
 
     const unit = b.step("test-unit", "Run the unit tests [-Dmodule=NAME] [-- PATTERN]");
-    const run_unit = script(b, unit, &.{ "python3", "tests/run/run.py", "--only", "unit" });
+    const run_unit = script(b, unit, &.{ ".tools/venv/bin/python", "tests/run/run.py", "--only", "unit" });
     if (only) |wanted| run_unit.addArgs(&.{ "--module", wanted });
     run_unit.step.dependOn(unit_programs);
 
     const all = b.step("test", "Run every test [-- PATTERN]");
-    const run_all = script(b, all, &.{ "python3", "tests/run/run.py" });
+    const run_all = script(b, all, &.{ ".tools/venv/bin/python", "tests/run/run.py" });
     run_all.step.dependOn(install);
     run_all.step.dependOn(programs);
 
-    const check = script(b, b.step("check", "Format, lint, layers, sizes, banned calls, headers alone [-- NAME]"), &.{ "python3", "tests/check/check.py" });
+    const check = script(b, b.step("check", "Format, lint, layers, sizes, banned calls, headers alone [-- NAME]"), &.{ ".tools/venv/bin/python", "tests/check/check.py" });
     check.step.dependOn(sources);
-    const asan = script(b, b.step("asan", "Unit tests and replay under AddressSanitizer and UBSan (clang) [-- PATTERN]"), &.{ "python3", "tests/run/sanitize.py", "address" });
+    const asan = script(b, b.step("asan", "Unit tests and replay under AddressSanitizer and UBSan (clang) [-- PATTERN]"), &.{ ".tools/venv/bin/python", "tests/run/sanitize.py", "asan" });
     asan.step.dependOn(sources);
-    const tsan = script(b, b.step("tsan", "Unit tests under ThreadSanitizer (clang) [-- PATTERN]"), &.{ "python3", "tests/run/sanitize.py", "thread" });
+    const tsan = script(b, b.step("tsan", "Unit tests under ThreadSanitizer (clang) [-- PATTERN]"), &.{ ".tools/venv/bin/python", "tests/run/sanitize.py", "tsan" });
     tsan.step.dependOn(sources);
     if (built.pinned != null) {
         asan.step.dependOn(built.step);
         tsan.step.dependOn(built.step);
     }
-    const fuzzing = script(b, b.step("fuzz", "Fuzz with libFuzzer (clang) [-- TARGET --minutes N]"), &.{ "python3", "fuzz/fuzz.py" });
+    const fuzzing = script(b, b.step("fuzz", "Fuzz with libFuzzer (clang) [-- TARGET --minutes N]"), &.{ ".tools/venv/bin/python", "fuzz/fuzz.py" });
     fuzzing.step.dependOn(sources);
     if (built.pinned != null) fuzzing.step.dependOn(built.step);
-    const bench = script(b, b.step("bench", "Measure [-- NAME --peers]"), &.{ "python3", "tests/bench/bench.py" });
+    const bench = script(b, b.step("bench", "Measure [-- NAME --peers]"), &.{ ".tools/venv/bin/python", "tests/run/long.py", "bench" });
     bench.step.dependOn(install);
 }
