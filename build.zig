@@ -45,7 +45,7 @@ const modules = [_]Module{
         .name = "model",
         .dir = "src/model",
         .includes = &.{ "base", "json" },
-        .files = &.{},
+        .files = &.{ "key.c", "member.c", "record.c", "schema.c", "table.c" },
     },
     .{
         .name = "segment",

@@ -27,7 +27,8 @@ typedef enum th_stored_kind {
     TH_STORED_INT   /* canonical integer text as int64, else kept as text */
 } th_stored_kind;
 typedef struct th_stored_column {
-    const char *path; /* dotted member path into the record, key case as written; LINE: field name of the layout */
+    const char *path; /* dotted member path into the record, key case as written, "a|b" as in th_schema_column; LINE:
+                       * field name of the layout */
     th_stored_kind kind;
 } th_stored_column;
 
@@ -56,6 +57,12 @@ int32_t th_model_day(bool has_time, int64_t us);
  * VERSION). Nothing is appended for NONE. */
 bool th_model_identity(const th_stored_table *table, th_slice record, th_slice layout, const uint8_t content[32],
                        uint64_t ordinal, th_buf *out);
+/* LINE records: fields are separated by one blank each; a line end behind the last is not part of it. Field names
+ * compare without case, '-' and '_' being the same. */
+uint32_t th_model_layout_index(th_slice layout, th_slice name); /* position of the field, or UINT32_MAX */
+uint32_t th_model_line_fields(th_slice record, th_slice *fields, uint32_t max); /* how many were filled */
+th_slice th_model_line_field(th_slice record, th_slice layout, th_slice name); /* bytes NULL when absent */
+
 /* Account that a record belongs to (retention classes, limits); empty when unknown. */
 th_slice th_model_account(const th_stored_table *table, th_slice record, th_slice layout);
 
@@ -63,7 +70,10 @@ th_slice th_model_account(const th_stored_table *table, th_slice record, th_slic
 typedef struct th_schema_column {
     const char *name; /* lower case */
     const char *type; /* "varchar", "row(type varchar, ...)", ... */
-    const char *path; /* dotted path into the record, "" for a column that engine/ computes (hidden columns) */
+    /* Dotted path into the record; "a|b" are alternative spellings, the first that is there counts. "" for a column
+     * that engine/ computes and hides from SELECT *: region, account (key layout, else the record), year, month, day
+     * (text, zero-padded), timestamp (yyyy/MM/dd), date and dt (yyyy-MM-dd), all of the record's day. */
+    const char *path;
     bool json_text;   /* varchar that holds the raw JSON of an object or array */
 } th_schema_column;
 typedef enum th_row_set {
@@ -83,7 +93,7 @@ typedef struct th_schema {
 } th_schema;
 const th_schema *th_model_schemas(size_t *count);
 /* A row type's field names equal the JSON keys but for case; where they differ (ARN -> arn is case only) a schema
- * says "field=Key" pairs here: NULL when the key is the same without case. */
+ * says the key here ("a|b": alternatives): NULL when the key is the same without case. */
 const char *th_schema_field_key(const th_schema *schema, const char *column, const char *dotted_field);
 
 /* AWS's object keys: what the name of a delivered object says. All slices borrow from name; empty = not said. */
