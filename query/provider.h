@@ -130,7 +130,8 @@ typedef struct th_provider_ops {
     /* Rows [begin, begin + count) of scan column col, in order of the segment; in the arena. */
     th_err (*segment_column)(th_scan_segment *, uint32_t col, uint32_t begin, uint32_t count, th_arena *, th_vector *out,
                              th_diag *);
-    /* Columns of single rows by id, any order. TH_ENOTFOUND when one is not in the snapshot. */
+    /* Columns of single rows by id, any order; out[row * column_count + column] are vectors of one row. TH_ENOTFOUND when
+     * one is not in the snapshot. */
     th_err (*fetch)(th_snapshot *, const th_table *, const th_row_id *, uint32_t count, const th_scan_column *,
                     uint32_t column_count, th_arena *, th_vector *out, th_diag *);
 } th_provider_ops;

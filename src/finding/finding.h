@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Findings in ASFF: made as pure functions of evidence, imported, and shown in their current state.
  *
- * `findings_events` holds each import and update; the current state of a finding is its last event by log position.
+ * `findings_events` holds each import and update; the current state of a finding is its last event by UpdatedAt, then by
+ * log position.
  * Id = hash(generator, rule, account, actor, resource, anchor); times come from evidence; equal id and body is a no-op. */
 #ifndef TH_FINDING_FINDING_H
 #define TH_FINDING_FINDING_H
@@ -34,6 +35,10 @@ void th_finding_fold(th_finding_state *state, const th_finding_hit *hit);
 TH_MUST_CHECK th_err th_finding_body(const th_finding_hit *hit, const th_finding_state *state, th_buf *out);
 /* ASFF rules that an imported finding must keep; diag says which field. */
 TH_MUST_CHECK th_err th_finding_validate(th_slice asff, th_diag *diag);
+/* The rows of findings_events that are current: the last by (UpdatedAt, log position) of each (ProductArn, Id); sorted by
+ * (day, seq), in the arena. */
+TH_MUST_CHECK th_err th_finding_current(th_version *version, th_arena *arena, th_record_id **out, size_t *count,
+                                        th_diag *diag);
 /* Current findings in order of Id: fn gets the ASFF JSON (and each event too when history). */
 typedef th_err (*th_finding_fn)(void *ctx, th_slice asff, uint64_t lsn, int64_t arrival_us);
 TH_MUST_CHECK th_err th_finding_each(th_version *version, bool history, th_finding_fn fn, void *ctx, th_diag *diag);

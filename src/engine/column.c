@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A schema column, a field below it, or a JSON path into it, for the visible rows of a segment.
+ *
+ * A path that the segment stores apart is read from there; any other path reads its nearest member that the segment can
+ * give and descends from it. SQL's field names are lower case: members are matched without regard to case. Keys of a JSON
+ * path keep their case. */
+#include "engine/engine_private.h"
+
+#define PATH_MAX_SIZE 1024u
+
+/* The stored column that the dotted path names, in its own spelling; NULL when there is none. */
+static const char *stored_path(const th_stored_table *table, const char *path, bool exact)
+{
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        th_slice stored = th_slice_text(table->columns[i].path), wanted = th_slice_text(path);
+        if (exact ? th_slice_equal(stored, wanted) : th_slice_equal_nocase(stored, wanted)) return table->columns[i].path;
+    }
+    return NULL;
+}
+
+/* schema path + fields as one dotted text; false when it is too long. */
+static bool joined_path(const engine_table *table, const th_scan_column *column, char out[PATH_MAX_SIZE])
+{
+    size_t at = strlen(table->schema->columns[column->column].path);
+    if (at >= PATH_MAX_SIZE) return false;
+    memcpy(out, table->schema->columns[column->column].path, at);
+    for (uint32_t i = 0; i < column->field_count; i++) {
+        if (at + column->fields[i].size + 2 > PATH_MAX_SIZE) return false;
+        out[at++] = '.';
+        memcpy(out + at, column->fields[i].bytes, column->fields[i].size);
+        at += column->fields[i].size;
+    }
+    if (column->json_path.size > 2) {
+        if (at + column->json_path.size > PATH_MAX_SIZE) return false;
+        memcpy(out + at, column->json_path.bytes + 1, column->json_path.size - 1);
+        at += column->json_path.size - 1;
+    }
+    out[at] = '\0';
+    return true;
+}
+
+/* Cells of a path for the visible rows: the physical range is read, then the rows are picked. */
+static th_err read_cells(const engine_rows *rows, const char *path, th_arena *arena, th_segment_column *out, uint64_t *bytes)
+{
+    *out = (th_segment_column){0};
+    if (rows->count == 0) return TH_OK;
+    uint32_t first = engine_row(rows, 0), last = engine_row(rows, rows->count - 1);
+    TH_TRY(th_segment_read_column(rows->loaded->segment, path, first, last - first + 1, arena, out, bytes));
+    if (rows->unit->rows == NULL) return TH_OK;
+    if (out->codes != NULL) {
+        uint32_t *codes = th_arena_alloc(arena, sizeof(*codes) * rows->count);
+        if (codes == NULL) return TH_ELIMIT;
+        for (uint32_t i = 0; i < rows->count; i++) codes[i] = out->codes[engine_row(rows, i) - first];
+        out->codes = codes;
+        return TH_OK;
+    }
+    th_slice *values = TH_NEW_ARRAY(arena, th_slice, rows->count);
+    uint8_t *kinds = TH_NEW_ARRAY(arena, uint8_t, rows->count);
+    if (values == NULL || kinds == NULL) return TH_ELIMIT;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        values[i] = out->values[engine_row(rows, i) - first];
+        kinds[i] = out->kinds[engine_row(rows, i) - first];
+    }
+    *out = (th_segment_column){.value_count = rows->count, .values = values, .kinds = kinds};
+    return TH_OK;
+}
+
+static th_slice descend(th_slice raw, const th_scan_column *column)
+{
+    for (uint32_t i = 0; i < column->field_count && raw.size > 0; i++) raw = th_json_member_nocase(raw, column->fields[i]);
+    const uint8_t *pos = column->json_path.bytes + 2, *end = column->json_path.bytes + column->json_path.size;
+    while (column->json_path.size > 2 && pos < end && raw.size > 0) {
+        const uint8_t *dot = memchr(pos, '.', (size_t)(end - pos));
+        const uint8_t *stop = dot == NULL ? end : dot;
+        raw = th_json_member(raw, th_slice_of(pos, (size_t)(stop - pos)));
+        pos = stop + 1;
+    }
+    return raw;
+}
+
+/* Replace JSON cells by what lies below them; strings and scalars have nothing below. */
+static th_err descend_cells(th_segment_column *cells, const th_scan_column *column, th_arena *arena)
+{
+    th_slice *values = TH_NEW_ARRAY(arena, th_slice, (size_t)cells->value_count + 1);
+    uint8_t *kinds = TH_NEW_ARRAY(arena, uint8_t, (size_t)cells->value_count + 1);
+    if (values == NULL || kinds == NULL) return TH_ELIMIT;
+    for (uint32_t i = 0; i < cells->value_count; i++) {
+        if (cells->kinds[i] != TH_CELL_JSON) continue;
+        th_slice raw = descend(cells->values[i], column);
+        if (raw.size == 0) continue;
+        th_json_kind kind = th_json_kind_of(raw);
+        bool text = kind == TH_JSON_STRING;
+        kinds[i] = kind == TH_JSON_NULL ? TH_CELL_NULL : text ? TH_CELL_STRING : TH_CELL_JSON;
+        values[i] = text ? th_json_string(raw, arena) : raw;
+    }
+    cells->values = values;
+    cells->kinds = kinds;
+    return TH_OK;
+}
+
+/* json_extract_scalar: objects and arrays are NULL. json_extract: strings keep their quotes (engine_cells_vector). */
+static th_err scalars_only(th_segment_column *cells, th_arena *arena)
+{
+    uint8_t *kinds = TH_NEW_ARRAY(arena, uint8_t, (size_t)cells->value_count + 1);
+    if (kinds == NULL) return TH_ELIMIT;
+    for (uint32_t i = 0; i < cells->value_count; i++) {
+        kinds[i] = cells->kinds[i];
+        if (kinds[i] != TH_CELL_JSON) continue;
+        th_json_kind kind = th_json_kind_of(cells->values[i]);
+        if (kind == TH_JSON_OBJECT || kind == TH_JSON_ARRAY) kinds[i] = TH_CELL_NULL;
+    }
+    cells->kinds = kinds;
+    return TH_OK;
+}
+
+th_err engine_schema_column(const engine_rows *rows, const engine_table *table, const th_scan_column *column,
+                            th_arena *arena, th_vector *out, uint64_t *bytes, th_diag *diag)
+{
+    const th_schema_column *schema = &table->schema->columns[column->column];
+    bool below = column->field_count > 0 || column->json_path.size > 0;
+    char path[PATH_MAX_SIZE];
+    const char *stored = NULL;
+    if (below && joined_path(table, column, path)) stored = stored_path(table->stored, path, column->json_path.size > 0);
+    th_segment_column cells;
+    TH_TRY(read_cells(rows, stored != NULL ? stored : schema->path, arena, &cells, bytes));
+    if (below && stored == NULL) TH_TRY(descend_cells(&cells, column, arena));
+    if (column->json_path.size > 0 && column->json_scalar) TH_TRY(scalars_only(&cells, arena));
+    return engine_cells_vector(&cells, rows->count, column->type, schema->json_text, arena, out, diag);
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the files of engine/ share: the provider and its tables, a snapshot, and the row sets that a scan walks. */
+#ifndef TH_ENGINE_ENGINE_PRIVATE_H
+#define TH_ENGINE_ENGINE_PRIVATE_H
+
+#include "engine/engine.h"
+#include "base/assert.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "base/time.h"
+#include "ingest/ingest.h"
+#include "json/json.h"
+#include "model/model.h"
+
+extern const th_provider_ops engine_ops;
+
+/* Columns that every table has besides its schema's; hidden from SELECT *. */
+typedef enum engine_meta {
+    META_RECORD,
+    META_ID,
+    META_DAY,
+    META_SEQ,
+    META_LSN,
+    META_INGESTED,
+    META_OBJECT,
+    META_VARIANT,
+    META_CONFLICT,
+    META_PATH,
+    META_SEARCH,
+    META_COUNT
+} engine_meta;
+
+typedef struct engine_table {
+    th_table base; /* handle points back here */
+    const th_schema *schema;
+    const th_stored_table *stored;
+    uint32_t meta_first; /* column index of META_RECORD */
+    uint32_t time_column; /* SQL column that holds the event time, or UINT32_MAX */
+} engine_table;
+
+typedef struct engine {
+    th_provider base;
+    th_store *store;                     /* NULL for a window over given rows */
+    const struct engine_window *window;  /* NULL for the whole store */
+    th_budget *budget;
+    th_arena *arena;
+    engine_table *tables;
+    const th_table **list;
+    uint32_t table_count;
+} engine;
+
+struct th_snapshot {
+    engine *engine;
+    th_version *version;
+    th_principal principal;
+    const struct engine_window *window; /* not NULL: only these rows exist */
+};
+
+/* A fixed range of rows of one segment: what a row filter evaluates over. */
+typedef struct engine_window {
+    th_version *version;
+    th_segment_ref ref;
+    uint32_t begin, count;
+} engine_window;
+
+#define ENGINE_HIDDEN 1u
+#define ENGINE_CONFLICT 2u
+
+/* Where a delivered copy came from. */
+typedef struct engine_source {
+    th_slice name;
+    th_sha256 content;
+} engine_source;
+
+/* One segment of a scan: which of its rows are in the table, and for delivered copies from where.
+ * rows NULL: rows [begin, begin + count). */
+typedef struct engine_unit {
+    th_segment_ref ref;
+    uint32_t begin, count;
+    const uint32_t *rows;    /* count ascending row numbers, or NULL */
+    const uint32_t *sources; /* deliveries: index into the scan's sources, a row each; else NULL */
+    const uint8_t *flags; /* a stored row each: ENGINE_HIDDEN, ENGINE_CONFLICT; NULL when no row has a mark */
+} engine_unit;
+
+/* Days that a scan's predicates allow; undated rows are always looked at. */
+typedef struct engine_days {
+    int32_t first, last;
+} engine_days;
+
+/* engine_rows.c: the units of a table's row set within days, in the arena. */
+TH_MUST_CHECK th_err engine_rows_find(th_snapshot *snapshot, const engine_table *table, const engine_days *days,
+                                      th_arena *arena, engine_unit **units, size_t *count,
+                                      const engine_source **sources, th_diag *diag);
+
+/* engine_prune.c: days and event times allowed by the predicates. Fills answers. */
+void engine_prune(const engine_table *table, const th_scan_spec *spec, engine_days *days, int64_t *min_us,
+                  int64_t *max_us);
+
+/* engine_meta.c: a hidden column for the given rows of a loaded segment. */
+typedef struct engine_rows {
+    const th_loaded *loaded;
+    const engine_unit *unit;
+    const engine_source *sources;
+    th_version *version;
+    uint32_t begin, count; /* visible rows of the unit */
+} engine_rows;
+static inline uint32_t engine_row(const engine_rows *rows, uint32_t i)
+{
+    uint32_t at = rows->begin + i;
+    return rows->unit->rows != NULL ? rows->unit->rows[at] : rows->unit->begin + at;
+}
+TH_MUST_CHECK th_err engine_meta_column(const engine_rows *rows, engine_meta meta, th_arena *arena, th_vector *out,
+                                        uint64_t *bytes, th_diag *diag);
+
+/* engine_cells.c: text cells as a vector of a SQL type. nested: engine_nested.c. */
+TH_MUST_CHECK th_err engine_cells_vector(const th_segment_column *cells, uint32_t rows, const th_type *type, bool json_text,
+                                         th_arena *arena, th_vector *out, th_diag *diag);
+/* raw[i]: JSON text, size 0 = NULL; json_text: varchar leaves keep raw JSON. */
+TH_MUST_CHECK th_err engine_nested_vector(const th_slice *raw, uint32_t count, const th_type *type, th_arena *arena,
+                                          th_vector *out, th_diag *diag);
+
+/* engine_column.c: a scan column of schema origin for the rows. */
+TH_MUST_CHECK th_err engine_schema_column(const engine_rows *rows, const engine_table *table, const th_scan_column *column,
+                                          th_arena *arena, th_vector *out, uint64_t *bytes, th_diag *diag);
+
+/* engine_scan.c */
+TH_MUST_CHECK th_err engine_scan_open(th_snapshot *snapshot, const th_scan_spec *spec, th_scan **out, th_diag *diag);
+void engine_scan_close(th_scan *scan);
+uint32_t engine_segment_count(th_scan *scan);
+void engine_segment_info(th_scan *scan, uint32_t index, th_segment_info *out);
+TH_MUST_CHECK th_err engine_segment_open(th_scan *scan, uint32_t index, th_arena *arena, th_scan_segment **out,
+                                         th_diag *diag);
+void engine_segment_close(th_scan_segment *segment);
+TH_MUST_CHECK th_err engine_segment_column(th_scan_segment *segment, uint32_t col, uint32_t begin, uint32_t count,
+                                           th_arena *arena, th_vector *out, th_diag *diag);
+TH_MUST_CHECK th_err engine_fetch(th_snapshot *snapshot, const th_table *table, const th_row_id *ids, uint32_t count,
+                                  const th_scan_column *columns, uint32_t column_count, th_arena *arena, th_vector *out,
+                                  th_diag *diag);
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The hidden columns that every table has: the exact record, its id, log position, arrival and origin. */
+#include "engine/engine_private.h"
+
+static th_err text_vector(th_arena *arena, uint32_t count, th_slice **values, th_vector *out)
+{
+    *values = TH_NEW_ARRAY(arena, th_slice, (size_t)count + 1);
+    if (*values == NULL) return TH_ELIMIT;
+    *out = (th_vector){.type = &th_type_varchar, .form = TH_FLAT, .count = count, .data.str = *values};
+    return TH_OK;
+}
+
+static th_err int_vector(th_arena *arena, uint32_t count, const th_type *type, int64_t **values, th_vector *out)
+{
+    *values = TH_NEW_ARRAY(arena, int64_t, (size_t)count + 1);
+    if (*values == NULL) return TH_ELIMIT;
+    *out = (th_vector){.type = type, .form = TH_FLAT, .count = count, .data.i64 = *values};
+    return TH_OK;
+}
+
+static th_err meta_record(const engine_rows *rows, th_arena *arena, th_vector *out, uint64_t *bytes)
+{
+    th_slice *values = NULL;
+    TH_TRY(text_vector(arena, rows->count, &values, out));
+    if (rows->count == 0) return TH_OK;
+    uint32_t first = engine_row(rows, 0), last = engine_row(rows, rows->count - 1);
+    th_slice *records = TH_NEW_ARRAY(arena, th_slice, (size_t)(last - first) + 1);
+    if (records == NULL) return TH_ELIMIT;
+    TH_TRY(th_segment_records(rows->loaded->segment, first, last - first + 1, arena, records));
+    for (uint32_t i = 0; i < rows->count; i++) {
+        values[i] = records[engine_row(rows, i) - first];
+        *bytes += values[i].size;
+    }
+    return TH_OK;
+}
+
+static const th_run *run_of(const th_loaded *loaded, uint32_t row)
+{
+    uint32_t low = 0, high = loaded->run_count;
+    while (high - low > 1) {
+        uint32_t mid = low + (high - low) / 2;
+        if (loaded->runs[mid].first_row <= row) low = mid;
+        else high = mid;
+    }
+    return &loaded->runs[low];
+}
+
+static th_err meta_id(const engine_rows *rows, th_arena *arena, bool day_only, th_vector *out)
+{
+    th_slice *values = NULL;
+    TH_TRY(text_vector(arena, rows->count, &values, out));
+    char day[16];
+    th_day_format(rows->loaded->ref.day, day);
+    const char *table = th_model_table(rows->loaded->ref.table)->name;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        if (day_only && i > 0) {
+            values[i] = values[0];
+            continue;
+        }
+        unsigned long long seq = rows->loaded->ref.first_seq + engine_row(rows, i);
+        char *text = day_only ? th_arena_printf(arena, "%s", day) : th_arena_printf(arena, "%s/%s/%llu", table, day, seq);
+        if (text == NULL) return TH_ELIMIT;
+        values[i] = th_slice_text(text);
+    }
+    return TH_OK;
+}
+
+static th_err meta_number(const engine_rows *rows, engine_meta meta, th_arena *arena, th_vector *out)
+{
+    static const th_type ingested = {.kind = TH_TIMESTAMP, .precision = 6};
+    int64_t *values = NULL;
+    TH_TRY(int_vector(arena, rows->count, meta == META_INGESTED ? &ingested : &th_type_bigint, &values, out));
+    for (uint32_t i = 0; i < rows->count; i++) {
+        uint32_t row = engine_row(rows, i);
+        switch (meta) {
+        case META_SEQ: values[i] = (int64_t)(rows->loaded->ref.first_seq + row); break;
+        case META_LSN: values[i] = (int64_t)run_of(rows->loaded, row)->lsn; break;
+        case META_INGESTED: values[i] = run_of(rows->loaded, row)->arrival_us; break;
+        default: values[i] = rows->unit->flags != NULL && (rows->unit->flags[row] & ENGINE_HIDDEN) != 0; break;
+        }
+    }
+    return TH_OK;
+}
+
+static th_err meta_conflict(const engine_rows *rows, th_arena *arena, th_vector *out)
+{
+    uint8_t *values = TH_NEW_ARRAY(arena, uint8_t, (size_t)rows->count + 1);
+    if (values == NULL) return TH_ELIMIT;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        values[i] = rows->unit->flags != NULL && (rows->unit->flags[engine_row(rows, i)] & ENGINE_CONFLICT) != 0;
+    }
+    *out = (th_vector){.type = &th_type_boolean, .form = TH_FLAT, .count = rows->count, .data.u8 = values};
+    return TH_OK;
+}
+
+/* A member of the delivery that a run names; NULL slice when it has none. */
+static th_err delivery_text(const engine_rows *rows, const th_run *run, const char *member, th_arena *arena, th_slice *out,
+                            th_diag *diag)
+{
+    *out = (th_slice){0};
+    if (run->object_seq == UINT64_MAX) return TH_OK;
+    th_record_id id = {TH_TABLE_objects, run->object_day, run->object_seq};
+    th_slice record;
+    TH_TRY(th_version_record(rows->version, &id, arena, &record, NULL, diag));
+    *out = th_json_string(th_json_path(record, member), arena);
+    return TH_OK;
+}
+
+static th_err delivered_text(const engine_rows *rows, bool path, th_arena *arena, th_slice *values)
+{
+    for (uint32_t i = 0; i < rows->count; i++) {
+        const engine_source *source = &rows->sources[rows->unit->sources[rows->begin + i]];
+        if (path) {
+            values[i] = source->name;
+            continue;
+        }
+        char *hex = th_arena_alloc(arena, 65);
+        if (hex == NULL) return TH_ELIMIT;
+        th_sha256_hex(&source->content, hex);
+        values[i] = th_slice_of(hex, 64);
+    }
+    return TH_OK;
+}
+
+/* "$path" and _object: the first delivery of the row, or the copy's own in a table of deliveries. */
+static th_err meta_origin(const engine_rows *rows, bool path, th_arena *arena, th_vector *out, th_diag *diag)
+{
+    th_slice *values = NULL;
+    TH_TRY(text_vector(arena, rows->count, &values, out));
+    if (rows->unit->sources != NULL) return delivered_text(rows, path, arena, values);
+    uint64_t *valid = TH_NEW_ARRAY(arena, uint64_t, (size_t)rows->count / 64 + 1);
+    if (valid == NULL) return TH_ELIMIT;
+    const th_run *last = NULL;
+    th_slice text = {0};
+    for (uint32_t i = 0; i < rows->count; i++) {
+        const th_run *run = run_of(rows->loaded, engine_row(rows, i));
+        if (run != last) TH_TRY(delivery_text(rows, run, path ? "name" : "content", arena, &text, diag));
+        last = run;
+        values[i] = text;
+        if (text.bytes != NULL) valid[i / 64] |= UINT64_C(1) << (i % 64);
+    }
+    out->valid = valid;
+    return TH_OK;
+}
+
+th_err engine_meta_column(const engine_rows *rows, engine_meta meta, th_arena *arena, th_vector *out, uint64_t *bytes,
+                          th_diag *diag)
+{
+    switch (meta) {
+    case META_RECORD:
+    case META_SEARCH: return meta_record(rows, arena, out, bytes);
+    case META_ID: return meta_id(rows, arena, false, out);
+    case META_DAY: return meta_id(rows, arena, true, out);
+    case META_CONFLICT: return meta_conflict(rows, arena, out);
+    case META_OBJECT: return meta_origin(rows, false, arena, out, diag);
+    case META_PATH: return meta_origin(rows, true, arena, out, diag);
+    default: return meta_number(rows, meta, arena, out);
+    }
+}

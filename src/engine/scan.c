@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Scans: the units of a table's row set, opened one at a time, columns by range. */
+#include "engine/engine_private.h"
+
+struct th_scan {
+    th_snapshot *snapshot;
+    const engine_table *table;
+    const th_scan_spec *spec;
+    engine_unit *units;
+    uint32_t unit_count;
+    const engine_source *sources;
+};
+
+struct th_scan_segment {
+    th_scan *scan;
+    const engine_unit *unit;
+    const th_loaded *loaded;
+};
+
+static void count(atomic_uint_fast64_t *counter, uint64_t n)
+{
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+/* Keep the units that can hold a row within [min_us, max_us]; rows without a time are in every unit that has no times. */
+static uint32_t keep_units(engine_unit *units, size_t unit_count, int64_t min_us, int64_t max_us)
+{
+    uint32_t kept = 0;
+    for (size_t i = 0; i < unit_count; i++) {
+        const th_segment_ref *ref = &units[i].ref;
+        bool timed = ref->min_us <= ref->max_us && ref->day != TH_DAY_UNDATED;
+        if (units[i].count == 0 || (timed && (ref->max_us < min_us || ref->min_us > max_us))) continue;
+        units[kept++] = units[i];
+    }
+    return kept;
+}
+
+th_err engine_scan_open(th_snapshot *snapshot, const th_scan_spec *spec, th_scan **out, th_diag *diag)
+{
+    th_scan *scan = TH_NEW(spec->arena, th_scan);
+    if (scan == NULL) return TH_ELIMIT;
+    scan->snapshot = snapshot;
+    scan->table = spec->table->handle;
+    scan->spec = spec;
+    engine_days days;
+    int64_t min_us, max_us;
+    engine_prune(scan->table, spec, &days, &min_us, &max_us);
+    size_t units = 0;
+    TH_TRY(engine_rows_find(snapshot, scan->table, &days, spec->arena, &scan->units, &units, &scan->sources, diag));
+    scan->unit_count = keep_units(scan->units, units, min_us, max_us);
+    if (spec->control != NULL) {
+        count(&spec->control->segments_total, scan->unit_count);
+        count(&spec->control->segments_pruned, units - scan->unit_count);
+    }
+    *out = scan;
+    return TH_OK;
+}
+
+void engine_scan_close(th_scan *scan)
+{
+    (void)scan; /* lives in the query's arena, holds nothing else */
+}
+
+uint32_t engine_segment_count(th_scan *scan)
+{
+    return scan->unit_count;
+}
+
+void engine_segment_info(th_scan *scan, uint32_t index, th_segment_info *out)
+{
+    TH_ASSERT(index < scan->unit_count);
+    const engine_unit *unit = &scan->units[index];
+    *out = (th_segment_info){unit->count, unit->ref.stored_bytes, unit->ref.min_us, unit->ref.max_us};
+}
+
+th_err engine_segment_open(th_scan *scan, uint32_t index, th_arena *arena, th_scan_segment **out, th_diag *diag)
+{
+    TH_ASSERT(index < scan->unit_count);
+    th_scan_segment *segment = TH_NEW(arena, th_scan_segment);
+    if (segment == NULL) return TH_ELIMIT;
+    segment->scan = scan;
+    segment->unit = &scan->units[index];
+    const engine_window *window = scan->snapshot->window;
+    th_version *version = window != NULL ? window->version : scan->snapshot->version;
+    TH_TRY(th_version_load(version, &segment->unit->ref, &segment->loaded, diag));
+    if (scan->spec->control != NULL) {
+        count(&scan->spec->control->segments_read, 1);
+        count(&scan->spec->control->rows_read, segment->unit->count);
+    }
+    *out = segment;
+    return TH_OK;
+}
+
+void engine_segment_close(th_scan_segment *segment)
+{
+    if (segment == NULL) return;
+    th_version_unload(segment->loaded);
+}
+
+th_err engine_segment_column(th_scan_segment *segment, uint32_t col, uint32_t begin, uint32_t rows, th_arena *arena,
+                             th_vector *out, th_diag *diag)
+{
+    const th_scan *scan = segment->scan;
+    TH_ASSERT(col < scan->spec->column_count && (uint64_t)begin + rows <= segment->unit->count);
+    const engine_window *window = scan->snapshot->window;
+    engine_rows range = {.loaded = segment->loaded,
+                         .unit = segment->unit,
+                         .sources = scan->sources,
+                         .version = window != NULL ? window->version : scan->snapshot->version,
+                         .begin = begin,
+                         .count = rows};
+    const th_scan_column *column = &scan->spec->columns[col];
+    uint64_t bytes = 0;
+    th_err err;
+    if (column->column >= scan->table->meta_first) {
+        err = engine_meta_column(&range, (engine_meta)(column->column - scan->table->meta_first), arena, out, &bytes, diag);
+    } else {
+        err = engine_schema_column(&range, scan->table, column, arena, out, &bytes, diag);
+    }
+    if (scan->spec->control != NULL) count(&scan->spec->control->bytes_read, bytes);
+    return err;
+}
+
+/* ---- single rows by id ------------------------------------------------------------------------------------------- */
+
+static th_err fetch_one(th_snapshot *snapshot, const engine_table *table, const th_row_id *id, const th_scan_column *columns,
+                        uint32_t column_count, th_arena *arena, th_vector *out, th_diag *diag)
+{
+    th_segment_ref *refs = NULL;
+    size_t n = 0;
+    TH_TRY(th_version_segments(snapshot->version, id->table, id->day, id->day, arena, &refs, &n, diag));
+    for (size_t i = 0; i < n; i++) {
+        if (id->seq < refs[i].first_seq || id->seq - refs[i].first_seq >= refs[i].rows) continue;
+        engine_unit *unit = TH_NEW(arena, engine_unit);
+        th_scan_spec *spec = TH_NEW(arena, th_scan_spec);
+        if (unit == NULL || spec == NULL) return TH_ELIMIT;
+        *unit = (engine_unit){.ref = refs[i], .begin = (uint32_t)(id->seq - refs[i].first_seq), .count = 1};
+        *spec = (th_scan_spec){.table = &table->base, .columns = columns, .column_count = column_count, .arena = arena};
+        th_scan scan = {.snapshot = snapshot, .table = table, .spec = spec, .units = unit, .unit_count = 1};
+        th_scan_segment *segment = NULL;
+        TH_TRY(engine_segment_open(&scan, 0, arena, &segment, diag));
+        th_err err = TH_OK;
+        for (uint32_t c = 0; c < column_count && err == TH_OK; c++) {
+            err = engine_segment_column(segment, c, 0, 1, arena, &out[c], diag);
+        }
+        engine_segment_close(segment);
+        return err;
+    }
+    return TH_ENOTFOUND;
+}
+
+th_err engine_fetch(th_snapshot *snapshot, const th_table *table, const th_row_id *ids, uint32_t id_count,
+                    const th_scan_column *columns, uint32_t column_count, th_arena *arena, th_vector *out, th_diag *diag)
+{
+    for (uint32_t i = 0; i < id_count; i++) {
+        if (ids[i].table != ((const engine_table *)table->handle)->stored->id) return TH_EINVAL;
+        TH_TRY(fetch_one(snapshot, table->handle, &ids[i], columns, column_count, arena, out + (size_t)i * column_count,
+                         diag));
+    }
+    return TH_OK;
+}
