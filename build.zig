@@ -169,7 +169,10 @@ const Variant = struct {
     }
 
     fn flags(v: *const Variant) []const []const u8 {
-        return if (v.debug()) &debug_flags else &release_flags;
+        // Messages and assertions name files as in the repository, wherever that was built.
+        const root = v.b.fmt("-ffile-prefix-map={s}/=", .{v.b.pathFromRoot("")});
+        const own: []const []const u8 = if (v.debug()) &debug_flags else &release_flags;
+        return std.mem.concat(v.b.allocator, []const u8, &.{ own, &.{root} }) catch @panic("OOM");
     }
 
     fn newModule(v: *const Variant, pic: bool) *std.Build.Module {

@@ -124,7 +124,7 @@ def run_job(job):
     return job
 
 
-def report(job):
+def report(job, repeat):
     failed = f", {len(job.failures)} failed" if job.failures else ""
     print(f"{job.name:<40} {job.passed:5} passed{failed}   {job.seconds:.1f} s", flush=True)
     if not job.failures:
@@ -136,7 +136,7 @@ def report(job):
         print("    | " + line)
     for failure in job.failures:
         print(f"    failed: {failure}")
-    print(f"    repeat: ./dev test {job.name}", flush=True)
+    print(f"    repeat: {repeat} {job.name}", flush=True)
 
 
 def choose(jobs, patterns):
@@ -159,6 +159,7 @@ def main():
     parser.add_argument("--module", help="only unit tests of this module")
     parser.add_argument("--programs", default="zig-out/tests", help="where the built test programs are")
     parser.add_argument("--failed", action="append", default=[], metavar="STEP", help="a build step that failed")
+    parser.add_argument("--repeat", default="./dev test", help="the command that a failure names")
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
     os.chdir(TOP)
@@ -185,7 +186,7 @@ def main():
             job = done.result()
             if by_test and job.failures == ["printed no test"]:
                 continue
-            report(job)
+            report(job, args.repeat)
             passed += job.passed
             failed += len(job.failures)
     for step in args.failed:
