@@ -190,7 +190,7 @@ def main():
             passed += job.passed
             failed += len(job.failures)
     for step in args.failed:
-        print(f"failed: zig build {step} (see above)")
+        print(f"failed: {step} did not build (see above)")
         failed += 1
     if passed + failed == 0:
         print("no test was run")

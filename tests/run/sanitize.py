@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""sanitize.py asan|tsan [PATTERN...]: builds the unit tests (asan: and the corpus replayers) with clang's sanitizers
-and runs them; ends with one line `N passed, N failed`. The programs stay under zig-out/asan or zig-out/tsan."""
+"""sanitize.py asan|tsan [PATTERN...]: builds the unit tests, the program and (asan) the corpus replayers with clang's
+sanitizers and runs the tests; drivers (cli/..., flow/...) only when a PATTERN names them, for they take long this way.
+Ends with one line `N passed, N failed`. What was built stays under zig-out/asan or zig-out/tsan."""
 
 import os
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 
 from clangbuild import TOP, Builder
+from run import driver_jobs
 
 FLAVOURS = {
     "asan": ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
@@ -28,29 +30,35 @@ def main():
     flavour, patterns = sys.argv[1], sys.argv[2:]
     os.chdir(TOP)
     builder = Builder(flavour, FLAVOURS[flavour])
-    wanted, kinds = [], ["unit"]
-    for test in builder.sources["tests"]:
-        wanted.append(("unit/" + test["name"], [test["file"]], test["module"]))
+    wanted = [("unit/" + t["name"], [t["file"]], t["module"]) for t in builder.sources["tests"]]
     if flavour == "asan":
-        kinds.append("replay")
-        for target in builder.sources["fuzz"]:
-            wanted.append(("replay/" + target["name"], [target["file"], "fuzz/driver.c"], target["module"]))
-    chosen = [w for w in wanted if any(p in w[0] for p in patterns)] or wanted
+        wanted += [("replay/" + t["name"], [t["file"], "fuzz/driver.c"], t["module"]) for t in builder.sources["fuzz"]]
+    chosen = [w for w in wanted if any(p in w[0] for p in patterns)]
+    drivers = any(p in job.name for job in driver_jobs() for p in patterns)
+    if not chosen and not drivers:
+        chosen = wanted
+    if drivers or not patterns:
+        chosen.append(("bin/trailhold", [], "main"))
 
-    programs = os.path.join("zig-out", flavour)
-    shutil.rmtree(programs, ignore_errors=True)
-    for kind in ("unit", "replay"):
+    output = os.path.join("zig-out", flavour)
+    shutil.rmtree(output, ignore_errors=True)
+    for kind in ("unit", "replay", "bin"):
         os.makedirs(os.path.join(builder.folder, kind), exist_ok=True)
-        os.makedirs(os.path.join(programs, kind), exist_ok=True)
-    built, _ = builder.programs([w for w in chosen if w[2]])
+        os.makedirs(os.path.join(output, kind), exist_ok=True)
+    built, failed = builder.programs([w for w in chosen if w[2]])
     for name, path in built.items():
-        os.link(path, os.path.join(programs, name))
+        os.link(path, os.path.join(output, name))
+    # The program finds its plugins beside itself: those of the main build, whose digests it carries.
+    if os.path.isdir("zig-out/plugins"):
+        shutil.copytree("zig-out/plugins", os.path.join(output, "plugins"))
 
-    argv = [sys.executable, "tests/run/run.py", "--programs", programs, "--repeat", "./dev " + flavour]
-    for kind in kinds:
-        argv += ["--only", kind]
-    # The kernel's widest address layouts leave clang 14's TSan no room for its shadow.
-    return subprocess.call(["setarch", "-R", *argv, *patterns], env={**os.environ, **OPTIONS})
+    argv = [sys.executable, "tests/run/run.py", "--programs", output, "--repeat", "./dev " + flavour]
+    argv += ["--only", "unit", "--only", "replay"] if flavour == "asan" else ["--only", "unit"]
+    argv += ["--only", "drivers"] if drivers else []
+    argv += ["--failed", "bin/trailhold"] if "bin/trailhold" in failed else []
+    env = {**os.environ, **OPTIONS, "TRAILHOLD_BIN": os.path.join(TOP, output, "bin", "trailhold")}
+    # The kernel's widest address layouts leave no room for the shadow memory of clang 14's TSan.
+    return subprocess.call(["setarch", "-R", *argv, *patterns], env=env)
 
 
 if __name__ == "__main__":
