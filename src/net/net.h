@@ -22,6 +22,13 @@ typedef struct th_server_options {
     void (*committed)(void *ctx, uint64_t lsn);
     /* Extra routes of other modules: plugin list and the like. Answers JSON into out; TH_ENOTFOUND = no such route. */
     th_err (*route)(void *ctx, th_slice method, th_slice path, th_slice body, th_buf *out, th_diag *diag);
+    /* A command of the command line, run here for another process: POST /v1/command {"argv":[...]}, on a worker. Output
+     * goes to write as it comes (write's error ends the run), messages to `messages`; cancel turns not 0 when the client
+     * is gone. Returns the exit status, which travels in the trailer X-Trailhold-Exit, messages (URL-encoded, at most
+     * 16 KiB) in X-Trailhold-Messages. NULL: no such route. */
+    int (*command)(void *ctx, const th_principal *principal, const char *const *argv, int argc,
+                   th_err (*write)(void *write_ctx, th_slice bytes), void *write_ctx, th_buf *messages,
+                   th_query_control *control);
     void *ctx;
 } th_server_options;
 

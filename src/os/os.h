@@ -71,6 +71,8 @@ typedef struct th_os_spawn {
     bool die_with_parent;
 } th_os_spawn;
 TH_MUST_CHECK th_err th_os_spawn_process(const th_os_spawn *spec, pid_t *pid, th_diag *diag);
+/* Spawn and wait; *status: exit status, or 128 + the signal that ended it. */
+TH_MUST_CHECK th_err th_os_run_process(const th_os_spawn *spec, int *status, th_diag *diag);
 /* Absolute path of the running binary. */
 TH_MUST_CHECK th_err th_os_self_path(char *out, size_t size, th_diag *diag);
 

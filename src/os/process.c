@@ -105,6 +105,18 @@ th_err th_os_spawn_process(const th_os_spawn *spec, pid_t *pid, th_diag *diag)
     return TH_OK;
 }
 
+th_err th_os_run_process(const th_os_spawn *spec, int *status, th_diag *diag)
+{
+    pid_t child = 0;
+    TH_TRY(th_os_spawn_process(spec, &child, diag));
+    int raw = 0;
+    while (waitpid(child, &raw, 0) < 0) {
+        if (errno != EINTR) return os_fail(diag, errno, "cannot wait for", spec->program);
+    }
+    *status = WIFSIGNALED(raw) ? 128 + WTERMSIG(raw) : WEXITSTATUS(raw);
+    return TH_OK;
+}
+
 th_err th_os_self_path(char *out, size_t size, th_diag *diag)
 {
     ssize_t n = os_call.readlink("/proc/self/exe", out, size);

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * trailhold ingest: load into the folder that this process owns, or hand the objects to its owner. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+#include "cmd/upload.h"
+#include "ingest/ingest.h"
+
+#define SUMMARY_MAX (64u << 20)
+#define PLUGIN_WAIT_US (INT64_C(3600) * 1000000)
+#define REASONS_SHOWN 20
+
+typedef struct ingest_words {
+    th_ingest_options options;
+    const char *containers, *manifest;
+    bool no_plugins, follow;
+    const char **paths;
+    int path_count;
+} ingest_words;
+
+static bool parse_words(cmd_call *call, ingest_words *w)
+{
+    th_ingest_options *o = &w->options;
+    const cmd_option options[] = {{"--source", &o->source, NULL},
+                                  {"--as", &o->as_prefix, NULL},
+                                  {"--containers", &w->containers, NULL},
+                                  {"--case", &o->case_id, NULL},
+                                  {"--acquired-by", &o->acquired_by, NULL},
+                                  {"--note", &o->note, NULL},
+                                  {"--reprocess", NULL, &o->reprocess},
+                                  {"--no-plugins", NULL, &w->no_plugins},
+                                  {NULL, NULL, NULL}};
+    w->paths = calloc((size_t)call->argc + 1, sizeof(*w->paths));
+    if (w->paths == NULL || !cmd_options_parse(call, options, w->paths, &w->path_count)) return false;
+    o->quiet = call->quiet || call->json;
+    o->who = call->principal.name;
+    if (w->path_count == 0) {
+        cmd_usage(call->io, call->name, "name a file, a folder, or - for standard input");
+        return false;
+    }
+    if (w->containers != NULL && strcmp(w->containers, "exact") != 0 && strcmp(w->containers, "hash") != 0) {
+        cmd_usage(call->io, call->name, "--containers is hash or exact, not '%s'", w->containers);
+        return false;
+    }
+    o->containers_exact = w->containers != NULL && strcmp(w->containers, "exact") == 0;
+    bool known = o->source == NULL || strcmp(o->source, "auto") == 0;
+    for (const char *const *s = th_ingest_sources(); !known && *s != NULL; s++) known = strcmp(*s, o->source) == 0;
+    if (!known) cmd_usage(call->io, call->name, "no source '%s'", o->source);
+    return known;
+}
+
+static void print_counts(cmd_io *io, const th_ingest_summary *s)
+{
+    double seconds = (double)s->elapsed_us / 1e6;
+    cmd_message(io,
+                "%llu objects (%llu known), %llu records stored, %llu duplicates, %llu variants, %llu quarantined; "
+                "%.1f MB in %.2f s\n",
+                (unsigned long long)(s->objects + s->objects_known), (unsigned long long)s->objects_known,
+                (unsigned long long)s->records, (unsigned long long)s->duplicates, (unsigned long long)s->variants,
+                (unsigned long long)s->quarantined, (double)s->bytes / 1e6, seconds);
+    for (size_t i = 0; i < s->reason_count && i < REASONS_SHOWN; i++) {
+        cmd_message(io, "  %s at byte %llu: %s\n", s->reasons[i].path, (unsigned long long)s->reasons[i].offset,
+                    s->reasons[i].reason);
+    }
+    if (s->reason_count > REASONS_SHOWN) {
+        cmd_message(io, "  and %zu more: trailhold quarantine list\n", s->reason_count - REASONS_SHOWN);
+    }
+}
+
+static int print_summary(cmd_call *call, const th_ingest_summary *s)
+{
+    if (call->json) {
+        th_buf text;
+        th_buf_init(&text, SUMMARY_MAX);
+        th_ingest_summary_json(s, &text);
+        cmd_print(call->io, "%s\n", th_buf_text(&text));
+        th_buf_free(&text);
+    } else if (!call->quiet) {
+        print_counts(call->io, s);
+    }
+    if (s->unreadable > 0) return CMD_EXIT_ERROR;
+    return s->quarantined > 0 ? CMD_EXIT_QUARANTINED : CMD_EXIT_OK;
+}
+
+static int run_local(cmd_call *call, cmd_node *node, const ingest_words *w)
+{
+    th_ingest *ingest = th_ingest_new(node->store, &w->options);
+    if (ingest == NULL) return CMD_EXIT_ERROR;
+    th_diag diag = {0};
+    th_err err = TH_OK;
+    for (int i = 0; i < w->path_count && err == TH_OK && !cmd_interrupted; i++) {
+        err = th_ingest_path(ingest, w->paths[i], &cmd_interrupted, &diag);
+    }
+    /* What was prepared before a failure or Ctrl-C is good: keep it. */
+    th_diag commit_diag = {0};
+    th_err commit = th_ingest_commit(ingest, &commit_diag);
+    const th_ingest_summary *summary = th_ingest_summary_get(ingest);
+    int status = print_summary(call, summary);
+    if (err != TH_OK && err != TH_ECANCELED) status = cmd_error(call->io, &diag, (th_slice){0});
+    else if (commit != TH_OK) status = cmd_error(call->io, &commit_diag, (th_slice){0});
+    else if (cmd_interrupted) status = CMD_EXIT_INTERRUPTED;
+    if (node->plugins != NULL && !cmd_interrupted && commit == TH_OK) {
+        th_plugins_wake(node->plugins);
+        th_diag wait_diag = {0};
+        if (th_plugins_wait(node->plugins, th_store_lsn(node->store), PLUGIN_WAIT_US, &wait_diag) != TH_OK) {
+            cmd_error(call->io, &wait_diag, (th_slice){0});
+        }
+    }
+    th_ingest_free(ingest);
+    return status;
+}
+
+int cmd_run_ingest(cmd_call *call)
+{
+    ingest_words w = {0};
+    int status = CMD_EXIT_USAGE;
+    if (parse_words(call, &w)) {
+        cmd_access access;
+        cmd_node_options options = {.create = true, .plugins = !w.no_plugins};
+        th_diag diag = {0};
+        th_err err = cmd_access_open(call, &options, &access, &diag);
+        if (err != TH_OK) {
+            status = cmd_error(call->io, &diag, (th_slice){0});
+        } else {
+            status = access.node != NULL ? run_local(call, access.node, &w)
+                                         : cmd_upload(call, access.client, &w.options, w.paths, w.path_count);
+            cmd_access_close(&access);
+        }
+    }
+    free(w.paths);
+    return status;
+}

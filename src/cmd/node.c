@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The opened data folder with what runs over it: store, provider, plugin host, and the network (at least the private
+ * socket, so that other processes of this user reach the archive through its owner). */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "cmd/cmd.h"
+#include "engine/engine.h"
+
+#define GRACE_US (20 * INT64_C(1000000))
+#define INGEST_BUDGET (300u << 20)
+
+static void node_committed(void *ctx, uint64_t lsn)
+{
+    cmd_node *node = ctx;
+    (void)lsn;
+    if (node->plugins != NULL) th_plugins_wake(node->plugins);
+}
+
+/* A command asked for by another process, run on a worker of the server. */
+static int node_command(void *ctx, const th_principal *principal, const char *const *argv, int argc,
+                        th_err (*write)(void *write_ctx, th_slice bytes), void *write_ctx, th_buf *messages,
+                        th_query_control *control)
+{
+    cmd_node *node = ctx;
+    cmd_io io = {.write = write, .ctx = write_ctx, .messages = messages, .control = control};
+    bool json = argc > 1 && strcmp(argv[1], "--json") == 0;
+    const cmd_command *command = argc > 0 ? cmd_find(argv[0]) : NULL;
+    if (command == NULL || (command->flags & CMD_NODE) == 0) {
+        return cmd_usage(&io, "help", "no command '%s' over the network", argc > 0 ? argv[0] : "");
+    }
+    cmd_call call = {.name = command->name,
+                     .argc = argc - (json ? 2 : 1),
+                     .argv = argv + (json ? 2 : 1),
+                     .node = node,
+                     .dir = th_store_dir(node->store),
+                     .json = json,
+                     .principal = *principal,
+                     .io = &io};
+    return command->run(&call);
+}
+
+static void budgets_init(cmd_node *node)
+{
+    size_t total = (size_t)(th_os_memory_size() / 4);
+    th_budget_init(&node->root, "process", total, NULL);
+    th_budget_init(&node->ingest, "ingest", INGEST_BUDGET < total ? INGEST_BUDGET : total, &node->root);
+    th_budget_init(&node->queries, "queries", total, &node->root);
+}
+
+static th_err start_plugins(cmd_node *node, th_diag *diag)
+{
+    th_plugins_options options = {.store = node->store, .provider = node->provider};
+    return th_plugins_start(&options, &node->plugins, diag);
+}
+
+static th_err start_server(cmd_node *node, const char *dir, const cmd_node_options *options, th_diag *diag)
+{
+    char path[TH_PATH_SIZE_MAX];
+    int size = snprintf(path, sizeof(path), "%s/sock", dir);
+    if (size < 0 || (size_t)size >= sizeof(path)) return th_fail(diag, TH_EINVAL, NULL, "the data folder's path is too long");
+    th_server_options server = {.listen = options->listen,
+                                .socket_path = path,
+                                .store = node->store,
+                                .provider = node->provider,
+                                .budget = &node->queries,
+                                .committed = node_committed,
+                                .command = node_command,
+                                .ctx = node};
+    return th_server_start(&server, &node->server, diag);
+}
+
+th_err cmd_node_open(const char *dir, const cmd_node_options *options, cmd_node **out, int *owner_pid, th_diag *diag)
+{
+    cmd_node *node = calloc(1, sizeof(*node));
+    if (node == NULL) return TH_ENOMEM;
+    budgets_init(node);
+    th_store_options store = {.create = options->create, .budget = &node->ingest, .test_mode = getenv("TRAILHOLD_TEST_MODE")};
+    th_err err = th_store_open(dir, &store, &node->store, owner_pid, diag);
+    if (err == TH_OK) {
+        node->provider = th_engine_new(node->store, &node->queries);
+        if (node->provider == NULL) err = th_fail(diag, TH_ENOMEM, NULL, "out of memory");
+    }
+    if (err == TH_OK && options->plugins) err = start_plugins(node, diag);
+    if (err == TH_OK) err = start_server(node, dir, options, diag);
+    if (err != TH_OK) {
+        cmd_node_close(node);
+        return err;
+    }
+    *out = node;
+    return TH_OK;
+}
+
+void cmd_node_close(cmd_node *node)
+{
+    if (node == NULL) return;
+    th_server_stop(node->server, GRACE_US);
+    th_plugins_stop(node->plugins);
+    th_engine_free(node->provider);
+    th_store_close(node->store);
+    free(node);
+}
