@@ -39,7 +39,7 @@ TH_MUST_CHECK th_err th_finding_validate(th_slice asff, th_diag *diag);
  * (day, seq), in the arena. */
 TH_MUST_CHECK th_err th_finding_current(th_version *version, th_arena *arena, th_record_id **out, size_t *count,
                                         th_diag *diag);
-/* Current findings in order of Id: fn gets the ASFF JSON (and each event too when history). */
+/* Current findings by day and sequence: fn gets the ASFF JSON (and each event too when history). */
 typedef th_err (*th_finding_fn)(void *ctx, th_slice asff, uint64_t lsn, int64_t arrival_us);
 TH_MUST_CHECK th_err th_finding_each(th_version *version, bool history, th_finding_fn fn, void *ctx, th_diag *diag);
 
