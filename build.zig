@@ -86,13 +86,13 @@ const modules = [_]Module{
         .name = "finding",
         .dir = "src/finding",
         .includes = &.{ "base", "os", "json", "model", "store" },
-        .files = &.{},
+        .files = &.{ "body.c", "current.c", "id.c" },
     },
     .{
         .name = "engine",
         .dir = "src/engine",
         .includes = &.{ "base", "os", "json", "model", "segment", "store", "ingest", "query", "finding" },
-        .files = &.{},
+        .files = &.{ "cells.c", "column.c", "engine.c", "filter.c", "meta.c", "nested.c", "prune.c", "rows.c", "scan.c" },
     },
     .{
         .name = "plugin",
@@ -114,7 +114,7 @@ const modules = [_]Module{
         .dir = "src/cmd",
         .includes = &.{ "base", "os", "json", "model", "segment", "store", "ingest", "query", "proof", "finding", "plugin", "engine", "net" },
         .libs = &.{"edit"},
-        .files = &.{},
+        .files = &.{ "access.c", "findings.c", "ingest.c", "line.c", "main.c", "node.c", "object.c", "plugins.c", "repl.c", "serve.c", "sql.c", "upkeep.c", "upload.c", "words.c" },
     },
     .{
         .name = "main",
