@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """check.py [NAME...] [--fix] [--files PATH...]: the style as a test. Ends with one line `N passed, N failed`.
 
---fix lets clang-format write what it would complain about. --files looks only at these files or folders. What the slow
+--fix lets clang-format and zig fmt write what they would complain about. --files looks only at these files or folders. What the slow
 checks (headers, cppcheck, tidy) found right is remembered in zig-out/check until the file, a header of it or a setting
 changes."""
 
@@ -48,6 +48,7 @@ def main():
     tree = sources.Tree(args.files)
     if args.fix:
         subprocess.check_call(["clang-format", "-i", *tree.formatted()])
+        subprocess.check_call([".tools/zig", "fmt", "build.zig", "build.zig.zon"])
     passed = failed = 0
     for name in args.names or CHECKS:
         started = time.monotonic()

@@ -72,7 +72,11 @@ def check_format(tree):
         status, _ = run(["clang-format", "--dry-run", "-Werror", path])
         return [] if status == 0 else [f"{path}: not as clang-format writes it (./dev check format --fix --files {path})"]
 
-    return each(tree.formatted(), one), []
+    problems = each(tree.formatted(), one)
+    status, out = run([".tools/zig", "fmt", "--check", "build.zig", "build.zig.zon"])
+    if status != 0:
+        problems += [f"{name}: not as `.tools/zig fmt` writes it" for name in out.split()]
+    return problems, []
 
 
 def check_headers(tree):
