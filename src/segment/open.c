@@ -12,17 +12,6 @@ void segment_check(const th_segment *segment)
     TH_ASSERT(segment->magic == SEGMENT_OPEN_MAGIC);
 }
 
-static bool hash_is(th_slice bytes, uint64_t hash)
-{
-#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
-    (void)bytes;
-    (void)hash;
-    return true;
-#else
-    return th_xxh3(bytes) == hash;
-#endif
-}
-
 static th_err read_header(th_slice image, segment_header *header, th_diag *diag)
 {
     if (image.size < sizeof(*header)) return th_fail(diag, TH_ECORRUPT, NULL, "segment is cut short");
@@ -32,14 +21,14 @@ static th_err read_header(th_slice image, segment_header *header, th_diag *diag)
         return th_fail(diag, TH_EVERSION, NULL, "segment has format version %u, known is %u",
                        (unsigned)header->version, SEGMENT_VERSION);
     }
-    if (!hash_is(th_slice_of(header, offsetof(segment_header, header_hash)), header->header_hash))
+    if (th_xxh3(th_slice_of(header, offsetof(segment_header, header_hash))) != header->header_hash)
         return th_fail(diag, TH_ECORRUPT, NULL, "segment header does not match its checksum");
     bool sane = header->image_bytes == image.size && header->directory_at >= sizeof(*header) &&
                 header->directory_at <= image.size && header->directory_bytes == image.size - header->directory_at &&
                 header->rows <= TH_SEGMENT_ROWS_MAX && header->raw_bytes <= TH_SEGMENT_RAW_MAX;
     if (!sane) return th_fail(diag, TH_ECORRUPT, NULL, "segment header has impossible sizes");
     th_slice directory = {image.bytes + header->directory_at, (size_t)header->directory_bytes};
-    if (!hash_is(directory, header->directory_hash))
+    if (th_xxh3(directory) != header->directory_hash)
         return th_fail(diag, TH_ECORRUPT, NULL, "segment directory does not match its checksum");
     if (th_model_table(header->table) == NULL)
         return th_fail(diag, TH_EVERSION, NULL, "segment is of table %u, which is not known", header->table);
