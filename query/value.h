@@ -62,6 +62,7 @@ typedef struct th_builder {
     uint16_t *zone;
     uint32_t *offsets;
     struct th_builder *children;
+    th_vector *vectors; /* where the children go when it is finished */
     uint32_t child_count;
 } th_builder;
 
