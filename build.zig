@@ -73,7 +73,10 @@ const modules = [_]Module{
         .dir = "query",
         .includes = &.{ "base", "json" },
         .libs = &.{"pcre2-8"},
-        .files = &.{},
+        .files = &.{
+            "lex.c",         "parser.c",       "parse.c",       "parse_expr.c",     "parse_primary.c", "parse_call.c",
+            "parse_type.c",  "parse_window.c", "parse_query.c", "parse_select.c",   "parse_relation.c",
+        },
     },
     .{
         .name = "proof",
