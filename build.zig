@@ -59,7 +59,7 @@ const modules = [_]Module{
         .dir = "src/store",
         .includes = &.{ "base", "os", "json", "model", "segment" },
         .libs = &.{ "lmdb", "crypto" },
-        .files = &.{},
+        .files = &.{ "cache.c", "catalog.c", "commit.c", "env.c", "file.c", "find.c", "format.c", "journal.c", "kv.c", "log.c", "merge.c", "pages.c", "plan.c", "read.c", "sealed.c", "store.c", "trash.c", "verify.c", "write.c" },
     },
     .{
         .name = "ingest",

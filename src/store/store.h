@@ -121,6 +121,7 @@ TH_MUST_CHECK th_err th_version_bound(th_version *version, uint64_t lsn, th_vers
 TH_MUST_CHECK th_err th_version_lsn_at(th_version *version, int64_t arrival_us, uint64_t *lsn, th_diag *diag);
 void th_version_release(th_version *version); /* accepts NULL */
 uint64_t th_version_lsn(const th_version *version);
+th_store *th_version_store(const th_version *version); /* the store that it is a version of */
 
 /* One stored segment as a version sees it. rows is the visible count: rows of later commits are cut off the end. */
 typedef struct th_segment_ref {
