@@ -68,6 +68,7 @@ th_slice th_json_path(th_slice raw, const char *dotted);
 th_slice th_json_string(th_slice raw, th_arena *arena);
 /* Does the decoded key equal text? raw_key is without its quotes, as th_json_next gives it. */
 bool th_json_key_equals(th_slice raw_key, th_slice text);
+bool th_json_key_equals_nocase(th_slice raw_key, th_slice text);
 /* Decoded text of a raw key as th_json_next gives it. */
 th_slice th_json_key(th_slice raw_key, th_arena *arena);
 

@@ -103,6 +103,11 @@ bool th_json_key_equals(th_slice raw_key, th_slice text)
     return key_equals(raw_key, text, false);
 }
 
+bool th_json_key_equals_nocase(th_slice raw_key, th_slice text)
+{
+    return key_equals(raw_key, text, true);
+}
+
 static th_slice find_member(th_slice raw, th_slice key, bool nocase)
 {
     th_json_iter it = th_json_iter_of(raw);

@@ -7,9 +7,8 @@ typedef enum match { MATCH_NONE, MATCH_NOCASE, MATCH_EXACT } match;
 
 static match match_key(th_slice key, th_slice name)
 {
-    if (th_slice_equal(key, name)) return MATCH_EXACT;
-    if (memchr(key.bytes, '\\', key.size) != NULL) return th_json_key_equals(key, name) ? MATCH_EXACT : MATCH_NONE;
-    return th_slice_equal_nocase(key, name) ? MATCH_NOCASE : MATCH_NONE;
+    if (th_json_key_equals(key, name)) return MATCH_EXACT;
+    return th_json_key_equals_nocase(key, name) ? MATCH_NOCASE : MATCH_NONE;
 }
 
 #define NAMES_MAX 8u
@@ -25,7 +24,7 @@ void model_find_members(th_slice record, const char *const *names, size_t count,
     th_slice key, value;
     while (exact < count && th_json_next(&it, &key, &value)) {
         for (size_t i = 0; i < count && i < NAMES_MAX; i++) {
-            match m = key.size == 0 ? MATCH_NONE : match_key(key, th_slice_text(names[i]));
+            match m = match_key(key, th_slice_text(names[i]));
             if (m <= found[i]) continue;
             found[i] = m;
             values[i] = value;

@@ -151,15 +151,14 @@ void segment_paths_free(segment_paths *paths)
 /* Which child of parent a key is, by comparing with all of them. */
 static uint32_t settle_key(const segment_paths *paths, uint32_t parent, th_slice key, bool *exact)
 {
-    bool escaped = memchr(key.bytes, '\\', key.size) != NULL;
     uint32_t nocase = NONE;
     for (uint32_t i = paths->nodes[parent].first_child; i != NONE; i = paths->nodes[i].next_sibling) {
         const node *child = &paths->nodes[i];
-        if (escaped ? th_json_key_equals(key, child->key) : th_slice_equal(key, child->key)) {
+        if (th_json_key_equals(key, child->key)) {
             *exact = true;
             return i;
         }
-        if (!paths->strict && !escaped && th_slice_equal_nocase(key, child->key)) nocase = i;
+        if (!paths->strict && th_json_key_equals_nocase(key, child->key)) nocase = i;
     }
     *exact = false;
     return nocase;

@@ -41,7 +41,8 @@ TH_MUST_CHECK th_err segment_chunk_read(th_slice image, const segment_chunk *chu
 
 typedef struct segment_paths segment_paths;
 /* A finder of count paths ("a.b|c"). strict: keys must be spelt as in the path; else the exact spelling is preferred
- * and one that differs in case is taken when there is no other. NULL: no memory. */
+ * and one that differs in case is taken when there is no other. Paths of one set must not differ in case alone. NULL:
+ * no memory. */
 segment_paths *segment_paths_new(const char *const *paths, uint32_t count, bool strict);
 void segment_paths_free(segment_paths *paths); /* accepts NULL */
 /* Find all of them in one JSON record. */
@@ -85,7 +86,7 @@ void segment_gather_clear(segment_gather *gather); /* keeps memory */
 TH_MUST_CHECK th_err segment_gather_add(segment_gather *gather, uint32_t row, uint8_t kind, th_slice text);
 static inline th_slice segment_entry_text(const segment_gather *gather, const segment_entry *entry)
 {
-    return (th_slice){gather->text + entry->at, entry->size};
+    return entry->size == 0 ? (th_slice){NULL, 0} : (th_slice){gather->text + entry->at, entry->size};
 }
 static inline bool segment_kind_has_text(uint8_t kind)
 {

@@ -32,12 +32,14 @@ static bool read_file(const char *path, th_buf *out)
     return th_buf_error(out) == TH_OK;
 }
 
-/* Elements of the array under member (or of the file itself), or the file as one record. */
+/* Elements of the array under member, else of the file itself; a file that is no array is one record. */
 static void take_records(th_slice text, const char *member)
 {
     th_slice document;
     CHECK_EQ_I64(th_json_document(text, 128, &document, NULL), TH_OK);
-    th_slice list = member[0] == '\0' ? document : th_json_member(document, th_slice_text(member));
+    th_slice list = th_json_member(document, th_slice_text(member));
+    if (list.size == 0) list = document;
+    if (th_json_kind_of(list) == TH_JSON_OBJECT) document = list;
     if (th_json_kind_of(list) != TH_JSON_ARRAY) {
         if (set.count < RECORDS_MAX) set.records[set.count++] = document;
         return;
@@ -183,7 +185,7 @@ TEST(real_trail)
 
 TEST(real_configuration_items)
 {
-    if (!load("config-items-rdk/*.json", "")) return;
+    if (!load("config-items-rdk/*.json", "configurationItem")) return;
     uint32_t timed, identified;
     count_known(TH_TABLE_config_items, &timed, &identified);
     CHECK_EQ_U64(set.count, 53);
@@ -195,7 +197,7 @@ TEST(real_configuration_items)
 
 TEST(real_findings)
 {
-    if (!load("findings-defectdojo/asff/prowler-output.asff.json", "")) return;
+    if (!load("findings-defectdojo/asff/prowler-output.asff.json", "Findings")) return;
     uint32_t timed, identified;
     count_known(TH_TABLE_findings_events, &timed, &identified);
     CHECK_EQ_U64(set.count, 731);
