@@ -168,9 +168,9 @@ static th_err open_journals(th_store *store, const store_files *files, th_diag *
                            last ? "closed and the last" : "open and not the last");
         th_diag why = {0};
         th_err err = store_journal_open(store, file, &why);
-        store->unmerged += file->info.closed;
         if (err == TH_ECORRUPT && !last)
             continue;
+        store->unmerged += file->info.closed;
         if (err != TH_OK)
             return th_fail(diag, err, why.name[0] != 0 ? why.name : NULL, "%s", why.text);
         if (last)

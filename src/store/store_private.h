@@ -351,16 +351,17 @@ void *store_trash_thread(void *store);
 /* Remove what no catalog entry names, from journal/ and parts/; all of tmp/ and trash/. */
 TH_MUST_CHECK th_err store_sweep(th_store *store, th_diag *diag);
 
-/* What goes into one or more new sealed files together: consecutive days of one table. */
+/* What goes into one or more new sealed files together: rows of journals in some days, and whole sealed files. */
 typedef struct store_group {
-    uint16_t table, class_id;
-    int32_t first_day, last_day;
+    uint16_t table;
+    bool has_journal;
+    int32_t first_day, last_day; /* of journal rows */
     uint64_t bytes;
-    bool has_journal; /* rows of the round's journals in these days */
-    store_file **files; /* sealed files that it takes in, arena */
+    store_file **files;
     uint32_t file_count;
 } store_group;
-/* Groups for a round over `journals` (none: only sealed files). full: also what is small or overlaps. In the arena. */
+/* Groups for a round over `journals`; without any, groups of sealed files only. full: also take in what is small or
+ * overlaps, not only what has too many generations. In the arena. */
 TH_MUST_CHECK th_err store_plan(th_version *version, store_file *const *journals, uint32_t journal_count, bool full,
                                 th_arena *arena, store_group **out, uint32_t *count, th_diag *diag);
 

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The compactor: rounds that turn closed journals and small generations into sealed files. Each round ends with one
+ * catalog commit; before it nothing has changed, after it the old files only wait for their last reader. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "store/merge.h"
+
+enum { RETRY_US = 5 * 1000 * 1000, ROUNDS_MAX = 1000 };
+
+bool store_merge_goes_on(store_merge *round)
+{
+    bool goes_on = round->progress == NULL ||
+                   round->progress(round->progress_ctx, round->done_bytes,
+                                   round->done_bytes > round->total_bytes ? round->done_bytes : round->total_bytes);
+    pthread_mutex_lock(&round->store->lock);
+    goes_on = goes_on && !(round->background && round->store->stop_background);
+    pthread_mutex_unlock(&round->store->lock);
+    return goes_on;
+}
+
+/* The oldest closed journals, up to what one round may hold. */
+static th_err choose_journals(store_merge *round, th_arena *arena, th_diag *diag)
+{
+    const store_files *files = round->version->files;
+    round->journal_count = 0;
+    round->journals = TH_NEW_ARRAY(arena, store_file *, files->journals + 1);
+    if (round->journals == NULL)
+        return th_fail(diag, TH_ELIMIT, NULL, "no memory to plan a merge");
+    uint64_t bytes = 0;
+    pthread_mutex_lock(&round->store->lock);
+    for (uint32_t i = 0; i < files->journals; i++) {
+        store_file *file = files->files[i];
+        if (!file->info.closed || file->journal == NULL || atomic_load(&file->unmergeable))
+            continue;
+        if (round->journal_count > 0 && bytes + file->info.bytes > STORE_ROUND_BYTES)
+            break;
+        bytes += file->info.bytes;
+        round->journals[round->journal_count++] = file;
+    }
+    pthread_mutex_unlock(&round->store->lock);
+    return TH_OK;
+}
+
+/* Files of a round that failed: nothing names them. */
+static void remove_outputs(store_merge *round)
+{
+    for (uint32_t i = 0; i < round->output_count; i++) {
+        char name[STORE_NAME_MAX], path[TH_PATH_SIZE_MAX];
+        th_diag ignored = {0};
+        store_file_name(&round->outputs[i], name);
+        store_path(round->store, name, path);
+        (void)!th_os_unlink(path, &ignored);
+    }
+}
+
+/* Everything that the round replaces. */
+static th_err list_gone(const store_merge *round, const store_group *groups, uint32_t count, store_file ***out,
+                        uint32_t *gone_count)
+{
+    uint32_t total = round->journal_count;
+    for (uint32_t i = 0; i < count; i++)
+        total += groups[i].file_count;
+    store_file **gone = malloc((total + 1) * sizeof(*gone));
+    if (gone == NULL)
+        return TH_ENOMEM;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < round->journal_count; i++)
+        gone[n++] = round->journals[i];
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t k = 0; k < groups[i].file_count; k++)
+            gone[n++] = groups[i].files[k];
+    *out = gone;
+    *gone_count = n;
+    return TH_OK;
+}
+
+static th_err name_files(store_merge *round, store_file **gone, uint32_t gone_count, store_file **added, th_diag *diag)
+{
+    th_store *store = round->store;
+    uint32_t *drops = malloc((gone_count + 1) * sizeof(*drops));
+    if (drops == NULL)
+        return th_fail(diag, TH_ENOMEM, NULL, "no memory to merge");
+    for (uint32_t i = 0; i < gone_count; i++)
+        drops[i] = gone[i]->info.id;
+    TH_FAILPOINT("compact_before_catalog");
+    th_err err = store_catalog_commit(store, round->outputs, round->output_count, drops, gone_count, diag);
+    free(drops);
+    TH_TRY(err);
+    TH_FAILPOINT("compact_after_catalog");
+    store_change change = {.gone = gone,
+                           .gone_count = gone_count,
+                           .added = added,
+                           .added_count = round->output_count,
+                           .merged_journals = round->journal_count};
+    err = store_publish(store, &change, 0);
+    TH_ASSERT(err == TH_OK); /* the catalog has changed: the lists in memory must follow */
+    return TH_OK;
+}
+
+static th_err finish_round(store_merge *round, const store_group *groups, uint32_t count, th_diag *diag)
+{
+    store_file **gone = NULL, **added = calloc(round->output_count + 1, sizeof(*added));
+    uint32_t gone_count = 0;
+    th_err err = added == NULL ? TH_ENOMEM : list_gone(round, groups, count, &gone, &gone_count);
+    for (uint32_t i = 0; i < round->output_count && err == TH_OK; i++) {
+        added[i] = store_file_new(round->store, &round->outputs[i]);
+        err = added[i] == NULL ? TH_ENOMEM : TH_OK;
+    }
+    if (err != TH_OK)
+        (void)th_fail(diag, err, NULL, "no memory to merge");
+    else
+        err = name_files(round, gone, gone_count, added, diag);
+    for (uint32_t i = 0; added != NULL && i < round->output_count; i++)
+        store_file_release(added[i]);
+    free(added);
+    free(gone);
+    return err;
+}
+
+/* Merge the groups and name the result. */
+static th_err run_round(store_merge *round, const store_group *groups, uint32_t count, th_diag *diag)
+{
+    th_err err = TH_OK;
+    for (uint32_t i = 0; i < count && err == TH_OK; i++)
+        err = store_merge_group(round, &groups[i], diag);
+    if (err == TH_OK)
+        err = finish_round(round, groups, count, diag);
+    if (err != TH_OK)
+        remove_outputs(round);
+    else
+        atomic_fetch_add(&round->store->merges, 1);
+    free(round->outputs);
+    round->outputs = NULL;
+    round->output_count = round->output_capacity = 0;
+    return err;
+}
+
+/* Sealed files alone: each group is a round of its own, so that a stop loses little. */
+static th_err run_sealed(store_merge *round, const store_group *groups, uint32_t count, th_diag *diag)
+{
+    for (uint32_t i = 0; i < count; i++)
+        TH_TRY(run_round(round, &groups[i], 1, diag));
+    return TH_OK;
+}
+
+/* A damaged journal stays as it is and does not hold up the writers. */
+static void leave_out_damaged(store_merge *round)
+{
+    for (uint32_t i = 0; i < round->journal_count; i++) {
+        if (!atomic_load(&round->journals[i]->unmergeable))
+            continue;
+        pthread_mutex_lock(&round->store->lock);
+        round->store->unmerged--;
+        pthread_mutex_unlock(&round->store->lock);
+    }
+}
+
+/* One round over what there is now; *did says whether anything was to be done. */
+static th_err one_round(store_merge *round, bool full, bool *did, th_diag *diag)
+{
+    th_arena *arena = th_arena_new((size_t)256 << 20, NULL);
+    if (arena == NULL)
+        return th_fail(diag, TH_ENOMEM, NULL, "no memory to plan a merge");
+    round->version = th_store_version(round->store);
+    store_group *groups = NULL;
+    uint32_t count = 0;
+    th_err err = choose_journals(round, arena, diag);
+    bool with_journals = err == TH_OK && round->journal_count > 0;
+    if (err == TH_OK && (with_journals || full))
+        err = store_plan(round->version, round->journals, round->journal_count, full, arena, &groups, &count, diag);
+    for (uint32_t i = 0; i < count; i++)
+        round->total_bytes += groups[i].bytes;
+    *did = err == TH_OK && (with_journals || count > 0);
+    if (*did)
+        err = with_journals ? run_round(round, groups, count, diag) : run_sealed(round, groups, count, diag);
+    if (err == TH_ECORRUPT)
+        leave_out_damaged(round);
+    th_version_release(round->version);
+    round->version = NULL;
+    th_arena_free(arena);
+    return err;
+}
+
+static void note_result(th_store *store, th_err err, const th_diag *diag)
+{
+    pthread_mutex_lock(&store->lock);
+    store->merge_error = err;
+    store->merge_diag = *diag;
+    pthread_cond_broadcast(&store->room);
+    pthread_mutex_unlock(&store->lock);
+}
+
+th_err th_store_compact(th_store *store, th_progress_fn progress, void *ctx, th_diag *diag)
+{
+    th_diag mine = {0};
+    if (diag == NULL)
+        diag = &mine;
+    TH_TRY(store_ask_roll(store, diag));
+    pthread_mutex_lock(&store->compact_lock);
+    store_merge round = {.store = store, .progress = progress, .progress_ctx = ctx};
+    th_err err = TH_OK;
+    bool did = true;
+    for (int i = 0; i < ROUNDS_MAX && did && err == TH_OK; i++) {
+        err = one_round(&round, true, &did, diag);
+        if (err == TH_ECORRUPT) {
+            /* What is damaged is left as it is, and named; the rest goes on. */
+            th_log(TH_LOG_ERROR, "a file was left out of the merge: %s", diag->text);
+            th_diag_clear(diag);
+            did = true;
+            err = TH_OK;
+        }
+    }
+    pthread_mutex_unlock(&store->compact_lock);
+    if (err == TH_OK) {
+        const th_diag none = {0};
+        note_result(store, TH_OK, &none);
+    }
+    return err;
+}
+
+/* Wait for a closed journal; false when the store stops. After a failure wait a while first. */
+static bool wait_for_work(th_store *store, bool failed)
+{
+    int64_t until = th_os_mono_us() + RETRY_US;
+    struct timespec end = {.tv_sec = (time_t)(until / TH_US_PER_SECOND),
+                           .tv_nsec = (long)(until % TH_US_PER_SECOND * 1000)};
+    int rc = 0;
+    pthread_mutex_lock(&store->lock);
+    while (!store->stop_background && ((failed && rc == 0) || store->unmerged == 0)) {
+        if (failed)
+            rc = pthread_cond_timedwait(&store->merge, &store->lock, &end);
+        else
+            pthread_cond_wait(&store->merge, &store->lock);
+        failed = failed && rc == 0;
+    }
+    bool goes_on = !store->stop_background;
+    pthread_mutex_unlock(&store->lock);
+    return goes_on;
+}
+
+void *store_compact_thread(void *arg)
+{
+    th_store *store = arg;
+    bool failed = false;
+    while (wait_for_work(store, failed)) {
+        store_merge round = {.store = store, .background = true};
+        th_diag diag = {0};
+        bool did = false;
+        pthread_mutex_lock(&store->compact_lock);
+        th_err err = one_round(&round, false, &did, &diag);
+        pthread_mutex_unlock(&store->compact_lock);
+        failed = err != TH_OK && err != TH_ECORRUPT && err != TH_ECANCELED;
+        if (err == TH_ECORRUPT)
+            th_log(TH_LOG_ERROR, "a file was left out of the merge: %s", diag.text);
+        else if (failed)
+            th_log(TH_LOG_WARN, "journals cannot be merged, trying again: %s", diag.text);
+        note_result(store, failed ? err : TH_OK, &diag);
+    }
+    return NULL;
+}
