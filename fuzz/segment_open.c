@@ -17,9 +17,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const more_paths[] = {"requestParameters", "=userIdentity.ARN", "a.b|c", "x", "", "az-id"};
+static const char *const more_paths[] = {
+    "requestParameters", "=userIdentity.ARN", "a.b|c", "x", "", "az-id"};
 
-static void read_column(const th_segment *s, const char *path, uint32_t begin, uint32_t count, th_arena *arena)
+static void read_column(const th_segment *s, const char *path, uint32_t begin, uint32_t count,
+                        th_arena *arena)
 {
     th_segment_column c;
     uint64_t bytes = 0;
@@ -43,8 +45,7 @@ static void read_everything(const th_segment *s, th_arena *arena)
     int64_t first_us, last_us;
     (void)th_segment_times(s, &first_us, &last_us);
     (void)th_segment_verify(s, &diag);
-    for (uint32_t row = 0; row < rows; row += 1 + rows / 16)
-        (void)th_segment_layout(s, row);
+    for (uint32_t row = 0; row < rows; row += 1 + rows / 16) (void)th_segment_layout(s, row);
     uint32_t begin = rows / 3, count = rows / 2;
     th_arena_reset(arena);
     th_slice *records = TH_NEW_ARRAY(arena, th_slice, (size_t)rows + 1);
@@ -71,7 +72,8 @@ static void open_image(th_slice image)
 
 /* ---- making checksums right ---- */
 
-static uint8_t *sealed_bytes; /* start of the image in hand: the directory is walked to find its chunks' checksums */
+static uint8_t *
+    sealed_bytes; /* start of the image in hand: the directory is walked to find its chunks' checksums */
 
 static void seal_chunk(th_reader *r, uint64_t *at, uint64_t end)
 {
@@ -91,8 +93,10 @@ static void seal_chunk(th_reader *r, uint64_t *at, uint64_t end)
 static void skip_text(th_reader *r)
 {
     uint64_t size = th_take_varint(r);
-    if (size > (uint64_t)(r->end - r->pos)) r->bad = true;
-    else (void)th_take_bytes(r, (size_t)size);
+    if (size > (uint64_t)(r->end - r->pos))
+        r->bad = true;
+    else
+        (void)th_take_bytes(r, (size_t)size);
 }
 
 static void seal_column(th_reader *r, uint64_t *at, uint64_t end)
@@ -120,8 +124,7 @@ static void seal_directory(th_reader *r, uint64_t end)
         seal_chunk(r, &at, end);
     }
     uint64_t layouts = th_take_varint(r);
-    for (uint64_t i = 0; i < layouts && !r->bad; i++)
-        skip_text(r);
+    for (uint64_t i = 0; i < layouts && !r->bad; i++) skip_text(r);
     for (uint64_t runs = layouts == 0 ? 0 : th_take_varint(r); runs > 0 && !r->bad; runs--) {
         (void)th_take_varint(r);
         (void)th_take_varint(r);
@@ -147,7 +150,8 @@ static void open_sealed(const uint8_t *data, size_t size)
                              .version = SEGMENT_VERSION,
                              .rows = data[1] | (uint32_t)data[2] << 8,
                              .table = (uint32_t)tables[data[0] % count].id,
-                             .raw_bytes = data[6] | (uint64_t)data[7] << 8 | (uint64_t)data[8] << 16,
+                             .raw_bytes =
+                                 data[6] | (uint64_t)data[7] << 8 | (uint64_t)data[8] << 16,
                              .image_bytes = sizeof(header) + body,
                              .directory_at = sizeof(header) + between,
                              .directory_bytes = body - between};
@@ -192,15 +196,16 @@ static th_slice look_up_any(th_slice record, const char *path)
     }
 }
 
-static void plain_cell(const th_stored_table *table, th_slice record, th_slice layout, const char *path, th_arena *arena,
-                       uint8_t *kind, th_slice *text)
+static void plain_cell(const th_stored_table *table, th_slice record, th_slice layout,
+                       const char *path, th_arena *arena, uint8_t *kind, th_slice *text)
 {
     if (table->format == TH_RECORD_LINE) {
         segment_cell_of_field(th_model_line_field(record, layout, th_slice_text(path)), kind, text);
         return;
     }
     th_slice document, raw = {NULL, 0};
-    if (th_json_document(record, TH_JSON_DEPTH_MAX, &document, NULL) == TH_OK) raw = look_up_any(document, path);
+    if (th_json_document(record, TH_JSON_DEPTH_MAX, &document, NULL) == TH_OK)
+        raw = look_up_any(document, path);
     bool kept = segment_cell_of_json(raw, arena, kind, text);
     TH_ASSERT(kept);
 }
@@ -275,7 +280,8 @@ static th_slice vary(th_slice line, uint32_t row, th_arena *arena)
 }
 
 /* Lines repeated; a line that begins with '@' is the layout of those after it. */
-static void add_lines(th_segment_builder *b, written *w, th_slice text, uint32_t repeat, th_arena *arena)
+static void add_lines(th_segment_builder *b, written *w, th_slice text, uint32_t repeat,
+                      th_arena *arena)
 {
     for (uint32_t round = 0; round < repeat; round++) {
         th_slice rest = text, layout = {NULL, 0};
@@ -307,7 +313,8 @@ static void add_lines(th_segment_builder *b, written *w, th_slice text, uint32_t
 
 static void write_and_read(uint8_t which, const uint8_t *data, size_t size)
 {
-    static const th_table_id ids[] = {TH_TABLE_cloudtrail, TH_TABLE_config_items, TH_TABLE_vpc_flow, TH_TABLE_blobs};
+    static const th_table_id ids[] = {TH_TABLE_cloudtrail, TH_TABLE_config_items, TH_TABLE_vpc_flow,
+                                      TH_TABLE_blobs};
     static written w;
     if (size < 1) return;
     w.table = th_model_table((uint32_t)ids[which % 4]);
@@ -334,8 +341,11 @@ static void write_and_read(uint8_t which, const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 1) return 0;
-    if (data[0] == 0) open_image(th_slice_of(data + 1, size - 1));
-    else if (data[0] == 1) open_sealed(data + 1, size - 1);
-    else write_and_read(data[0], data + 1, size - 1);
+    if (data[0] == 0)
+        open_image(th_slice_of(data + 1, size - 1));
+    else if (data[0] == 1)
+        open_sealed(data + 1, size - 1);
+    else
+        write_and_read(data[0], data + 1, size - 1);
     return 0;
 }

@@ -42,11 +42,15 @@ static bool is_account(th_slice s)
 static bool is_region(th_slice s)
 {
     if (th_slice_is(s, "global")) return true;
-    if (s.size < 8 || s.size > 20 || s.bytes[s.size - 1] < '0' || s.bytes[s.size - 1] > '9') return false;
+    if (s.size < 8 || s.size > 20 || s.bytes[s.size - 1] < '0' || s.bytes[s.size - 1] > '9')
+        return false;
     uint32_t dashes = 0;
     for (size_t i = 0; i < s.size; i++) {
-        if (s.bytes[i] == '-') dashes++;
-        else if (!(s.bytes[i] >= 'a' && s.bytes[i] <= 'z') && !(s.bytes[i] >= '0' && s.bytes[i] <= '9')) return false;
+        if (s.bytes[i] == '-')
+            dashes++;
+        else if (!(s.bytes[i] >= 'a' && s.bytes[i] <= 'z') &&
+                 !(s.bytes[i] >= '0' && s.bytes[i] <= '9'))
+            return false;
     }
     return dashes >= 2 && s.bytes[0] >= 'a';
 }
@@ -55,7 +59,8 @@ static bool is_region(th_slice s)
 static th_slice hive_value(th_slice folder, const char *name)
 {
     th_slice prefix = th_slice_text(name);
-    if (th_slice_starts(folder, prefix)) return (th_slice){folder.bytes + prefix.size, folder.size - prefix.size};
+    if (th_slice_starts(folder, prefix))
+        return (th_slice){folder.bytes + prefix.size, folder.size - prefix.size};
     return folder;
 }
 
@@ -70,12 +75,12 @@ static int32_t take_day(th_slice *rest)
         th_slice digits = hive_value(folder, names[i]);
         if (!all_digits(digits) || digits.size > 4) return TH_DAY_UNDATED;
         part[i] = 0;
-        for (size_t k = 0; k < digits.size; k++)
-            part[i] = part[i] * 10 + (digits.bytes[k] - '0');
+        for (size_t k = 0; k < digits.size; k++) part[i] = part[i] * 10 + (digits.bytes[k] - '0');
         skip_folder(&at, folder);
     }
     th_civil c = {.year = (int32_t)part[0], .month = (uint8_t)part[1], .day = (uint8_t)part[2]};
-    if (part[0] < 1990 || part[1] > 12 || part[2] > 31 || !th_civil_valid(&c)) return TH_DAY_UNDATED;
+    if (part[0] < 1990 || part[1] > 12 || part[2] > 31 || !th_civil_valid(&c))
+        return TH_DAY_UNDATED;
     *rest = at;
     return th_day_from_civil(c.year, c.month, c.day);
 }
@@ -147,8 +152,7 @@ bool th_model_parse_key(th_slice name, th_object_key *out)
             if (known) out->prefix = (th_slice){key, before > 0 ? before - 1 : 0};
         }
     }
-    while (take_component(&rest, &component))
-        out->file = component;
+    while (take_component(&rest, &component)) out->file = component;
     if (name.size > 0 && name.bytes[name.size - 1] == '/') out->file = (th_slice){NULL, 0};
     parse_file_name(out->file, out);
     return known;

@@ -17,8 +17,7 @@ void model_find_members(th_slice record, const char *const *names, size_t count,
 {
     match found[NAMES_MAX] = {MATCH_NONE};
     size_t exact = 0;
-    for (size_t i = 0; i < count; i++)
-        values[i] = (th_slice){NULL, 0};
+    for (size_t i = 0; i < count; i++) values[i] = (th_slice){NULL, 0};
     if (th_json_kind_of(record) != TH_JSON_OBJECT) return;
     th_json_iter it = th_json_iter_of(record);
     th_slice key, value;
@@ -40,11 +39,8 @@ bool model_scalar_text(th_slice raw, th_slice *out)
         if (raw.size <= 2 || memchr(raw.bytes, '\\', raw.size) != NULL) return false;
         *out = (th_slice){raw.bytes + 1, raw.size - 2};
         return true;
-    case TH_JSON_NUMBER:
-        *out = raw;
-        return true;
-    default:
-        return false;
+    case TH_JSON_NUMBER: *out = raw; return true;
+    default: return false;
     }
 }
 
@@ -79,8 +75,7 @@ static bool same_field(th_slice a, th_slice b)
 
 static th_slice without_line_end(th_slice s)
 {
-    while (s.size > 0 && (s.bytes[s.size - 1] == '\n' || s.bytes[s.size - 1] == '\r'))
-        s.size--;
+    while (s.size > 0 && (s.bytes[s.size - 1] == '\n' || s.bytes[s.size - 1] == '\r')) s.size--;
     return s;
 }
 
@@ -97,8 +92,7 @@ uint32_t th_model_line_fields(th_slice record, th_slice *fields, uint32_t max)
     th_slice rest = without_line_end(record);
     uint32_t count = 0;
     if (rest.size == 0) return 0;
-    while (count < max && take_word(&rest, &fields[count]))
-        count++;
+    while (count < max && take_word(&rest, &fields[count])) count++;
     return count;
 }
 

@@ -17,17 +17,23 @@ typedef enum th_table_id {
 #undef TABLE
 } th_table_id;
 
-typedef enum th_identity_kind { TH_IDENTITY_EVENT, TH_IDENTITY_VERSION, TH_IDENTITY_POSITION, TH_IDENTITY_NONE } th_identity_kind;
+typedef enum th_identity_kind {
+    TH_IDENTITY_EVENT,
+    TH_IDENTITY_VERSION,
+    TH_IDENTITY_POSITION,
+    TH_IDENTITY_NONE
+} th_identity_kind;
 typedef enum th_record_format { TH_RECORD_JSON, TH_RECORD_LINE, TH_RECORD_BINARY } th_record_format;
 
 /* A column kept apart from the record so that scans need not parse: where it comes from and how it is held. */
 typedef enum th_stored_kind {
     TH_STORED_TEXT, /* decoded string, or raw JSON text for anything else; absent and null are NULL */
     TH_STORED_TIME, /* ISO 8601 text as microseconds; only where formatting gives the text back, else kept as text */
-    TH_STORED_INT   /* canonical integer text as int64, else kept as text */
+    TH_STORED_INT /* canonical integer text as int64, else kept as text */
 } th_stored_kind;
 typedef struct th_stored_column {
-    const char *path; /* dotted member path into the record, key case as written, "a|b" as in th_schema_column; LINE:
+    const char *
+        path; /* dotted member path into the record, key case as written, "a|b" as in th_schema_column; LINE:
                        * field name of the layout */
     th_stored_kind kind;
 } th_stored_column;
@@ -55,13 +61,16 @@ int32_t th_model_day(bool has_time, int64_t us);
 /* Identity of a record as bytes (unambiguous: fields with their lengths), appended to out. content and ordinal serve
  * POSITION. False when the source's identity fields are missing: the identity is then the record's SHA-256 (EVENT,
  * VERSION). Nothing is appended for NONE. */
-bool th_model_identity(const th_stored_table *table, th_slice record, th_slice layout, const uint8_t content[32],
-                       uint64_t ordinal, th_buf *out);
+bool th_model_identity(const th_stored_table *table, th_slice record, th_slice layout,
+                       const uint8_t content[32], uint64_t ordinal, th_buf *out);
 /* LINE records: fields are separated by one blank each; a line end behind the last is not part of it. Field names
  * compare without case, '-' and '_' being the same. */
-uint32_t th_model_layout_index(th_slice layout, th_slice name); /* position of the field, or UINT32_MAX */
-uint32_t th_model_line_fields(th_slice record, th_slice *fields, uint32_t max); /* how many were filled */
-th_slice th_model_line_field(th_slice record, th_slice layout, th_slice name); /* bytes NULL when absent */
+uint32_t th_model_layout_index(th_slice layout,
+                               th_slice name); /* position of the field, or UINT32_MAX */
+uint32_t th_model_line_fields(th_slice record, th_slice *fields,
+                              uint32_t max); /* how many were filled */
+th_slice th_model_line_field(th_slice record, th_slice layout,
+                             th_slice name); /* bytes NULL when absent */
 
 /* Account that a record belongs to (retention classes, limits); empty when unknown. */
 th_slice th_model_account(const th_stored_table *table, th_slice record, th_slice layout);
@@ -74,7 +83,7 @@ typedef struct th_schema_column {
      * that engine/ computes and hides from SELECT *: region, account (key layout, else the record), year, month, day
      * (text, zero-padded), timestamp (yyyy/MM/dd), date and dt (yyyy-MM-dd), all of the record's day. */
     const char *path;
-    bool json_text;   /* varchar that holds the raw JSON of an object or array */
+    bool json_text; /* varchar that holds the raw JSON of an object or array */
 } th_schema_column;
 typedef enum th_row_set {
     TH_ROWS_SHOWN,      /* one variant an identity */
@@ -94,12 +103,14 @@ typedef struct th_schema {
 const th_schema *th_model_schemas(size_t *count);
 /* A row type's field names equal the JSON keys but for case; where they differ (ARN -> arn is case only) a schema
  * says the key here ("a|b": alternatives): NULL when the key is the same without case. */
-const char *th_schema_field_key(const th_schema *schema, const char *column, const char *dotted_field);
+const char *th_schema_field_key(const th_schema *schema, const char *column,
+                                const char *dotted_field);
 
 /* AWS's object keys: what the name of a delivered object says. All slices borrow from name; empty = not said. */
 typedef struct th_object_key {
-    th_slice bucket, prefix, organisation, account, folder, region; /* folder: CloudTrail, CloudTrail-Digest, Config, ... */
-    int32_t day;                                                    /* delivery day or TH_DAY_UNDATED */
+    th_slice bucket, prefix, organisation, account, folder,
+        region;  /* folder: CloudTrail, CloudTrail-Digest, Config, ... */
+    int32_t day; /* delivery day or TH_DAY_UNDATED */
     th_slice file;
 } th_object_key;
 /* name: path or s3://bucket/key. True when it has AWS's AWSLogs layout. */

@@ -7,9 +7,9 @@
 #include "json/json.h"
 #include "model/model_private.h"
 
-
-#define EPOCH_MS_FROM INT64_C(100000000000)     /* numbers from here on are milliseconds (seconds would be year 5138) */
-#define EPOCH_US_FROM INT64_C(100000000000000)  /* and from here on microseconds */
+#define EPOCH_MS_FROM \
+    INT64_C(100000000000) /* numbers from here on are milliseconds (seconds would be year 5138) */
+#define EPOCH_US_FROM INT64_C(100000000000000) /* and from here on microseconds */
 
 /* Epoch time as decimal text: seconds with a fraction, milliseconds or microseconds by size. */
 static bool parse_epoch(th_slice s, int64_t *us)
@@ -17,7 +17,8 @@ static bool parse_epoch(th_slice s, int64_t *us)
     size_t dot = th_slice_find(s, TH_SLICE("."));
     th_slice whole = {s.bytes, dot == SIZE_MAX ? s.size : dot};
     int64_t v;
-    if (!th_slice_to_i64(whole, &v) || v < -EPOCH_MS_FROM || v > EPOCH_MS_FROM * 1000000) return false;
+    if (!th_slice_to_i64(whole, &v) || v < -EPOCH_MS_FROM || v > EPOCH_MS_FROM * 1000000)
+        return false;
     int64_t unit = v >= EPOCH_US_FROM ? 1 : v >= EPOCH_MS_FROM ? 1000 : TH_US_PER_SECOND;
     int64_t fraction = 0, weight = unit;
     for (size_t i = whole.size + 1; i < s.size; i++) {
@@ -41,8 +42,10 @@ static bool parse_exponent(th_slice s, int64_t *us)
     char *end;
     double v = strtod(text, &end);
     if (*end != '\0' || !(v > 0 && v < (double)EPOCH_MS_FROM * 1000)) return false;
-    if (v < (double)EPOCH_MS_FROM) v *= 1e6;
-    else v *= 1e3;
+    if (v < (double)EPOCH_MS_FROM)
+        v *= 1e6;
+    else
+        v *= 1e3;
     *us = (int64_t)v;
     return true;
 }
@@ -57,22 +60,15 @@ static bool parse_time(th_slice raw, int64_t *us)
 static const char *time_member(th_table_id table)
 {
     switch (table) {
-    case TH_TABLE_cloudtrail:
-        return "eventTime";
-    case TH_TABLE_config_items:
-        return "configurationItemCaptureTime";
-    case TH_TABLE_guardduty:
-        return "updatedAt";
-    case TH_TABLE_findings_events:
-        return "UpdatedAt";
-    case TH_TABLE_cloudtrail_digests:
-        return "digestEndTime";
+    case TH_TABLE_cloudtrail: return "eventTime";
+    case TH_TABLE_config_items: return "configurationItemCaptureTime";
+    case TH_TABLE_guardduty: return "updatedAt";
+    case TH_TABLE_findings_events: return "UpdatedAt";
+    case TH_TABLE_cloudtrail_digests: return "digestEndTime";
     case TH_TABLE_objects:
     case TH_TABLE_quarantine:
-    case TH_TABLE_access_log:
-        return "arrival";
-    default:
-        return NULL;
+    case TH_TABLE_access_log: return "arrival";
+    default: return NULL;
     }
 }
 
@@ -105,8 +101,11 @@ typedef struct identity_rule {
 
 static const identity_rule identity_rules[] = {
     {TH_TABLE_cloudtrail, 2, 2, {"recipientAccountId", "eventID"}},
-    {TH_TABLE_config_items, 3, 7, {"resourceType", "resourceId", "configurationItemCaptureTime", "awsRegion",
-                                   "configurationStateId", "awsAccountId", "accountId"}},
+    {TH_TABLE_config_items,
+     3,
+     7,
+     {"resourceType", "resourceId", "configurationItemCaptureTime", "awsRegion",
+      "configurationStateId", "awsAccountId", "accountId"}},
     {TH_TABLE_guardduty, 2, 2, {"arn", "updatedAt"}},
     {TH_TABLE_findings_events, 3, 3, {"ProductArn", "Id", "UpdatedAt"}},
 };
@@ -141,19 +140,17 @@ static bool identity_of_members(const identity_rule *rule, th_slice record, th_b
         count = 6;
     }
     th_buf_add_varint(out, (uint64_t)rule->table);
-    for (uint32_t i = 0; i < count; i++)
-        add_field(out, text[i]);
+    for (uint32_t i = 0; i < count; i++) add_field(out, text[i]);
     return true;
 }
 
-bool th_model_identity(const th_stored_table *table, th_slice record, th_slice layout, const uint8_t content[32],
-                       uint64_t ordinal, th_buf *out)
+bool th_model_identity(const th_stored_table *table, th_slice record, th_slice layout,
+                       const uint8_t content[32], uint64_t ordinal, th_buf *out)
 {
     (void)layout;
     const identity_rule *rule = rule_of(table->id);
     switch (table->identity) {
-    case TH_IDENTITY_NONE:
-        return true;
+    case TH_IDENTITY_NONE: return true;
     case TH_IDENTITY_POSITION:
         if (content == NULL) return false;
         th_buf_add_varint(out, (uint64_t)table->id);
@@ -167,8 +164,7 @@ bool th_model_identity(const th_stored_table *table, th_slice record, th_slice l
             return true;
         }
         return rule != NULL && identity_of_members(rule, record, out);
-    case TH_IDENTITY_VERSION:
-        break;
+    case TH_IDENTITY_VERSION: break;
     }
     if (rule == NULL || !identity_of_members(rule, record, out)) return false;
     th_sha256 digest = th_sha256_of(record);
@@ -195,6 +191,7 @@ th_slice th_model_account(const th_stored_table *table, th_slice record, th_slic
         return text;
     }
     model_find_members(record, names, 2, raw);
-    if (!model_scalar_text(raw[0], &text) && !model_scalar_text(raw[1], &text)) text = (th_slice){NULL, 0};
+    if (!model_scalar_text(raw[0], &text) && !model_scalar_text(raw[1], &text))
+        text = (th_slice){NULL, 0};
     return text;
 }

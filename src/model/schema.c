@@ -30,7 +30,7 @@ static const th_schema_column quarantine_columns[] = {
 };
 
 static const th_schema schemas[] = {
-#define SCHEMA(name, columns, table, rows, comment)                                                \
+#define SCHEMA(name, columns, table, rows, comment) \
     {#name, TH_TABLE_##table, TH_ROWS_##rows, columns##_columns, COUNT(columns##_columns), comment},
 #include "model/schemas/schemas.def"
 #undef SCHEMA
@@ -51,11 +51,13 @@ const th_schema *th_model_schemas(size_t *count)
     return schemas;
 }
 
-const char *th_schema_field_key(const th_schema *schema, const char *column, const char *dotted_field)
+const char *th_schema_field_key(const th_schema *schema, const char *column,
+                                const char *dotted_field)
 {
     for (size_t i = 0; i < COUNT(field_keys); i++) {
         const field_key *k = &field_keys[i];
-        if (k->table == schema->table && strcmp(k->column, column) == 0 && strcmp(k->field, dotted_field) == 0)
+        if (k->table == schema->table && strcmp(k->column, column) == 0 &&
+            strcmp(k->field, dotted_field) == 0)
             return k->key;
     }
     return NULL;

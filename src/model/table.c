@@ -51,7 +51,7 @@ static const th_stored_column finding_evidence_columns[] = {
 #define COLUMNS_access_log NULL, 0
 
 static const th_stored_table tables[] = {
-#define TABLE(number, name, identity, format)                                                      \
+#define TABLE(number, name, identity, format) \
     {TH_TABLE_##name, #name, TH_IDENTITY_##identity, TH_RECORD_##format, COLUMNS_##name},
 #include "model/tables.def"
 #undef TABLE

@@ -25,13 +25,14 @@ struct th_segment_builder {
     th_arena *scratch;      /* decoded strings of one record */
     th_arena *layout_arena; /* layouts, since the last finish */
     th_map *layout_map;
-    segment_paths *paths;   /* JSON tables with stored columns */
+    segment_paths *paths; /* JSON tables with stored columns */
     segment_gather *columns;
     th_slice *cells; /* per column: raw value or field of the row in hand */
 
     th_buf open_sizes, open_bytes; /* the block in hand */
     uint32_t open_rows;
-    th_buf packed; /* compressed blocks */
+    th_buf packed;  /* compressed blocks */
+    size_t buffers; /* bytes of the three that are charged */
     built_block *blocks;
     size_t block_count, blocks_capacity;
 
@@ -110,14 +111,14 @@ void th_segment_builder_free(th_segment_builder *b)
     if (b == NULL) return;
     builder_check(b);
     if (b->columns != NULL)
-        for (uint32_t i = 0; i < b->table->column_count; i++)
-            segment_gather_free(&b->columns[i]);
+        for (uint32_t i = 0; i < b->table->column_count; i++) segment_gather_free(&b->columns[i]);
     free(b->columns);
     free(b->cells);
     free(b->field_of_column);
     segment_paths_free(b->paths);
     segment_shrink(&b->memory, (void **)&b->blocks, &b->blocks_capacity, sizeof(built_block));
-    segment_shrink(&b->memory, (void **)&b->row_layouts, &b->row_layouts_capacity, sizeof(uint32_t));
+    segment_shrink(&b->memory, (void **)&b->row_layouts, &b->row_layouts_capacity,
+                   sizeof(uint32_t));
     segment_shrink(&b->memory, (void **)&b->times, &b->times_capacity, sizeof(int64_t));
     segment_shrink(&b->memory, (void **)&b->time_kinds, &b->time_kinds_capacity, 1);
     th_buf_free(&b->open_sizes);
@@ -125,6 +126,7 @@ void th_segment_builder_free(th_segment_builder *b)
     th_buf_free(&b->packed);
     th_arena_free(b->scratch);
     th_arena_free(b->layout_arena);
+    th_budget_release(b->memory.budget, b->buffers);
     b->magic = 0;
     free(b);
 }
@@ -143,8 +145,7 @@ uint64_t th_segment_builder_bytes(const th_segment_builder *b)
 
 static void forget_rows(th_segment_builder *b)
 {
-    for (uint32_t i = 0; i < b->table->column_count; i++)
-        segment_gather_clear(&b->columns[i]);
+    for (uint32_t i = 0; i < b->table->column_count; i++) segment_gather_clear(&b->columns[i]);
     th_buf_clear(&b->open_sizes);
     th_buf_clear(&b->open_bytes);
     th_buf_clear(&b->packed);
@@ -160,7 +161,8 @@ static th_err close_block(th_segment_builder *b)
     TH_TRY(th_buf_error(&b->open_bytes));
     TH_TRY(th_buf_error(&b->open_sizes));
     if (b->open_rows == 0) return TH_OK;
-    TH_TRY(segment_grow(&b->memory, (void **)&b->blocks, &b->blocks_capacity, b->block_count + 1, sizeof(built_block)));
+    TH_TRY(segment_grow(&b->memory, (void **)&b->blocks, &b->blocks_capacity, b->block_count + 1,
+                        sizeof(built_block)));
     th_buf_add_slice(&b->open_sizes, th_buf_slice(&b->open_bytes));
     TH_TRY(th_buf_error(&b->open_sizes));
     uint64_t at = b->packed.size;
@@ -171,6 +173,12 @@ static th_err close_block(th_segment_builder *b)
     th_buf_clear(&b->open_bytes);
     b->open_rows = 0;
     return TH_OK;
+}
+
+static th_err charge_buffers(th_segment_builder *b)
+{
+    size_t now = b->open_sizes.capacity + b->open_bytes.capacity + b->packed.capacity;
+    return segment_follow(&b->memory, &b->buffers, now);
 }
 
 static th_err use_layout(th_segment_builder *b, th_slice layout)
@@ -220,7 +228,8 @@ static th_err gather_columns(th_segment_builder *b, th_slice record)
     return b->table->format == TH_RECORD_LINE ? gather_line(b, record) : gather_json(b, record);
 }
 
-th_err th_segment_builder_add(th_segment_builder *b, th_slice record, th_slice layout, bool has_time, int64_t time_us)
+th_err th_segment_builder_add(th_segment_builder *b, th_slice record, th_slice layout,
+                              bool has_time, int64_t time_us)
 {
     builder_check(b);
     if (b->rows >= TH_SEGMENT_ROWS_MAX || record.size > TH_SEGMENT_RAW_MAX ||
@@ -230,11 +239,16 @@ th_err th_segment_builder_add(th_segment_builder *b, th_slice record, th_slice l
     size_t rows = (size_t)b->rows + 1;
     TH_TRY(segment_grow(&b->memory, (void **)&b->times, &b->times_capacity, rows, sizeof(int64_t)));
     TH_TRY(segment_grow(&b->memory, (void **)&b->time_kinds, &b->time_kinds_capacity, rows, 1));
-    TH_TRY(segment_grow(&b->memory, (void **)&b->row_layouts, &b->row_layouts_capacity, rows, sizeof(uint32_t)));
-    if (b->open_rows > 0 && b->open_bytes.size + record.size > SEGMENT_BLOCK_BYTES) TH_TRY(close_block(b));
+    TH_TRY(segment_grow(&b->memory, (void **)&b->row_layouts, &b->row_layouts_capacity, rows,
+                        sizeof(uint32_t)));
+    if (b->open_rows > 0 && b->open_bytes.size + record.size > SEGMENT_BLOCK_BYTES) {
+        TH_TRY(close_block(b));
+        TH_TRY(charge_buffers(b));
+    }
     TH_TRY(use_layout(b, layout));
     TH_TRY(gather_columns(b, record));
-    th_buf_add_slice(&b->open_bytes, record); /* a failure stays in the buffer: finish reports it too */
+    th_buf_add_slice(&b->open_bytes,
+                     record); /* a failure stays in the buffer: finish reports it too */
     th_buf_add_varint(&b->open_sizes, record.size);
     TH_TRY(th_buf_error(&b->open_bytes));
     TH_TRY(th_buf_error(&b->open_sizes));
@@ -253,7 +267,8 @@ static void put_blocks(const th_segment_builder *b, th_buf *directory)
     for (size_t i = 0; i < b->block_count; i++) {
         const built_block *block = &b->blocks[i];
         th_buf_add_varint(directory, block->rows);
-        segment_chunk_describe(directory, th_slice_of(b->packed.bytes + block->at, block->stored), block->raw);
+        segment_chunk_describe(directory, th_slice_of(b->packed.bytes + block->at, block->stored),
+                               block->raw);
     }
 }
 
@@ -274,8 +289,7 @@ static void put_layouts(const th_segment_builder *b, th_buf *directory)
         runs += b->row_layouts[row] != b->row_layouts[row - 1];
     th_buf_add_varint(directory, runs);
     for (uint32_t row = 0, end; row < b->rows; row = end) {
-        for (end = row + 1; end < b->rows && b->row_layouts[end] == b->row_layouts[row];)
-            end++;
+        for (end = row + 1; end < b->rows && b->row_layouts[end] == b->row_layouts[row];) end++;
         th_buf_add_varint(directory, b->row_layouts[row]);
         th_buf_add_varint(directory, end - row);
     }
@@ -303,8 +317,10 @@ static void put_times(const th_segment_builder *b, th_buf *out, th_buf *director
     th_buf payload;
     th_buf_init(&payload, SEGMENT_CHUNK_MAX);
     segment_encode_ints(b->time_kinds, b->times, b->rows, &payload);
-    if (th_buf_error(&payload) == TH_OK) segment_chunk_write(out, directory, th_buf_slice(&payload));
-    else directory->error = th_buf_error(&payload);
+    if (th_buf_error(&payload) == TH_OK)
+        segment_chunk_write(out, directory, th_buf_slice(&payload));
+    else
+        directory->error = th_buf_error(&payload);
     th_buf_free(&payload);
 }
 
@@ -337,7 +353,8 @@ static th_err write_image(th_segment_builder *b, th_buf *out, th_buf *directory)
     put_times(b, out, directory);
     th_buf_add_varint(directory, b->table->column_count);
     for (uint32_t i = 0; i < b->table->column_count; i++)
-        TH_TRY(segment_encode_column(&b->columns[i], b->table->columns[i].kind, b->rows, out, directory));
+        TH_TRY(segment_encode_column(&b->columns[i], b->table->columns[i].kind, b->rows, out,
+                                     directory));
     TH_TRY(th_buf_error(directory));
     put_header(b, out, base, th_buf_slice(directory));
     return th_buf_error(out);

@@ -33,7 +33,8 @@ void segment_chunk_write(th_buf *out, th_buf *directory, th_slice raw)
 {
     size_t stored = segment_chunk_compress(out, raw);
     if (th_buf_error(out) != TH_OK) return;
-    segment_chunk_describe(directory, th_slice_of(out->bytes + (out->size - stored), stored), raw.size);
+    segment_chunk_describe(directory, th_slice_of(out->bytes + (out->size - stored), stored),
+                           raw.size);
 }
 
 segment_chunk segment_chunk_take(th_reader *reader, uint64_t *at)
@@ -60,6 +61,7 @@ th_err segment_chunk_read(th_slice image, const segment_chunk *chunk, uint8_t *r
         memcpy(raw, stored.bytes, stored.size);
         return TH_OK;
     }
-    int size = LZ4_decompress_safe((const char *)stored.bytes, (char *)raw, (int)stored.size, (int)chunk->raw);
+    int size = LZ4_decompress_safe((const char *)stored.bytes, (char *)raw, (int)stored.size,
+                                   (int)chunk->raw);
     return size >= 0 && (uint32_t)size == chunk->raw ? TH_OK : TH_ECORRUPT;
 }

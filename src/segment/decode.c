@@ -58,14 +58,17 @@ static th_err parse_texts(segment_values *v, size_t payload)
     return sizes.bad || texts.bad || texts.pos != texts.end ? TH_ECORRUPT : TH_OK;
 }
 
-static th_err read_texts(th_slice image, const segment_chunk *chunk, uint32_t count, segment_values **out)
+static th_err read_texts(th_slice image, const segment_chunk *chunk, uint32_t count,
+                         segment_values **out)
 {
     segment_values *v = new_values(count, chunk->raw);
     if (v == NULL) return TH_ENOMEM;
     th_err err = segment_chunk_read(image, chunk, v->bytes);
     if (err == TH_OK) err = parse_texts(v, chunk->raw);
-    if (err != TH_OK) segment_values_free(v);
-    else *out = v;
+    if (err != TH_OK)
+        segment_values_free(v);
+    else
+        *out = v;
     return err;
 }
 
@@ -74,7 +77,8 @@ static bool is_sorted(const segment_values *v)
 {
     for (uint32_t i = 1; i < v->count; i++) {
         if (v->kinds[i] < v->kinds[i - 1]) return false;
-        if (v->kinds[i] == v->kinds[i - 1] && th_slice_compare(v->values[i - 1], v->values[i]) >= 0) return false;
+        if (v->kinds[i] == v->kinds[i - 1] && th_slice_compare(v->values[i - 1], v->values[i]) >= 0)
+            return false;
     }
     return true;
 }
@@ -91,20 +95,25 @@ th_err segment_decode_dictionary(th_slice image, const segment_column *column, s
     return TH_ECORRUPT;
 }
 
-th_err segment_decode_codes(th_slice image, const segment_column *column, uint32_t rows, uint32_t **out)
+th_err segment_decode_codes(th_slice image, const segment_column *column, uint32_t rows,
+                            uint32_t **out)
 {
     bool wide = column->entries > 256;
     if (column->chunk[1].raw != (uint64_t)rows * (wide ? 2 : 1)) return TH_ECORRUPT;
     uint8_t *bytes = malloc((size_t)column->chunk[1].raw + PAD);
     uint32_t *codes = calloc((size_t)rows + 1, sizeof(uint32_t));
-    th_err err = bytes == NULL || codes == NULL ? TH_ENOMEM : segment_chunk_read(image, &column->chunk[1], bytes);
+    th_err err = bytes == NULL || codes == NULL
+                     ? TH_ENOMEM
+                     : segment_chunk_read(image, &column->chunk[1], bytes);
     for (uint32_t row = 0; err == TH_OK && row < rows; row++) {
         codes[row] = bytes[row] | (wide ? (uint32_t)bytes[rows + row] << 8 : 0u);
         if (codes[row] >= column->entries) err = TH_ECORRUPT;
     }
     free(bytes);
-    if (err != TH_OK) free(codes);
-    else *out = codes;
+    if (err != TH_OK)
+        free(codes);
+    else
+        *out = codes;
     return err;
 }
 
@@ -114,8 +123,10 @@ static th_err read_payload(th_slice image, const segment_chunk *chunk, uint8_t *
     uint8_t *bytes = malloc((size_t)chunk->raw + PAD);
     if (bytes == NULL) return TH_ENOMEM;
     th_err err = segment_chunk_read(image, chunk, bytes);
-    if (err != TH_OK) free(bytes);
-    else *out = bytes;
+    if (err != TH_OK)
+        free(bytes);
+    else
+        *out = bytes;
     return err;
 }
 
@@ -162,7 +173,8 @@ static th_err format_ints(const segment_column *column, const int64_t *integers,
         if (v->kinds[row] != wanted) return TH_ECORRUPT;
         size_t size;
         if (column->form == SEGMENT_INT_TIME) {
-            if (integers[row] < SEGMENT_TIME_MIN || integers[row] > SEGMENT_TIME_MAX) return TH_ECORRUPT;
+            if (integers[row] < SEGMENT_TIME_MIN || integers[row] > SEGMENT_TIME_MAX)
+                return TH_ECORRUPT;
             size = segment_format_time(integers[row], text);
         } else {
             size = segment_format_int(integers[row], text);
@@ -183,17 +195,23 @@ static th_err decode_ints(th_slice payload, const segment_column *column, segmen
     return err;
 }
 
-th_err segment_decode_rows(th_slice image, const segment_column *column, uint32_t rows, segment_values **out)
+th_err segment_decode_rows(th_slice image, const segment_column *column, uint32_t rows,
+                           segment_values **out)
 {
     if (column->encoding == SEGMENT_PLAIN) return read_texts(image, &column->chunk[0], rows, out);
     bool uuid = column->encoding == SEGMENT_UUID;
     uint8_t *payload;
     TH_TRY(read_payload(image, &column->chunk[0], &payload));
-    segment_values *v = new_values(rows, (size_t)rows * (uuid ? SEGMENT_UUID_TEXT : SEGMENT_INT_TEXT_MAX));
+    segment_values *v =
+        new_values(rows, (size_t)rows * (uuid ? SEGMENT_UUID_TEXT : SEGMENT_INT_TEXT_MAX));
     th_slice bytes = th_slice_of(payload, column->chunk[0].raw);
-    th_err err = v == NULL ? TH_ENOMEM : uuid ? parse_uuids(bytes, v) : decode_ints(bytes, column, v);
+    th_err err = v == NULL ? TH_ENOMEM
+                 : uuid    ? parse_uuids(bytes, v)
+                           : decode_ints(bytes, column, v);
     free(payload);
-    if (err != TH_OK) segment_values_free(v);
-    else *out = v;
+    if (err != TH_OK)
+        segment_values_free(v);
+    else
+        *out = v;
     return err;
 }

@@ -8,8 +8,8 @@
 #include "segment/segment_private.h"
 #include "segment/text.h"
 
-#define DICT_ALWAYS 16u        /* entries up to which a dictionary is always right */
-#define INT_FROM 256u          /* integers with fewer distinct values are a dictionary */
+#define DICT_ALWAYS 16u /* entries up to which a dictionary is always right */
+#define INT_FROM 256u   /* integers with fewer distinct values are a dictionary */
 #define PAYLOAD_MAX ((size_t)SEGMENT_CHUNK_MAX * 2)
 
 typedef struct encoder {
@@ -36,8 +36,10 @@ static void find_zone(encoder *e)
     for (uint32_t i = 0; i < g->entry_count; i++) {
         if (!segment_kind_has_text(g->entries[i].kind)) continue;
         th_slice text = segment_entry_text(g, &g->entries[i]);
-        if (!e->has_text || th_slice_compare(text, segment_entry_text(g, &g->entries[e->min])) < 0) e->min = i;
-        if (!e->has_text || th_slice_compare(text, segment_entry_text(g, &g->entries[e->max])) > 0) e->max = i;
+        if (!e->has_text || th_slice_compare(text, segment_entry_text(g, &g->entries[e->min])) < 0)
+            e->min = i;
+        if (!e->has_text || th_slice_compare(text, segment_entry_text(g, &g->entries[e->max])) > 0)
+            e->max = i;
         e->has_text = true;
     }
 }
@@ -52,7 +54,8 @@ static void put_head(const encoder *e, segment_encoding encoding, th_buf *direct
         max = segment_entry_text(g, &g->entries[e->max]);
         zone = min.size <= SEGMENT_ZONE_BYTES && max.size <= SEGMENT_ZONE_BYTES;
     }
-    unsigned flags = (unsigned)encoding | (g->folded ? SEGMENT_FOLDED : 0u) | (zone ? SEGMENT_HAS_ZONE : 0u);
+    unsigned flags =
+        (unsigned)encoding | (g->folded ? SEGMENT_FOLDED : 0u) | (zone ? SEGMENT_HAS_ZONE : 0u);
     th_buf_add_byte(directory, (uint8_t)flags);
     th_buf_add_varint(directory, e->absent);
     th_buf_add_varint(directory, e->nulls);
@@ -75,7 +78,8 @@ static void put_const(const encoder *e, th_buf *directory)
 static int compare_entries(const void *left, const void *right, void *context)
 {
     const segment_gather *g = context;
-    const segment_entry *a = &g->entries[*(const uint32_t *)left], *b = &g->entries[*(const uint32_t *)right];
+    const segment_entry *a = &g->entries[*(const uint32_t *)left],
+                        *b = &g->entries[*(const uint32_t *)right];
     if (a->kind != b->kind) return a->kind < b->kind ? -1 : 1;
     return th_slice_compare(segment_entry_text(g, a), segment_entry_text(g, b));
 }
@@ -86,7 +90,8 @@ static void put_dictionary(encoder *e, const uint32_t *order, th_buf *out, th_bu
     for (size_t i = 0; i < g->entry_count; i++)
         th_buf_add_byte(&e->payload, g->entries[order[i]].kind);
     for (size_t i = 0; i < g->entry_count; i++)
-        if (segment_kind_has_text(g->entries[order[i]].kind)) th_buf_add_varint(&e->payload, g->entries[order[i]].size);
+        if (segment_kind_has_text(g->entries[order[i]].kind))
+            th_buf_add_varint(&e->payload, g->entries[order[i]].size);
     for (size_t i = 0; i < g->entry_count; i++)
         th_buf_add_slice(&e->payload, segment_entry_text(g, &g->entries[order[i]]));
     segment_chunk_write(out, directory, th_buf_slice(&e->payload));
@@ -115,11 +120,9 @@ static th_err put_dict(encoder *e, th_buf *out, th_buf *directory)
     uint32_t *order = calloc(g->entry_count, 2 * sizeof(uint32_t));
     if (order == NULL) return TH_ENOMEM;
     uint32_t *position = order + g->entry_count;
-    for (uint32_t i = 0; i < g->entry_count; i++)
-        order[i] = i;
+    for (uint32_t i = 0; i < g->entry_count; i++) order[i] = i;
     qsort_r(order, g->entry_count, sizeof(uint32_t), compare_entries, (void *)(uintptr_t)g);
-    for (uint32_t i = 0; i < g->entry_count; i++)
-        position[order[i]] = i;
+    for (uint32_t i = 0; i < g->entry_count; i++) position[order[i]] = i;
     put_head(e, SEGMENT_DICT, directory);
     th_buf_add_varint(directory, g->entry_count);
     put_dictionary(e, order, out, directory);
@@ -156,7 +159,9 @@ static bool put_uuid(encoder *e, th_buf *out, th_buf *directory)
     for (size_t i = 0; i < g->entry_count; i++) {
         const segment_entry *entry = &g->entries[i];
         if (entry->kind == TH_CELL_JSON) return false;
-        if (entry->kind == TH_CELL_STRING && !segment_uuid_parse(segment_entry_text(g, entry), uuid)) return false;
+        if (entry->kind == TH_CELL_STRING &&
+            !segment_uuid_parse(segment_entry_text(g, entry), uuid))
+            return false;
     }
     put_row_kinds(e);
     for (uint32_t row = 0; row < e->rows; row++) {
@@ -172,7 +177,8 @@ static bool put_uuid(encoder *e, th_buf *out, th_buf *directory)
 }
 
 /* The integer of an entry, when formatting it gives its text back. */
-static bool entry_integer(const segment_gather *g, const segment_entry *entry, th_stored_kind kind, int64_t *value)
+static bool entry_integer(const segment_gather *g, const segment_entry *entry, th_stored_kind kind,
+                          int64_t *value)
 {
     char text[SEGMENT_INT_TEXT_MAX];
     th_slice s = segment_entry_text(g, entry);
@@ -189,8 +195,8 @@ static bool entry_integer(const segment_gather *g, const segment_entry *entry, t
 }
 
 /* True when all texts are integers of one form, and the column was written. */
-static bool put_ints(encoder *e, th_stored_kind kind, uint8_t *kinds, int64_t *of_entry, int64_t *values, th_buf *out,
-                     th_buf *directory)
+static bool put_ints(encoder *e, th_stored_kind kind, uint8_t *kinds, int64_t *of_entry,
+                     int64_t *values, th_buf *out, th_buf *directory)
 {
     const segment_gather *g = e->gather;
     uint8_t text_kind = TH_CELL_ABSENT;
@@ -207,7 +213,7 @@ static bool put_ints(encoder *e, th_stored_kind kind, uint8_t *kinds, int64_t *o
     }
     segment_encode_ints(kinds, values, e->rows, &e->payload);
     put_head(e, SEGMENT_INT, directory);
-    segment_int_form form = kind == TH_STORED_TIME ? SEGMENT_INT_TIME
+    segment_int_form form = kind == TH_STORED_TIME      ? SEGMENT_INT_TIME
                             : text_kind == TH_CELL_JSON ? SEGMENT_INT_NUMBER
                                                         : SEGMENT_INT_STRING;
     th_buf_add_byte(directory, (uint8_t)form);
@@ -250,8 +256,8 @@ static th_err encode(encoder *e, th_stored_kind kind, th_buf *out, th_buf *direc
     return TH_OK;
 }
 
-th_err segment_encode_column(const segment_gather *gather, th_stored_kind kind, uint32_t rows, th_buf *out,
-                             th_buf *directory)
+th_err segment_encode_column(const segment_gather *gather, th_stored_kind kind, uint32_t rows,
+                             th_buf *out, th_buf *directory)
 {
     encoder e = {.gather = gather, .rows = rows};
     th_buf_init(&e.payload, PAYLOAD_MAX);
@@ -276,7 +282,8 @@ static uint8_t common_scale(const uint8_t *kinds, const int64_t *values, uint32_
     return scale;
 }
 
-void segment_encode_ints(const uint8_t *kinds, const int64_t *values, uint32_t rows, th_buf *payload)
+void segment_encode_ints(const uint8_t *kinds, const int64_t *values, uint32_t rows,
+                         th_buf *payload)
 {
     uint8_t scale = common_scale(kinds, values, rows);
     int64_t unit = scale == 2 ? 1000000 : scale == 1 ? 1000 : 1;

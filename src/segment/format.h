@@ -22,12 +22,12 @@ typedef struct segment_header {
     uint16_t flags; /* 0 */
     uint32_t rows;
     uint32_t table;
-    uint64_t raw_bytes;       /* of all records together */
-    uint64_t image_bytes;     /* header to the end of the directory */
+    uint64_t raw_bytes;   /* of all records together */
+    uint64_t image_bytes; /* header to the end of the directory */
     uint64_t directory_at;
     uint64_t directory_bytes;
-    uint64_t directory_hash;  /* XXH3 */
-    uint64_t header_hash;     /* XXH3 of the bytes before it */
+    uint64_t directory_hash; /* XXH3 */
+    uint64_t header_hash;    /* XXH3 of the bytes before it */
 } segment_header;
 _Static_assert(sizeof(segment_header) == 64, "on disk");
 _Static_assert(offsetof(segment_header, raw_bytes) == 16, "on disk");
@@ -58,6 +58,7 @@ typedef enum segment_int_form {
 #define SEGMENT_ZONE_BYTES 256u          /* longer extremes are not kept */
 #define SEGMENT_CONST_BYTES 1024u        /* longer single values become a dictionary */
 #define SEGMENT_COLUMNS_MAX 1024u
-#define SEGMENT_CHUNK_MAX (TH_SEGMENT_RAW_MAX + (16u << 20)) /* raw bytes of a chunk: all records and their lengths */
+#define SEGMENT_CHUNK_MAX \
+    (TH_SEGMENT_RAW_MAX + (16u << 20)) /* raw bytes of a chunk: all records and their lengths */
 
 #endif

@@ -4,7 +4,8 @@
 
 #include "segment/segment_private.h"
 
-th_err segment_grow(segment_memory *memory, void **array, size_t *capacity, size_t need, size_t each)
+th_err segment_grow(segment_memory *memory, void **array, size_t *capacity, size_t need,
+                    size_t each)
 {
     if (need <= *capacity) return TH_OK;
     size_t wanted = *capacity < 16 ? 16 : *capacity * 2;
@@ -19,6 +20,15 @@ th_err segment_grow(segment_memory *memory, void **array, size_t *capacity, size
     memory->charged += extra;
     *array = grown;
     *capacity = wanted;
+    return TH_OK;
+}
+
+th_err segment_follow(segment_memory *memory, size_t *followed, size_t now)
+{
+    if (now <= *followed) return TH_OK;
+    if (!th_budget_charge(memory->budget, now - *followed)) return TH_ELIMIT;
+    memory->charged += now - *followed;
+    *followed = now;
     return TH_OK;
 }
 

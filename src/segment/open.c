@@ -14,7 +14,8 @@ void segment_check(const th_segment *segment)
 
 static th_err read_header(th_slice image, segment_header *header, th_diag *diag)
 {
-    if (image.size < sizeof(*header)) return th_fail(diag, TH_ECORRUPT, NULL, "segment is cut short");
+    if (image.size < sizeof(*header))
+        return th_fail(diag, TH_ECORRUPT, NULL, "segment is cut short");
     memcpy(header, image.bytes, sizeof(*header));
     if (header->magic != SEGMENT_MAGIC) return th_fail(diag, TH_ECORRUPT, NULL, "not a segment");
     if (header->version != SEGMENT_VERSION) {
@@ -24,14 +25,16 @@ static th_err read_header(th_slice image, segment_header *header, th_diag *diag)
     if (th_xxh3(th_slice_of(header, offsetof(segment_header, header_hash))) != header->header_hash)
         return th_fail(diag, TH_ECORRUPT, NULL, "segment header does not match its checksum");
     bool sane = header->image_bytes == image.size && header->directory_at >= sizeof(*header) &&
-                header->directory_at <= image.size && header->directory_bytes == image.size - header->directory_at &&
+                header->directory_at <= image.size &&
+                header->directory_bytes == image.size - header->directory_at &&
                 header->rows <= TH_SEGMENT_ROWS_MAX && header->raw_bytes <= TH_SEGMENT_RAW_MAX;
     if (!sane) return th_fail(diag, TH_ECORRUPT, NULL, "segment header has impossible sizes");
     th_slice directory = {image.bytes + header->directory_at, (size_t)header->directory_bytes};
     if (th_xxh3(directory) != header->directory_hash)
         return th_fail(diag, TH_ECORRUPT, NULL, "segment directory does not match its checksum");
     if (th_model_table(header->table) == NULL)
-        return th_fail(diag, TH_EVERSION, NULL, "segment is of table %u, which is not known", header->table);
+        return th_fail(diag, TH_EVERSION, NULL, "segment is of table %u, which is not known",
+                       header->table);
     return TH_OK;
 }
 
@@ -71,8 +74,7 @@ static th_err take_layouts(th_segment *s, th_reader *reader)
     if (s->layout_count == 0) return reader->bad ? TH_ECORRUPT : TH_OK;
     s->layouts = calloc(s->layout_count, sizeof(th_slice));
     if (s->layouts == NULL) return TH_ENOMEM;
-    for (uint32_t i = 0; i < s->layout_count; i++)
-        s->layouts[i] = take_text(reader, SIZE_MAX);
+    for (uint32_t i = 0; i < s->layout_count; i++) s->layouts[i] = take_text(reader, SIZE_MAX);
     s->run_count = take_count(reader, s->rows);
     s->runs = calloc((size_t)s->run_count + 1, sizeof(segment_run));
     if (s->runs == NULL) return TH_ENOMEM;
@@ -112,8 +114,7 @@ static void take_column(th_reader *reader, uint64_t *at, segment_column *c)
         c->max = take_text(reader, SEGMENT_ZONE_BYTES);
     }
     switch (c->encoding) {
-    case SEGMENT_ABSENT:
-        break;
+    case SEGMENT_ABSENT: break;
     case SEGMENT_CONST:
         c->const_kind = th_take_u8(reader);
         c->const_text = take_text(reader, SEGMENT_CONST_BYTES);
@@ -131,11 +132,8 @@ static void take_column(th_reader *reader, uint64_t *at, segment_column *c)
         c->chunk[0] = segment_chunk_take(reader, at);
         break;
     case SEGMENT_PLAIN:
-    case SEGMENT_UUID:
-        c->chunk[0] = segment_chunk_take(reader, at);
-        break;
-    default:
-        reader->bad = true;
+    case SEGMENT_UUID: c->chunk[0] = segment_chunk_take(reader, at); break;
+    default: reader->bad = true;
     }
 }
 
@@ -234,8 +232,10 @@ th_slice th_segment_layout(const th_segment *s, uint32_t row)
     uint32_t low = 0, high = s->run_count;
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
-        if (s->runs[middle].first_row <= row) low = middle;
-        else high = middle;
+        if (s->runs[middle].first_row <= row)
+            low = middle;
+        else
+            high = middle;
     }
     return s->layouts[s->runs[low].layout];
 }

@@ -63,7 +63,8 @@ static uint32_t add_child(segment_paths *paths, uint32_t parent, th_slice key)
     uint32_t i = child_called(paths, parent, key);
     if (i != NONE) return i;
     i = paths->node_count++;
-    paths->nodes[i] = (node){.key = key, .first_child = NONE, .next_sibling = paths->nodes[parent].first_child};
+    paths->nodes[i] =
+        (node){.key = key, .first_child = NONE, .next_sibling = paths->nodes[parent].first_child};
     paths->nodes[parent].first_child = i;
     paths->nodes[parent].children++;
     return i;
@@ -116,7 +117,8 @@ segment_paths *segment_paths_new(const char *const *names, uint32_t count, bool 
     paths->nodes = calloc(steps, sizeof(node));
     paths->ends = calloc(ends + 1, sizeof(uint32_t));
     paths->begins = calloc((size_t)count + 1, sizeof(uint32_t));
-    if (paths->text == NULL || paths->nodes == NULL || paths->ends == NULL || paths->begins == NULL) {
+    if (paths->text == NULL || paths->nodes == NULL || paths->ends == NULL ||
+        paths->begins == NULL) {
         segment_paths_free(paths);
         return NULL;
     }
@@ -139,8 +141,7 @@ segment_paths *segment_paths_new(const char *const *names, uint32_t count, bool 
 void segment_paths_free(segment_paths *paths)
 {
     if (paths == NULL) return;
-    for (uint32_t i = 0; i < paths->node_count; i++)
-        free(paths->nodes[i].memo);
+    for (uint32_t i = 0; i < paths->node_count; i++) free(paths->nodes[i].memo);
     free(paths->nodes);
     free(paths->ends);
     free(paths->begins);
@@ -152,7 +153,8 @@ void segment_paths_free(segment_paths *paths)
 static uint32_t settle_key(const segment_paths *paths, uint32_t parent, th_slice key, bool *exact)
 {
     uint32_t nocase = NONE;
-    for (uint32_t i = paths->nodes[parent].first_child; i != NONE; i = paths->nodes[i].next_sibling) {
+    for (uint32_t i = paths->nodes[parent].first_child; i != NONE;
+         i = paths->nodes[i].next_sibling) {
         const node *child = &paths->nodes[i];
         if (th_json_key_equals(key, child->key)) {
             *exact = true;
@@ -166,7 +168,8 @@ static uint32_t settle_key(const segment_paths *paths, uint32_t parent, th_slice
 
 static uint32_t key_slot(th_slice key)
 {
-    uint32_t h = (uint32_t)key.size * 131u + key.bytes[0] * 31u + key.bytes[key.size - 1] * 7u + key.bytes[key.size / 2];
+    uint32_t h = (uint32_t)key.size * 131u + key.bytes[0] * 31u + key.bytes[key.size - 1] * 7u +
+                 key.bytes[key.size / 2];
     return h % LEARNED_SLOTS;
 }
 
@@ -193,10 +196,12 @@ static uint16_t learn_key(const segment_paths *paths, uint32_t parent, memo *m, 
 }
 
 /* Child of parent that key names, or NONE. *at: what follows the key before (its guess). */
-static uint32_t find_child(segment_paths *paths, uint32_t parent, th_slice key, uint16_t **at, bool *exact)
+static uint32_t find_child(segment_paths *paths, uint32_t parent, th_slice key, uint16_t **at,
+                           bool *exact)
 {
     memo *m = paths->nodes[parent].memo;
-    if (m == NULL || key.size == 0 || key.size > LEARNED_KEY_MAX) return settle_key(paths, parent, key, exact);
+    if (m == NULL || key.size == 0 || key.size > LEARNED_KEY_MAX)
+        return settle_key(paths, parent, key, exact);
     uint16_t guess = **at;
     if (guess == 0 || !is_learned(&m->keys[guess - 1], key)) {
         guess = learn_key(paths, parent, m, key);
@@ -211,7 +216,8 @@ static uint32_t find_child(segment_paths *paths, uint32_t parent, th_slice key, 
 
 static void forget(segment_paths *paths, uint32_t parent)
 {
-    for (uint32_t i = paths->nodes[parent].first_child; i != NONE; i = paths->nodes[i].next_sibling) {
+    for (uint32_t i = paths->nodes[parent].first_child; i != NONE;
+         i = paths->nodes[i].next_sibling) {
         paths->nodes[i].found = RANK_NONE;
         forget(paths, i);
     }
@@ -239,7 +245,8 @@ static void walk(segment_paths *paths, uint32_t parent, th_slice object, bool fo
         child->folded = folded || !exact;
         child->value = value;
         exact_count += exact;
-        if (child->children > 0 && value.size > 0 && value.bytes[0] == '{') walk(paths, i, value, child->folded);
+        if (child->children > 0 && value.size > 0 && value.bytes[0] == '{')
+            walk(paths, i, value, child->folded);
     }
 }
 
@@ -250,12 +257,10 @@ static bool is_space(uint8_t c)
 
 void segment_paths_run(segment_paths *paths, th_slice record)
 {
-    for (uint32_t i = 0; i < paths->node_count; i++)
-        paths->nodes[i].found = RANK_NONE;
+    for (uint32_t i = 0; i < paths->node_count; i++) paths->nodes[i].found = RANK_NONE;
     while (record.size > 0 && is_space(record.bytes[0]))
         record = (th_slice){record.bytes + 1, record.size - 1};
-    while (record.size > 0 && is_space(record.bytes[record.size - 1]))
-        record.size--;
+    while (record.size > 0 && is_space(record.bytes[record.size - 1])) record.size--;
     if (record.size > 0 && record.bytes[0] == '{') walk(paths, 0, record, false);
 }
 
@@ -278,7 +283,8 @@ uint32_t segment_line_index(th_slice layout, const char *path)
     th_slice text = th_slice_text(path);
     for (;;) {
         size_t bar = th_slice_find(text, TH_SLICE("|"));
-        uint32_t index = th_model_layout_index(layout, (th_slice){text.bytes, bar == SIZE_MAX ? text.size : bar});
+        uint32_t index = th_model_layout_index(
+            layout, (th_slice){text.bytes, bar == SIZE_MAX ? text.size : bar});
         if (index != UINT32_MAX || bar == SIZE_MAX) return index;
         text = (th_slice){text.bytes + bar + 1, text.size - bar - 1};
     }
@@ -290,9 +296,7 @@ bool segment_cell_of_json(th_slice raw, th_arena *arena, uint8_t *kind, th_slice
     *kind = TH_CELL_ABSENT;
     if (raw.bytes == NULL || raw.size == 0) return true;
     switch (th_json_kind_of(raw)) {
-    case TH_JSON_NULL:
-        *kind = TH_CELL_NULL;
-        return true;
+    case TH_JSON_NULL: *kind = TH_CELL_NULL; return true;
     case TH_JSON_STRING:
         *kind = TH_CELL_STRING;
         *text = th_json_string(raw, arena);

@@ -13,20 +13,22 @@ uint32_t segment_block_of(const th_segment *s, uint32_t row)
     uint32_t low = 0, high = s->block_count;
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
-        if (s->blocks[middle].first_row <= row) low = middle;
-        else high = middle;
+        if (s->blocks[middle].first_row <= row)
+            low = middle;
+        else
+            high = middle;
     }
     return low;
 }
 
-th_err segment_block_decode(const th_segment *s, const segment_block *block, uint8_t *bytes, th_slice *records)
+th_err segment_block_decode(const th_segment *s, const segment_block *block, uint8_t *bytes,
+                            th_slice *records)
 {
     memset(bytes + block->chunk.raw, 0, PAD);
     TH_TRY(segment_chunk_read(s->image, &block->chunk, bytes));
     th_reader sizes = th_reader_of(th_slice_of(bytes, block->chunk.raw));
     th_reader texts = sizes;
-    for (uint32_t i = 0; i < block->rows; i++)
-        (void)th_take_varint(&texts);
+    for (uint32_t i = 0; i < block->rows; i++) (void)th_take_varint(&texts);
     for (uint32_t i = 0; i < block->rows && !texts.bad; i++) {
         uint64_t size = th_take_varint(&sizes);
         if (size > block->chunk.raw) return TH_ECORRUPT;
@@ -67,20 +69,23 @@ static th_err scratch_decode(const th_segment *s, const segment_block *block, sc
 }
 
 /* Rows of block that are in [begin, end): first and one past the last. */
-static void clip(const segment_block *block, uint32_t begin, uint32_t end, uint32_t *first, uint32_t *past)
+static void clip(const segment_block *block, uint32_t begin, uint32_t end, uint32_t *first,
+                 uint32_t *past)
 {
     uint32_t block_end = block->first_row + block->rows;
     *first = block->first_row > begin ? block->first_row : begin;
     *past = block_end < end ? block_end : end;
 }
 
-static th_err whole_block(const th_segment *s, const segment_block *block, th_arena *arena, th_slice *out)
+static th_err whole_block(const th_segment *s, const segment_block *block, th_arena *arena,
+                          th_slice *out)
 {
     uint8_t *bytes = th_arena_alloc(arena, (size_t)block->chunk.raw + PAD);
     return bytes == NULL ? TH_ELIMIT : segment_block_decode(s, block, bytes, out);
 }
 
-th_err th_segment_records(const th_segment *s, uint32_t begin, uint32_t count, th_arena *arena, th_slice *out)
+th_err th_segment_records(const th_segment *s, uint32_t begin, uint32_t count, th_arena *arena,
+                          th_slice *out)
 {
     segment_check(s);
     TH_ASSERT(begin <= s->rows && count <= s->rows - begin);
@@ -132,7 +137,8 @@ segment_column *segment_find_column(const th_segment *s, const char *path)
 
 static uint64_t column_bytes(const segment_column *c)
 {
-    return (uint64_t)c->chunk[0].stored + c->chunk[1].stored + (c->encoding == SEGMENT_CONST ? c->const_text.size : 0);
+    return (uint64_t)c->chunk[0].stored + c->chunk[1].stored +
+           (c->encoding == SEGMENT_CONST ? c->const_text.size : 0);
 }
 
 /* Under the lock. */
@@ -149,13 +155,16 @@ static th_err need_values(const th_segment *s, segment_column *c)
     segment_values *v = calloc(1, sizeof(*v));
     if (v == NULL) return TH_ENOMEM;
     th_err err = segment_decode_codes(s->image, c, s->rows, &v->codes);
-    if (err != TH_OK) free(v);
-    else c->values = v;
+    if (err != TH_OK)
+        free(v);
+    else
+        c->values = v;
     return err;
 }
 
 /* One value for all rows, as a dictionary of one. */
-static th_err constant_column(const segment_column *c, uint32_t count, th_arena *arena, th_segment_column *out)
+static th_err constant_column(const segment_column *c, uint32_t count, th_arena *arena,
+                              th_segment_column *out)
 {
     th_slice *value = TH_NEW(arena, th_slice);
     uint8_t *kind = TH_NEW(arena, uint8_t);
@@ -167,20 +176,23 @@ static th_err constant_column(const segment_column *c, uint32_t count, th_arena 
     return TH_OK;
 }
 
-static th_err stored_column(const th_segment *segment, segment_column *c, uint32_t begin, uint32_t count,
-                            th_arena *arena, th_segment_column *out)
+static th_err stored_column(const th_segment *segment, segment_column *c, uint32_t begin,
+                            uint32_t count, th_arena *arena, th_segment_column *out)
 {
-    if (c->encoding == SEGMENT_ABSENT || c->encoding == SEGMENT_CONST) return constant_column(c, count, arena, out);
-    th_segment *s = (th_segment *)(uintptr_t)segment; /* the cache behind the lock is not part of what callers see */
+    if (c->encoding == SEGMENT_ABSENT || c->encoding == SEGMENT_CONST)
+        return constant_column(c, count, arena, out);
+    th_segment *s = (th_segment *)(uintptr_t)
+        segment; /* the cache behind the lock is not part of what callers see */
     (void)pthread_mutex_lock(&s->lock);
     th_err err = need_values(s, c);
     (void)pthread_mutex_unlock(&s->lock);
     TH_TRY(err);
     if (c->encoding == SEGMENT_DICT) {
-        *out = (th_segment_column){c->dictionary->count, c->dictionary->values, c->dictionary->kinds,
-                                   c->values->codes + begin};
+        *out = (th_segment_column){c->dictionary->count, c->dictionary->values,
+                                   c->dictionary->kinds, c->values->codes + begin};
     } else {
-        *out = (th_segment_column){count, c->values->values + begin, c->values->kinds + begin, NULL};
+        *out =
+            (th_segment_column){count, c->values->values + begin, c->values->kinds + begin, NULL};
     }
     return TH_OK;
 }
@@ -198,18 +210,21 @@ typedef struct extraction {
 
 static th_err keep_text(th_arena *arena, th_slice borrowed_from, th_slice *text)
 {
-    bool inside = text->bytes >= borrowed_from.bytes && text->bytes <= borrowed_from.bytes + borrowed_from.size;
+    bool inside = text->bytes >= borrowed_from.bytes &&
+                  text->bytes <= borrowed_from.bytes + borrowed_from.size;
     if (text->bytes == NULL || !inside) return TH_OK;
     *text = th_arena_copy(arena, *text);
     return text->bytes == NULL ? TH_ELIMIT : TH_OK;
 }
 
-static th_err extract_cell(extraction *x, uint32_t row, th_slice record, uint8_t *kind, th_slice *text)
+static th_err extract_cell(extraction *x, uint32_t row, th_slice record, uint8_t *kind,
+                           th_slice *text)
 {
     if (x->segment->table->format == TH_RECORD_JSON) {
         bool folded = false;
         segment_paths_run(x->paths, record);
-        if (!segment_cell_of_json(segment_paths_value(x->paths, 0, &folded), x->arena, kind, text)) return TH_ELIMIT;
+        if (!segment_cell_of_json(segment_paths_value(x->paths, 0, &folded), x->arena, kind, text))
+            return TH_ELIMIT;
         return keep_text(x->arena, record, text);
     }
     *kind = TH_CELL_ABSENT;
@@ -222,13 +237,14 @@ static th_err extract_cell(extraction *x, uint32_t row, th_slice record, uint8_t
         x->field = segment_line_index(layout, x->path);
     }
     th_slice fields[SEGMENT_FIELDS_MAX];
-    uint32_t found = x->field < SEGMENT_FIELDS_MAX ? th_model_line_fields(record, fields, x->field + 1) : 0;
+    uint32_t found =
+        x->field < SEGMENT_FIELDS_MAX ? th_model_line_fields(record, fields, x->field + 1) : 0;
     segment_cell_of_field(x->field < found ? fields[x->field] : (th_slice){NULL, 0}, kind, text);
     return keep_text(x->arena, record, text);
 }
 
-static th_err extract_rows(extraction *x, uint32_t begin, uint32_t end, uint8_t *kinds, th_slice *values,
-                           uint64_t *bytes_read)
+static th_err extract_rows(extraction *x, uint32_t begin, uint32_t end, uint8_t *kinds,
+                           th_slice *values, uint64_t *bytes_read)
 {
     const th_segment *s = x->segment;
     scratch room = {0};
@@ -241,15 +257,16 @@ static th_err extract_rows(extraction *x, uint32_t begin, uint32_t end, uint8_t 
         err = scratch_decode(s, block, &room);
         *bytes_read += block->chunk.stored;
         for (uint32_t row = first; err == TH_OK && row < past; row++) {
-            err = extract_cell(x, row, room.records[row - block->first_row], &kinds[row - begin], &values[row - begin]);
+            err = extract_cell(x, row, room.records[row - block->first_row], &kinds[row - begin],
+                               &values[row - begin]);
         }
     }
     scratch_free(&room);
     return err;
 }
 
-static th_err extract_column(const th_segment *s, const char *path, uint32_t begin, uint32_t count, th_arena *arena,
-                             th_segment_column *out, uint64_t *bytes_read)
+static th_err extract_column(const th_segment *s, const char *path, uint32_t begin, uint32_t count,
+                             th_arena *arena, th_segment_column *out, uint64_t *bytes_read)
 {
     bool strict;
     extraction x = {.segment = s, .path = plain_path(path, &strict), .arena = arena};
@@ -260,14 +277,15 @@ static th_err extract_column(const th_segment *s, const char *path, uint32_t beg
         x.paths = segment_paths_new(&x.path, 1, strict);
         if (x.paths == NULL) return TH_ENOMEM;
     }
-    th_err err = count == 0 ? TH_OK : extract_rows(&x, begin, begin + count, kinds, values, bytes_read);
+    th_err err =
+        count == 0 ? TH_OK : extract_rows(&x, begin, begin + count, kinds, values, bytes_read);
     segment_paths_free(x.paths);
     if (err == TH_OK) *out = (th_segment_column){count, values, kinds, NULL};
     return err;
 }
 
-th_err th_segment_read_column(const th_segment *s, const char *path, uint32_t begin, uint32_t count, th_arena *arena,
-                              th_segment_column *out, uint64_t *bytes_read)
+th_err th_segment_read_column(const th_segment *s, const char *path, uint32_t begin, uint32_t count,
+                              th_arena *arena, th_segment_column *out, uint64_t *bytes_read)
 {
     segment_check(s);
     TH_ASSERT(begin <= s->rows && count <= s->rows - begin);
@@ -287,27 +305,32 @@ static th_err decode_times(const th_segment *s, int64_t **out)
     int64_t *values = calloc((size_t)s->rows + 1, sizeof(int64_t));
     bool memory = payload != NULL && kinds != NULL && values != NULL;
     th_err err = memory ? segment_chunk_read(s->image, &s->times, payload) : TH_ENOMEM;
-    if (err == TH_OK) err = segment_decode_ints(th_slice_of(payload, s->times.raw), s->rows, kinds, values);
+    if (err == TH_OK)
+        err = segment_decode_ints(th_slice_of(payload, s->times.raw), s->rows, kinds, values);
     for (uint32_t row = 0; err == TH_OK && row < s->rows; row++) {
-        if (!segment_kind_has_text(kinds[row])) values[row] = INT64_MIN;
-        else if (values[row] < s->first_us || values[row] > s->last_us) err = TH_ECORRUPT;
+        if (!segment_kind_has_text(kinds[row]))
+            values[row] = INT64_MIN;
+        else if (values[row] < s->first_us || values[row] > s->last_us)
+            err = TH_ECORRUPT;
     }
     free(payload);
     free(kinds);
-    if (err != TH_OK) free(values);
-    else *out = values;
+    if (err != TH_OK)
+        free(values);
+    else
+        *out = values;
     return err;
 }
 
-th_err th_segment_read_times(const th_segment *segment, uint32_t begin, uint32_t count, th_arena *arena, int64_t *out)
+th_err th_segment_read_times(const th_segment *segment, uint32_t begin, uint32_t count,
+                             th_arena *arena, int64_t *out)
 {
     (void)arena;
     segment_check(segment);
     TH_ASSERT(begin <= segment->rows && count <= segment->rows - begin);
     if (segment->times_encoding != SEGMENT_INT) {
         int64_t value = segment->times_encoding == SEGMENT_CONST ? segment->first_us : INT64_MIN;
-        for (uint32_t i = 0; i < count; i++)
-            out[i] = value;
+        for (uint32_t i = 0; i < count; i++) out[i] = value;
         return TH_OK;
     }
     th_segment *s = (th_segment *)(uintptr_t)segment;
@@ -337,15 +360,17 @@ bool th_segment_zone(const th_segment *s, const char *path, th_slice *min, th_sl
 /* Is value among the sorted entries, as a string or as JSON? */
 static bool in_dictionary(const segment_values *d, th_slice value)
 {
-    for (uint8_t kind = TH_CELL_STRING; kind <= TH_CELL_JSON; kind++) {
+    for (unsigned kind = TH_CELL_STRING; kind <= TH_CELL_JSON; kind++) {
         uint32_t low = 0, high = d->count;
         while (low < high) {
             uint32_t middle = low + (high - low) / 2;
             int order = d->kinds[middle] != kind ? (d->kinds[middle] < kind ? -1 : 1)
                                                  : th_slice_compare(d->values[middle], value);
             if (order == 0) return true;
-            if (order < 0) low = middle + 1;
-            else high = middle;
+            if (order < 0)
+                low = middle + 1;
+            else
+                high = middle;
         }
     }
     return false;
@@ -359,7 +384,8 @@ bool th_segment_may_equal(const th_segment *segment, const char *path, th_slice 
     if (c->encoding == SEGMENT_ABSENT) return false;
     if (c->encoding == SEGMENT_CONST)
         return segment_kind_has_text(c->const_kind) && th_slice_equal(c->const_text, value);
-    if (c->has_zone && (th_slice_compare(value, c->min) < 0 || th_slice_compare(value, c->max) > 0)) return false;
+    if (c->has_zone && (th_slice_compare(value, c->min) < 0 || th_slice_compare(value, c->max) > 0))
+        return false;
     if (c->encoding != SEGMENT_DICT) return true;
     th_segment *s = (th_segment *)(uintptr_t)segment;
     (void)pthread_mutex_lock(&s->lock);

@@ -18,8 +18,8 @@ th_segment_builder *th_segment_builder_new(const th_stored_table *table, th_budg
 void th_segment_builder_free(th_segment_builder *builder); /* accepts NULL */
 /* Append a row. layout: see model.h. time_us: the event time, has_time false = none. Copies what it needs.
  * TH_ELIMIT: full (TH_SEGMENT_ROWS_MAX rows or TH_SEGMENT_RAW_MAX bytes; a first row always fits up to the record limit). */
-TH_MUST_CHECK th_err th_segment_builder_add(th_segment_builder *builder, th_slice record, th_slice layout, bool has_time,
-                                            int64_t time_us);
+TH_MUST_CHECK th_err th_segment_builder_add(th_segment_builder *builder, th_slice record,
+                                            th_slice layout, bool has_time, int64_t time_us);
 uint32_t th_segment_builder_rows(const th_segment_builder *builder);
 uint64_t th_segment_builder_bytes(const th_segment_builder *builder); /* raw record bytes so far */
 /* Append the image to out; the builder is empty again afterwards. */
@@ -37,8 +37,8 @@ uint64_t th_segment_raw_bytes(const th_segment *segment);
 bool th_segment_times(const th_segment *segment, int64_t *first_us, int64_t *last_us);
 
 /* Exact bytes of rows [begin, begin + count), in the arena: out[count]. TH_ECORRUPT, TH_ELIMIT. */
-TH_MUST_CHECK th_err th_segment_records(const th_segment *segment, uint32_t begin, uint32_t count, th_arena *arena,
-                                        th_slice *out);
+TH_MUST_CHECK th_err th_segment_records(const th_segment *segment, uint32_t begin, uint32_t count,
+                                        th_arena *arena, th_slice *out);
 /* Layout of a row (empty for JSON). Borrowed from the image or the segment. */
 th_slice th_segment_layout(const th_segment *segment, uint32_t row);
 
@@ -51,22 +51,29 @@ th_slice th_segment_layout(const th_segment *segment, uint32_t row);
  * whichever is first. The dictionary of a stored column is the same memory at each call.
  *
  * path: "a.b.c"; "a|b" takes the first alternative that is neither absent nor null. At each step the key spelt exactly
- * so is preferred, else the first that differs only in the case of ASCII letters is taken; with '=' before the path
+ * so (in a stored column's path, for those) is preferred, else the first that differs only in the case of ASCII letters
+ * is taken; with '=' before the path
  * ("=requestParameters.bucketName", as json_extract wants it) only exact spelling counts. LINE: a field name of the
  * layout; '-' as value is NULL. bytes_read counts a stored column in proportion to the rows, also when it was decoded
  * before. */
-typedef enum th_cell_kind { TH_CELL_ABSENT, TH_CELL_NULL, TH_CELL_STRING, TH_CELL_JSON } th_cell_kind;
+typedef enum th_cell_kind {
+    TH_CELL_ABSENT,
+    TH_CELL_NULL,
+    TH_CELL_STRING,
+    TH_CELL_JSON
+} th_cell_kind;
 typedef struct th_segment_column {
     uint32_t value_count; /* of values and kinds: rows, or dictionary entries */
     const th_slice *values;
     const uint8_t *kinds;  /* th_cell_kind */
     const uint32_t *codes; /* a row each, or NULL */
 } th_segment_column;
-TH_MUST_CHECK th_err th_segment_read_column(const th_segment *segment, const char *path, uint32_t begin, uint32_t count,
-                                            th_arena *arena, th_segment_column *out, uint64_t *bytes_read);
+TH_MUST_CHECK th_err th_segment_read_column(const th_segment *segment, const char *path,
+                                            uint32_t begin, uint32_t count, th_arena *arena,
+                                            th_segment_column *out, uint64_t *bytes_read);
 /* Event times of rows in us; INT64_MIN where there is none. */
-TH_MUST_CHECK th_err th_segment_read_times(const th_segment *segment, uint32_t begin, uint32_t count, th_arena *arena,
-                                           int64_t *out);
+TH_MUST_CHECK th_err th_segment_read_times(const th_segment *segment, uint32_t begin,
+                                           uint32_t count, th_arena *arena, int64_t *out);
 /* Smallest and largest text of a stored column, or false when the path is not stored or has no text. Borrowed. */
 bool th_segment_zone(const th_segment *segment, const char *path, th_slice *min, th_slice *max);
 /* Can any row's text at path equal value? False only when certainly none does. */

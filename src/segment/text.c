@@ -61,7 +61,6 @@ size_t segment_format_int(int64_t value, char text[SEGMENT_INT_TEXT_MAX])
         left /= 10;
     } while (left > 0);
     if (value < 0) text[size++] = '-';
-    while (n > 0)
-        text[size++] = digits[--n];
+    while (n > 0) text[size++] = digits[--n];
     return size;
 }

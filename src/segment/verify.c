@@ -11,11 +11,13 @@ static th_err verify_blocks(const th_segment *s, th_arena *arena, th_diag *diag)
         const segment_block *block = &s->blocks[i];
         th_arena_reset(arena);
         th_slice *records = TH_NEW_ARRAY(arena, th_slice, block->rows);
-        if (records == NULL) return th_fail(diag, TH_ELIMIT, NULL, "no memory to verify block %u", i);
+        if (records == NULL)
+            return th_fail(diag, TH_ELIMIT, NULL, "no memory to verify block %u", i);
         th_err err = th_segment_records(s, block->first_row, block->rows, arena, records);
-        if (err != TH_OK) return th_fail(diag, err, NULL, "block %u (rows from %u) is damaged", i, block->first_row);
-        for (uint32_t row = 0; row < block->rows; row++)
-            raw_bytes += records[row].size;
+        if (err != TH_OK)
+            return th_fail(diag, err, NULL, "block %u (rows from %u) is damaged", i,
+                           block->first_row);
+        for (uint32_t row = 0; row < block->rows; row++) raw_bytes += records[row].size;
     }
     if (raw_bytes == s->raw_bytes) return TH_OK;
     return th_fail(diag, TH_ECORRUPT, NULL, "records have %llu bytes, the header says %llu",

@@ -22,12 +22,14 @@ TEST(a_trail_in_a_bucket)
     CHECK_SLICE(parsed.folder, "CloudTrail");
     CHECK_SLICE(parsed.region, "eu-west-1");
     CHECK_EQ_I64(parsed.day, th_day_from_civil(2024, 1, 31));
-    CHECK_SLICE(parsed.file, "123456789012_CloudTrail_eu-west-1_20240131T0005Z_AbCdEfGhIjKlMnOp.json.gz");
+    CHECK_SLICE(parsed.file,
+                "123456789012_CloudTrail_eu-west-1_20240131T0005Z_AbCdEfGhIjKlMnOp.json.gz");
 }
 
 TEST(an_organisation_trail_as_a_path)
 {
-    CHECK(parse("/mnt/x/AWSLogs/o-abcd/811596193553/CloudTrail-Digest/us-gov-west-1/2020/09/30/file.json.gz"));
+    CHECK(parse("/mnt/x/AWSLogs/o-abcd/811596193553/CloudTrail-Digest/us-gov-west-1/2020/09/30/"
+                "file.json.gz"));
     CHECK_SLICE(parsed.bucket, "");
     CHECK_SLICE(parsed.prefix, "/mnt/x");
     CHECK_SLICE(parsed.organisation, "o-abcd");
@@ -40,7 +42,8 @@ TEST(an_organisation_trail_as_a_path)
 TEST(config_days_have_no_zeroes)
 {
     CHECK(parse("AWSLogs/123456789012/Config/us-east-1/2016/9/7/ConfigHistory/"
-                "123456789012_Config_us-east-1_ConfigHistory_AWS::EC2::Volume_20160927T195818Z_20160927T200000Z_1.json.gz"));
+                "123456789012_Config_us-east-1_ConfigHistory_AWS::EC2::Volume_20160927T195818Z_"
+                "20160927T200000Z_1.json.gz"));
     CHECK_SLICE(parsed.prefix, "");
     CHECK_SLICE(parsed.folder, "Config");
     CHECK_EQ_I64(parsed.day, th_day_from_civil(2016, 9, 7));
@@ -52,7 +55,8 @@ TEST(flow_logs_plain_and_hive)
                 "123456789012_vpcflowlogs_us-east-1_fl-1_20240131T0500Z_h.log.gz"));
     CHECK_SLICE(parsed.folder, "vpcflowlogs");
     CHECK_EQ_I64(parsed.day, th_day_from_civil(2024, 1, 31));
-    CHECK(parse("s3://b/p/AWSLogs/aws-account-id=123456789012/aws-service=vpcflowlogs/aws-region=us-east-1/year=2024/"
+    CHECK(parse("s3://b/p/AWSLogs/aws-account-id=123456789012/aws-service=vpcflowlogs/"
+                "aws-region=us-east-1/year=2024/"
                 "month=01/day=31/hour=05/f.log.gz"));
     CHECK_SLICE(parsed.account, "123456789012");
     CHECK_SLICE(parsed.folder, "vpcflowlogs");
@@ -63,7 +67,8 @@ TEST(flow_logs_plain_and_hive)
 
 TEST(what_a_name_does_not_say_stays_empty)
 {
-    CHECK(!parse("us-west-1/2021/08/02/342082656213_CloudTrail_us-west-1_20210802T0540Z_6gPa6ow52ww5xuUN.json.gz"));
+    CHECK(!parse("us-west-1/2021/08/02/"
+                 "342082656213_CloudTrail_us-west-1_20210802T0540Z_6gPa6ow52ww5xuUN.json.gz"));
     CHECK_SLICE(parsed.account, "342082656213");
     CHECK_SLICE(parsed.folder, "CloudTrail");
     CHECK_SLICE(parsed.region, "us-west-1");
@@ -85,5 +90,5 @@ TEST(what_a_name_does_not_say_stays_empty)
     CHECK_EQ_I64(parsed.day, th_day_from_civil(2024, 2, 3));
 }
 
-TEST_MAIN(a_trail_in_a_bucket, an_organisation_trail_as_a_path, config_days_have_no_zeroes, flow_logs_plain_and_hive,
-          what_a_name_does_not_say_stays_empty)
+TEST_MAIN(a_trail_in_a_bucket, an_organisation_trail_as_a_path, config_days_have_no_zeroes,
+          flow_logs_plain_and_hive, what_a_name_does_not_say_stays_empty)

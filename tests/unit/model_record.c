@@ -14,48 +14,60 @@ static const char *time_of(th_table_id id, const char *record, const char *layou
 {
     static char text[40];
     int64_t us;
-    if (!th_model_time(table_of(id), th_slice_text(record), th_slice_text(layout), &us)) return "none";
+    if (!th_model_time(table_of(id), th_slice_text(record), th_slice_text(layout), &us))
+        return "none";
     th_time_format_iso(us, text);
     return text;
 }
 
 TEST(cloudtrail_time_is_event_time)
 {
-    CHECK_EQ_STR(time_of(TH_TABLE_cloudtrail, "{\"eventTime\":\"2023-07-10T12:00:01Z\"}", ""), "2023-07-10T12:00:01Z");
+    CHECK_EQ_STR(time_of(TH_TABLE_cloudtrail, "{\"eventTime\":\"2023-07-10T12:00:01Z\"}", ""),
+                 "2023-07-10T12:00:01Z");
     CHECK_EQ_STR(time_of(TH_TABLE_cloudtrail, "{\"EventTime\":\"2022-02-08 09:23:37+11:00\"}", ""),
                  "2022-02-07T22:23:37Z");
-    CHECK_EQ_STR(time_of(TH_TABLE_cloudtrail, "{\"eventTime\":1436317441.5}", ""), "2015-07-08T01:04:01.500Z");
-    CHECK_EQ_STR(time_of(TH_TABLE_cloudtrail, "{\"eventTime\":\"1436317441.0\"}", ""), "2015-07-08T01:04:01Z");
-    CHECK_EQ_STR(time_of(TH_TABLE_cloudtrail, "{\"eventTime\":1.436317441E9}", ""), "2015-07-08T01:04:01Z");
-    CHECK_EQ_STR(time_of(TH_TABLE_cloudtrail, "{\"eventTime\":\"2023-02-30T00:00:00Z\"}", ""), "none");
+    CHECK_EQ_STR(time_of(TH_TABLE_cloudtrail, "{\"eventTime\":1436317441.5}", ""),
+                 "2015-07-08T01:04:01.500Z");
+    CHECK_EQ_STR(time_of(TH_TABLE_cloudtrail, "{\"eventTime\":\"1436317441.0\"}", ""),
+                 "2015-07-08T01:04:01Z");
+    CHECK_EQ_STR(time_of(TH_TABLE_cloudtrail, "{\"eventTime\":1.436317441E9}", ""),
+                 "2015-07-08T01:04:01Z");
+    CHECK_EQ_STR(time_of(TH_TABLE_cloudtrail, "{\"eventTime\":\"2023-02-30T00:00:00Z\"}", ""),
+                 "none");
     CHECK_EQ_STR(time_of(TH_TABLE_cloudtrail, "{\"eventTime\":null}", ""), "none");
     CHECK_EQ_STR(time_of(TH_TABLE_cloudtrail, "[1]", ""), "none");
 }
 
 TEST(other_sources_have_their_own_time_field)
 {
-    CHECK_EQ_STR(time_of(TH_TABLE_config_items, "{\"configurationItemCaptureTime\":\"2022-02-21T18:46:35.200Z\"}", ""),
+    CHECK_EQ_STR(time_of(TH_TABLE_config_items,
+                         "{\"configurationItemCaptureTime\":\"2022-02-21T18:46:35.200Z\"}", ""),
                  "2022-02-21T18:46:35.200Z");
-    CHECK_EQ_STR(time_of(TH_TABLE_config_items, "{\"configurationItemCaptureTime\":1645469195.2}", ""),
-                 "2022-02-21T18:46:35.200Z");
-    CHECK_EQ_STR(time_of(TH_TABLE_config_items, "{\"configurationItemCaptureTime\":1645469195200}", ""),
-                 "2022-02-21T18:46:35.200Z");
+    CHECK_EQ_STR(
+        time_of(TH_TABLE_config_items, "{\"configurationItemCaptureTime\":1645469195.2}", ""),
+        "2022-02-21T18:46:35.200Z");
+    CHECK_EQ_STR(
+        time_of(TH_TABLE_config_items, "{\"configurationItemCaptureTime\":1645469195200}", ""),
+        "2022-02-21T18:46:35.200Z");
     CHECK_EQ_STR(time_of(TH_TABLE_guardduty, "{\"updatedAt\":\"2020-02-14T18:12:22.316Z\"}", ""),
                  "2020-02-14T18:12:22.316Z");
     CHECK_EQ_STR(time_of(TH_TABLE_guardduty, "{\"UpdatedAt\":\"2020-02-14T18:12:22.316Z\"}", ""),
                  "2020-02-14T18:12:22.316Z");
-    CHECK_EQ_STR(time_of(TH_TABLE_findings_events, "{\"CreatedAt\":\"x\",\"UpdatedAt\":\"2021-11-01T09:48:48Z\"}", ""),
+    CHECK_EQ_STR(time_of(TH_TABLE_findings_events,
+                         "{\"CreatedAt\":\"x\",\"UpdatedAt\":\"2021-11-01T09:48:48Z\"}", ""),
                  "2021-11-01T09:48:48Z");
     CHECK_EQ_STR(time_of(TH_TABLE_objects, "{\"arrival\":\"2026-01-01T00:00:00.000001Z\"}", ""),
                  "2026-01-01T00:00:00.000001Z");
-    CHECK_EQ_STR(time_of(TH_TABLE_objects, "{\"arrival\":1767225600000001}", ""), "2026-01-01T00:00:00.000001Z");
+    CHECK_EQ_STR(time_of(TH_TABLE_objects, "{\"arrival\":1767225600000001}", ""),
+                 "2026-01-01T00:00:00.000001Z");
     CHECK_EQ_STR(time_of(TH_TABLE_blobs, "bytes", ""), "none");
 }
 
 TEST(flow_lines_have_the_time_that_their_layout_names)
 {
     const char *layout = "version account-id start end";
-    CHECK_EQ_STR(time_of(TH_TABLE_vpc_flow, "2 123456789012 1418530010 1418530070", layout), "2014-12-14T04:06:50Z");
+    CHECK_EQ_STR(time_of(TH_TABLE_vpc_flow, "2 123456789012 1418530010 1418530070", layout),
+                 "2014-12-14T04:06:50Z");
     CHECK_EQ_STR(time_of(TH_TABLE_vpc_flow, "2 123456789012 - 1418530070", layout), "none");
     CHECK_EQ_STR(time_of(TH_TABLE_vpc_flow, "2 123456789012", layout), "none");
     CHECK_EQ_STR(time_of(TH_TABLE_vpc_flow, "1418530010", "end"), "none");
@@ -77,10 +89,12 @@ TEST(absurd_times_are_undated)
 
 static const uint8_t content_a[32] = {1}, content_b[32] = {2};
 
-static bool identity(th_table_id id, const char *record, const uint8_t *content, uint64_t ordinal, th_buf *out)
+static bool identity(th_table_id id, const char *record, const uint8_t *content, uint64_t ordinal,
+                     th_buf *out)
 {
     th_buf_init(out, 1 << 20);
-    return th_model_identity(table_of(id), th_slice_text(record), TH_SLICE(""), content, ordinal, out);
+    return th_model_identity(table_of(id), th_slice_text(record), TH_SLICE(""), content, ordinal,
+                             out);
 }
 
 static bool same_identity(th_table_id id, const char *a, const char *b)
@@ -106,7 +120,8 @@ static bool has_identity(th_table_id id, const char *record)
 
 TEST(an_event_is_the_same_whatever_else_its_copy_says)
 {
-    CHECK(same_identity(TH_TABLE_cloudtrail, "{\"eventID\":\"e1\",\"recipientAccountId\":\"1\",\"x\":1}",
+    CHECK(same_identity(TH_TABLE_cloudtrail,
+                        "{\"eventID\":\"e1\",\"recipientAccountId\":\"1\",\"x\":1}",
                         "{ \"recipientAccountId\":\"1\", \"eventID\":\"e1\" }"));
     CHECK(!same_identity(TH_TABLE_cloudtrail, "{\"eventID\":\"e1\",\"recipientAccountId\":\"1\"}",
                          "{\"eventID\":\"e1\",\"recipientAccountId\":\"2\"}"));
@@ -121,17 +136,20 @@ TEST(an_event_is_the_same_whatever_else_its_copy_says)
 
 TEST(a_version_is_the_same_only_with_the_same_bytes)
 {
-    const char *item = "{\"awsAccountId\":\"1\",\"resourceType\":\"T\",\"resourceId\":\"i\","
-                       "\"configurationItemCaptureTime\":\"2022-02-21T18:46:35.200Z\",\"configurationStateId\":7}";
-    const char *blank = "{\"awsAccountId\":\"1\",\"resourceType\":\"T\",\"resourceId\":\"i\", "
-                        "\"configurationItemCaptureTime\":\"2022-02-21T18:46:35.200Z\",\"configurationStateId\":7}";
+    const char *item =
+        "{\"awsAccountId\":\"1\",\"resourceType\":\"T\",\"resourceId\":\"i\","
+        "\"configurationItemCaptureTime\":\"2022-02-21T18:46:35.200Z\",\"configurationStateId\":7}";
+    const char *blank =
+        "{\"awsAccountId\":\"1\",\"resourceType\":\"T\",\"resourceId\":\"i\", "
+        "\"configurationItemCaptureTime\":\"2022-02-21T18:46:35.200Z\",\"configurationStateId\":7}";
     CHECK(same_identity(TH_TABLE_config_items, item, item));
     CHECK(!same_identity(TH_TABLE_config_items, item, blank));
     CHECK(!has_identity(TH_TABLE_config_items, "{\"resourceType\":\"T\",\"resourceId\":\"i\"}"));
     CHECK(has_identity(TH_TABLE_guardduty, "{\"arn\":\"a\",\"updatedAt\":\"t\"}"));
     CHECK(has_identity(TH_TABLE_guardduty, "{\"Arn\":\"a\",\"UpdatedAt\":\"t\"}"));
     CHECK(!has_identity(TH_TABLE_guardduty, "{\"arn\":\"a\"}"));
-    CHECK(has_identity(TH_TABLE_findings_events, "{\"ProductArn\":\"p\",\"Id\":\"i\",\"UpdatedAt\":\"t\"}"));
+    CHECK(has_identity(TH_TABLE_findings_events,
+                       "{\"ProductArn\":\"p\",\"Id\":\"i\",\"UpdatedAt\":\"t\"}"));
     CHECK(!has_identity(TH_TABLE_findings_events, "{\"ProductArn\":\"p\",\"Id\":\"i\"}"));
     CHECK(!has_identity(TH_TABLE_finding_evidence, "{\"finding\":\"f\"}"));
 }
@@ -162,7 +180,9 @@ static th_slice account(th_table_id id, const char *record, const char *layout)
 
 TEST(account_of_a_record)
 {
-    CHECK_SLICE(account(TH_TABLE_cloudtrail, "{\"recipientAccountId\":\"1\",\"userIdentity\":{\"accountId\":\"2\"}}", ""),
+    CHECK_SLICE(account(TH_TABLE_cloudtrail,
+                        "{\"recipientAccountId\":\"1\",\"userIdentity\":{\"accountId\":\"2\"}}",
+                        ""),
                 "1");
     CHECK_SLICE(account(TH_TABLE_cloudtrail, "{\"userIdentity\":{\"accountId\":\"2\"}}", ""), "2");
     CHECK_SLICE(account(TH_TABLE_cloudtrail, "{\"userIdentity\":null}", ""), "");
@@ -188,5 +208,6 @@ TEST(line_fields_are_blank_separated)
 
 TEST_MAIN(cloudtrail_time_is_event_time, other_sources_have_their_own_time_field,
           flow_lines_have_the_time_that_their_layout_names, absurd_times_are_undated,
-          an_event_is_the_same_whatever_else_its_copy_says, a_version_is_the_same_only_with_the_same_bytes,
-          equal_lines_at_two_places_are_two_facts, account_of_a_record, line_fields_are_blank_separated)
+          an_event_is_the_same_whatever_else_its_copy_says,
+          a_version_is_the_same_only_with_the_same_bytes, equal_lines_at_two_places_are_two_facts,
+          account_of_a_record, line_fields_are_blank_separated)

@@ -51,8 +51,7 @@ TEST(schemas_have_lower_case_names_and_whole_types)
         CHECK(th_model_table((uint32_t)schemas[i].table) != NULL);
         for (uint32_t k = 0; k < schemas[i].column_count; k++) {
             const th_schema_column *c = &schemas[i].columns[k];
-            for (const char *p = c->name; *p != '\0'; p++)
-                CHECK(!(*p >= 'A' && *p <= 'Z'));
+            for (const char *p = c->name; *p != '\0'; p++) CHECK(!(*p >= 'A' && *p <= 'Z'));
             CHECK(balanced(c->type));
             CHECK(!c->json_text || strcmp(c->type, "varchar") == 0);
             for (uint32_t m = 0; m < k; m++)
@@ -84,11 +83,13 @@ TEST(cloudtrail_tables_differ_by_the_rows_they_show)
 
 TEST(a_row_field_with_another_key_says_so)
 {
-    CHECK_EQ_STR(th_schema_field_key(schema_called("config_items"), "relationships", "name"), "relationshipName|name");
-    CHECK(th_schema_field_key(schema_called("config_items"), "relationships", "resourcetype") == NULL);
+    CHECK_EQ_STR(th_schema_field_key(schema_called("config_items"), "relationships", "name"),
+                 "relationshipName|name");
+    CHECK(th_schema_field_key(schema_called("config_items"), "relationships", "resourcetype") ==
+          NULL);
     CHECK(th_schema_field_key(schema_called("cloudtrail"), "relationships", "name") == NULL);
 }
 
 TEST_MAIN(tables_are_found_by_id_and_name, order_of_stored_columns_is_kept,
-          schemas_have_lower_case_names_and_whole_types, cloudtrail_tables_differ_by_the_rows_they_show,
-          a_row_field_with_another_key_says_so)
+          schemas_have_lower_case_names_and_whole_types,
+          cloudtrail_tables_differ_by_the_rows_they_show, a_row_field_with_another_key_says_so)

@@ -12,9 +12,12 @@ static void build(th_buf *image, uint32_t rows)
     char text[256];
     th_buf_init(image, 1 << 24);
     for (uint32_t i = 0; i < rows; i++) {
-        int n = snprintf(text, sizeof(text), "{\"eventName\":\"Op%u\",\"eventID\":\"%08x-0000-4000-8000-00000000beef\"}",
-                         i % 20, i * 2654435761u);
-        CHECK_EQ_I64(th_segment_builder_add(b, th_slice_of(text, (size_t)n), TH_SLICE(""), true, i), TH_OK);
+        int n =
+            snprintf(text, sizeof(text),
+                     "{\"eventName\":\"Op%u\",\"eventID\":\"%08x-0000-4000-8000-00000000beef\"}",
+                     i % 20, i * 2654435761u);
+        CHECK_EQ_I64(th_segment_builder_add(b, th_slice_of(text, (size_t)n), TH_SLICE(""), true, i),
+                     TH_OK);
     }
     CHECK_EQ_I64(th_segment_builder_finish(b, image), TH_OK);
     th_segment_builder_free(b);
@@ -115,5 +118,6 @@ TEST(directories_with_good_checksums_and_bad_sizes_are_refused)
     th_buf_free(&image);
 }
 
-TEST_MAIN(every_flipped_bit_is_noticed, every_cut_is_noticed, what_a_newer_version_wrote_is_named_so,
+TEST_MAIN(every_flipped_bit_is_noticed, every_cut_is_noticed,
+          what_a_newer_version_wrote_is_named_so,
           directories_with_good_checksums_and_bad_sizes_are_refused)

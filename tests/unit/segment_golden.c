@@ -11,8 +11,7 @@ static void read_file(const char *path, th_buf *out)
     if (file == NULL) FAIL("%s cannot be opened", path);
     th_buf_init(out, 64 << 20);
     uint8_t chunk[65536];
-    for (size_t n; (n = fread(chunk, 1, sizeof(chunk), file)) > 0;)
-        th_buf_add(out, chunk, n);
+    for (size_t n; (n = fread(chunk, 1, sizeof(chunk), file)) > 0;) th_buf_add(out, chunk, n);
     fclose(file);
     CHECK_EQ_I64(th_buf_error(out), TH_OK);
 }
@@ -60,14 +59,14 @@ static void check_golden(const char *image_path, const char *records_path, th_ta
 
 TEST(version_1_of_json)
 {
-    check_golden("tests/golden/segment-v1/cloudtrail.segment", "tests/golden/segment-v1/cloudtrail.records",
-                 TH_TABLE_cloudtrail);
+    check_golden("tests/golden/segment-v1/cloudtrail.segment",
+                 "tests/golden/segment-v1/cloudtrail.records", TH_TABLE_cloudtrail);
 }
 
 TEST(version_1_of_lines)
 {
-    check_golden("tests/golden/segment-v1/vpc_flow.segment", "tests/golden/segment-v1/vpc_flow.records",
-                 TH_TABLE_vpc_flow);
+    check_golden("tests/golden/segment-v1/vpc_flow.segment",
+                 "tests/golden/segment-v1/vpc_flow.records", TH_TABLE_vpc_flow);
 }
 
 TEST_MAIN(version_1_of_json, version_1_of_lines)

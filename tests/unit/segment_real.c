@@ -26,8 +26,7 @@ static bool read_file(const char *path, th_buf *out)
     if (file == NULL) return false;
     th_buf_init(out, 64 << 20);
     uint8_t chunk[65536];
-    for (size_t n; (n = fread(chunk, 1, sizeof(chunk), file)) > 0;)
-        th_buf_add(out, chunk, n);
+    for (size_t n; (n = fread(chunk, 1, sizeof(chunk), file)) > 0;) th_buf_add(out, chunk, n);
     fclose(file);
     return th_buf_error(out) == TH_OK;
 }
@@ -74,8 +73,7 @@ static bool load(const char *pattern, const char *member)
 
 static void unload(void)
 {
-    for (size_t i = 0; i < set.file_count; i++)
-        th_buf_free(&set.files[i]);
+    for (size_t i = 0; i < set.file_count; i++) th_buf_free(&set.files[i]);
 }
 
 /* A look-up that shares nothing with the segment's: one alternative, step by step, exact spelling before any other. */
@@ -145,8 +143,7 @@ static void check_set(th_table_id id, const char *more_path)
     CHECK(th_segment_raw_bytes(s) > image.size);
     th_slice *out = TH_NEW_ARRAY(arena, th_slice, set.count);
     CHECK_EQ_I64(th_segment_records(s, 0, set.count, arena, out), TH_OK);
-    for (uint32_t i = 0; i < set.count; i++)
-        CHECK(th_slice_equal(out[i], set.records[i]));
+    for (uint32_t i = 0; i < set.count; i++) CHECK(th_slice_equal(out[i], set.records[i]));
     for (uint32_t i = 0; i < table->column_count; i++)
         check_column(s, table->columns[i].path, arena);
     check_column(s, more_path, arena);

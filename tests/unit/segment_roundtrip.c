@@ -51,29 +51,34 @@ static void add(th_segment_builder *b, const char *record)
 static th_slice cell(fixture *f, const char *path, uint32_t row, uint8_t *kind)
 {
     th_segment_column c;
-    CHECK_EQ_I64(th_segment_read_column(f->segment, path, row, 1, f->arena, &c, &f->bytes_read), TH_OK);
+    CHECK_EQ_I64(th_segment_read_column(f->segment, path, row, 1, f->arena, &c, &f->bytes_read),
+                 TH_OK);
     uint32_t at = c.codes == NULL ? 0 : c.codes[0];
     CHECK(at < c.value_count);
     *kind = c.kinds[at];
     return c.values[at];
 }
 
-#define CHECK_CELL(f, path, row, wanted_kind, wanted)                                              \
-    do {                                                                                           \
-        uint8_t kind_;                                                                             \
-        th_slice text_ = cell(f, path, row, &kind_);                                               \
-        CHECK_EQ_I64(kind_, wanted_kind);                                                          \
-        CHECK_SLICE(text_, wanted);                                                                \
+#define CHECK_CELL(f, path, row, wanted_kind, wanted) \
+    do {                                              \
+        uint8_t kind_;                                \
+        th_slice text_ = cell(f, path, row, &kind_);  \
+        CHECK_EQ_I64(kind_, wanted_kind);             \
+        CHECK_SLICE(text_, wanted);                   \
     } while (0)
 
 TEST(records_come_back_byte_for_byte)
 {
     static const char *const records[] = {
-        "{ \"eventName\" :\t\"A\", \"eventName\":\"B\", \"n\": 1E2 }", "{}", "[1,2]", "\"text\"", "-0.0", " {\"a\":{}} ",
+        "{ \"eventName\" :\t\"A\", \"eventName\":\"B\", \"n\": 1E2 }",
+        "{}",
+        "[1,2]",
+        "\"text\"",
+        "-0.0",
+        " {\"a\":{}} ",
     };
     th_segment_builder *b = new_builder(TH_TABLE_cloudtrail);
-    for (size_t i = 0; i < 6; i++)
-        add(b, records[i]);
+    for (size_t i = 0; i < 6; i++) add(b, records[i]);
     CHECK_EQ_U64(th_segment_builder_rows(b), 6);
     fixture f;
     open_built(&f, b);
@@ -90,7 +95,8 @@ TEST(records_come_back_byte_for_byte)
 TEST(cells_say_absent_null_text_or_json)
 {
     th_segment_builder *b = new_builder(TH_TABLE_cloudtrail);
-    add(b, "{\"eventName\":\"Get\\u0041\",\"readOnly\":true,\"errorCode\":null,\"userIdentity\":{\"type\":\"Root\"}}");
+    add(b, "{\"eventName\":\"Get\\u0041\",\"readOnly\":true,\"errorCode\":null,\"userIdentity\":{"
+           "\"type\":\"Root\"}}");
     add(b, "{\"eventName\":{\"x\": [1]},\"userIdentity\":\"nobody\"}");
     fixture f;
     open_built(&f, b);
@@ -110,7 +116,8 @@ TEST(cells_say_absent_null_text_or_json)
 TEST(keys_match_exactly_first_and_without_case_next)
 {
     th_segment_builder *b = new_builder(TH_TABLE_cloudtrail);
-    add(b, "{\"EVENTNAME\":\"shout\",\"userIdentity\":{\"ARN\":\"a\",\"arn\":\"b\",\"arn\":\"c\"}}");
+    add(b,
+        "{\"EVENTNAME\":\"shout\",\"userIdentity\":{\"ARN\":\"a\",\"arn\":\"b\",\"arn\":\"c\"}}");
     add(b, "{\"EVENTNAME\":\"shout\",\"eventName\":\"said\"}");
     add(b, "{\"eventName\":\"Said\",\"USERIDENTITY\":{\"arn\":\"x\"},\"userIdentity\":{}}");
     fixture f;
@@ -146,9 +153,14 @@ TEST(alternatives_take_the_first_that_is_there)
 TEST(line_fields_follow_the_layout_of_their_row)
 {
     th_segment_builder *b = new_builder(TH_TABLE_vpc_flow);
-    static const char first[] = "version account-id srcaddr bytes action", second[] = "bytes az-id version";
-    CHECK_EQ_I64(th_segment_builder_add(b, TH_SLICE("2 1 10.0.0.1 00 ACCEPT"), th_slice_text(first), true, 5), TH_OK);
-    CHECK_EQ_I64(th_segment_builder_add(b, TH_SLICE("77 use1-az1 -"), th_slice_text(second), true, 6), TH_OK);
+    static const char first[] = "version account-id srcaddr bytes action",
+                      second[] = "bytes az-id version";
+    CHECK_EQ_I64(th_segment_builder_add(b, TH_SLICE("2 1 10.0.0.1 00 ACCEPT"), th_slice_text(first),
+                                        true, 5),
+                 TH_OK);
+    CHECK_EQ_I64(
+        th_segment_builder_add(b, TH_SLICE("77 use1-az1 -"), th_slice_text(second), true, 6),
+        TH_OK);
     CHECK_EQ_I64(th_segment_builder_add(b, TH_SLICE("2 1"), th_slice_text(first), false, 0), TH_OK);
     fixture f;
     open_built(&f, b);
@@ -176,28 +188,40 @@ TEST(line_fields_follow_the_layout_of_their_row)
 static size_t make_row(uint32_t i, uint32_t strange, char *out, size_t size)
 {
     char time[40];
-    th_time_format_iso(INT64_C(1700000000000000) + (int64_t)i * 7000000 + (i % 13 == 0 ? 123000 : 0), time);
+    th_time_format_iso(
+        INT64_C(1700000000000000) + (int64_t)i * 7000000 + (i % 13 == 0 ? 123000 : 0), time);
     const char *when = strange != 0 && i == strange ? "2024-02-30T00:00:00Z" : time;
     uint32_t r = (i * UINT32_C(2654435761)) ^ (i >> 7);
-    int n = snprintf(out, size,
-                     "{\"eventTime\":\"%s\",\"eventName\":\"Op%u\",\"eventID\":\"%08x-0000-4000-8000-%012x\","
-                     "\"userAgent\":\"agent/%u %u\",\"awsRegion\":\"us-east-1\",\"eventVersion\":\"1.08\"%s%s}",
-                     when, i % 700, r, i, r, i, i % 3 == 0 ? ",\"errorCode\":\"AccessDenied\"" : "",
-                     i % 5 == 0 ? ",\"requestParameters\":{\"bucketName\":\"b\\u00e9\",\"x\":[1,2]}" : "");
+    int n = snprintf(
+        out, size,
+        "{\"eventTime\":\"%s\",\"eventName\":\"Op%u\",\"eventID\":\"%08x-0000-4000-8000-%012x\","
+        "\"userAgent\":\"agent/%u %u\",\"awsRegion\":\"us-east-1\",\"eventVersion\":\"1.08\"%s%s}",
+        when, i % 700, r, i, r, i, i % 3 == 0 ? ",\"errorCode\":\"AccessDenied\"" : "",
+        i % 5 == 0 ? ",\"requestParameters\":{\"bucketName\":\"b\\u00e9\",\"x\":[1,2]}" : "");
     return (size_t)n;
 }
 
 static void check_rows(fixture *f, uint32_t rows, uint32_t strange)
 {
-    static const char *const paths[] = {"eventTime", "eventName", "eventID", "userAgent", "awsRegion", "errorCode",
-                                        "requestParameters.bucketName", "requestParameters"};
+    static const char *const paths[] = {"eventTime",
+                                        "eventName",
+                                        "eventID",
+                                        "userAgent",
+                                        "awsRegion",
+                                        "errorCode",
+                                        "requestParameters.bucketName",
+                                        "requestParameters"};
     char text[512];
     for (size_t p = 0; p < sizeof(paths) / sizeof(paths[0]); p++) {
         th_segment_column all, part;
         th_arena_reset(f->arena);
-        CHECK_EQ_I64(th_segment_read_column(f->segment, paths[p], 0, rows, f->arena, &all, &f->bytes_read), TH_OK);
+        CHECK_EQ_I64(
+            th_segment_read_column(f->segment, paths[p], 0, rows, f->arena, &all, &f->bytes_read),
+            TH_OK);
         uint32_t begin = rows / 3, count = rows / 4;
-        CHECK_EQ_I64(th_segment_read_column(f->segment, paths[p], begin, count, f->arena, &part, &f->bytes_read), TH_OK);
+        CHECK_EQ_I64(th_segment_read_column(f->segment, paths[p], begin, count, f->arena, &part,
+                                            &f->bytes_read),
+                     TH_OK);
         for (uint32_t i = 0; i < rows; i++) {
             th_slice record = th_slice_of(text, make_row(i, strange, text, sizeof(text)));
             th_slice raw = th_json_path(record, paths[p]);
@@ -223,7 +247,8 @@ static void build_rows(fixture *f, uint32_t rows, uint32_t strange)
     char text[512];
     for (uint32_t i = 0; i < rows; i++) {
         th_slice record = th_slice_of(text, make_row(i, strange, text, sizeof(text)));
-        CHECK_EQ_I64(th_segment_builder_add(b, record, TH_SLICE(""), i % 2 == 0, (int64_t)i * 1000), TH_OK);
+        CHECK_EQ_I64(th_segment_builder_add(b, record, TH_SLICE(""), i % 2 == 0, (int64_t)i * 1000),
+                     TH_OK);
     }
     open_built(f, b);
 }
@@ -253,12 +278,16 @@ TEST(columns_are_counted_by_the_rows_read)
     build_rows(&f, 5000, 0);
     th_segment_column c;
     uint64_t whole = 0, parts = 0, records = 0;
-    CHECK_EQ_I64(th_segment_read_column(f.segment, "eventName", 0, 5000, f.arena, &c, &whole), TH_OK);
+    CHECK_EQ_I64(th_segment_read_column(f.segment, "eventName", 0, 5000, f.arena, &c, &whole),
+                 TH_OK);
     for (uint32_t i = 0; i < 5000; i += 1000)
-        CHECK_EQ_I64(th_segment_read_column(f.segment, "eventName", i, 1000, f.arena, &c, &parts), TH_OK);
+        CHECK_EQ_I64(th_segment_read_column(f.segment, "eventName", i, 1000, f.arena, &c, &parts),
+                     TH_OK);
     CHECK_EQ_U64(parts, whole);
     CHECK(whole > 0 && whole < 5000 * 3);
-    CHECK_EQ_I64(th_segment_read_column(f.segment, "requestParameters", 0, 5000, f.arena, &c, &records), TH_OK);
+    CHECK_EQ_I64(
+        th_segment_read_column(f.segment, "requestParameters", 0, 5000, f.arena, &c, &records),
+        TH_OK);
     CHECK(records > 10 * whole);
     close_built(&f);
 }
@@ -320,7 +349,8 @@ TEST(a_builder_is_full_at_its_limits)
     size_t size = TH_RECORD_SIZE_MAX;
     uint8_t *big = calloc(1, size);
     for (uint32_t i = 0; i < TH_SEGMENT_RAW_MAX / TH_RECORD_SIZE_MAX; i++)
-        CHECK_EQ_I64(th_segment_builder_add(b, th_slice_of(big, size), TH_SLICE(""), false, 0), TH_OK);
+        CHECK_EQ_I64(th_segment_builder_add(b, th_slice_of(big, size), TH_SLICE(""), false, 0),
+                     TH_OK);
     CHECK_EQ_I64(th_segment_builder_add(b, TH_SLICE("x"), TH_SLICE(""), false, 0), TH_ELIMIT);
     free(big);
     open_built(&f, b);
@@ -329,9 +359,32 @@ TEST(a_builder_is_full_at_its_limits)
     close_built(&f);
 }
 
+TEST(a_builder_stays_within_its_budget)
+{
+    th_budget budget;
+    th_budget_init(&budget, "test", 4 << 20, NULL);
+    th_segment_builder *b = th_segment_builder_new(th_model_table(TH_TABLE_cloudtrail), &budget);
+    th_err err = TH_OK;
+    uint32_t rows = 0;
+    char text[512];
+    for (; err == TH_OK && rows < 60000; rows++) {
+        th_slice record = th_slice_of(text, make_row(rows, 0, text, sizeof(text)));
+        err = th_segment_builder_add(b, record, TH_SLICE(""), false, 0);
+    }
+    CHECK_EQ_I64(err, TH_ELIMIT);
+    CHECK_EQ_U64(th_segment_builder_rows(b), rows - 1);
+    CHECK(rows > 1000);
+    fixture f;
+    open_built(&f, b);
+    CHECK_EQ_U64(th_budget_used(&budget), 0);
+    check_rows(&f, rows - 1, 0);
+    close_built(&f);
+}
+
 TEST_MAIN(records_come_back_byte_for_byte, cells_say_absent_null_text_or_json,
           keys_match_exactly_first_and_without_case_next, alternatives_take_the_first_that_is_there,
           line_fields_follow_the_layout_of_their_row, columns_equal_a_plain_look_up_in_the_records,
-          a_text_that_does_not_fit_its_encoding_keeps_its_spelling, columns_are_counted_by_the_rows_read,
-          zone_and_needles_prune_only_what_is_not_there,
-          an_empty_builder_makes_an_empty_segment_and_can_be_used_again, a_builder_is_full_at_its_limits)
+          a_text_that_does_not_fit_its_encoding_keeps_its_spelling,
+          columns_are_counted_by_the_rows_read, zone_and_needles_prune_only_what_is_not_there,
+          an_empty_builder_makes_an_empty_segment_and_can_be_used_again,
+          a_builder_is_full_at_its_limits, a_builder_stays_within_its_budget)

@@ -11,7 +11,8 @@
 
 static size_t make_row(uint32_t i, char *text, size_t size)
 {
-    return (size_t)snprintf(text, size, "{\"eventName\":\"Op%u\",\"errorCode\":\"%u\",\"x\":%u}", i % 50, i, i);
+    return (size_t)snprintf(text, size, "{\"eventName\":\"Op%u\",\"errorCode\":\"%u\",\"x\":%u}",
+                            i % 50, i, i);
 }
 
 typedef struct job {
@@ -39,7 +40,9 @@ static const char *read_rows(const th_segment *s, uint32_t turn, th_arena *arena
         }
         for (uint32_t p = 0; p < 3; p++) {
             th_segment_column c;
-            if (th_segment_read_column(s, paths[(p + turn) % 3], begin, 100, arena, &c, &bytes) != TH_OK) return "column";
+            if (th_segment_read_column(s, paths[(p + turn) % 3], begin, 100, arena, &c, &bytes) !=
+                TH_OK)
+                return "column";
             for (uint32_t i = 0; i < 100; i++) {
                 uint32_t row = begin + i, at = c.codes == NULL ? i : c.codes[i];
                 snprintf(wanted, sizeof(wanted), (p + turn) % 3 == 0 ? "Op%u" : "%u",
@@ -67,7 +70,8 @@ TEST(threads_share_an_open_segment)
     char text[128];
     for (uint32_t i = 0; i < ROWS; i++) {
         size_t size = make_row(i, text, sizeof(text));
-        CHECK_EQ_I64(th_segment_builder_add(b, th_slice_of(text, size), TH_SLICE(""), true, i), TH_OK);
+        CHECK_EQ_I64(th_segment_builder_add(b, th_slice_of(text, size), TH_SLICE(""), true, i),
+                     TH_OK);
     }
     th_buf image;
     th_buf_init(&image, 1 << 24);
@@ -82,8 +86,7 @@ TEST(threads_share_an_open_segment)
             jobs[i] = (job){.segment = s, .turn = i};
             CHECK_EQ_I64(pthread_create(&threads[i], NULL, run_job, &jobs[i]), 0);
         }
-        for (uint32_t i = 0; i < THREADS; i++)
-            pthread_join(threads[i], NULL);
+        for (uint32_t i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
         for (uint32_t i = 0; i < THREADS; i++)
             CHECK_EQ_STR(jobs[i].wrong == NULL ? "" : jobs[i].wrong, "");
         th_segment_close(s);
