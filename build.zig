@@ -101,7 +101,7 @@ const modules = [_]Module{
         .name = "plugin",
         .dir = "src/plugin",
         .includes = &.{ "base", "os", "json", "model", "segment", "store", "query", "finding", "engine", "sdk" },
-        .files = &.{},
+        .files = &.{ "abi.c", "deliver.c", "feed.c", "hits.c", "host.c", "process.c", "runner.c", "wire.c" },
     },
     .{
         .name = "net",

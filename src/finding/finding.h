@@ -24,13 +24,14 @@ typedef struct th_finding_hit {
 typedef struct th_finding_state {
     uint64_t count;          /* distinct pieces of evidence */
     int64_t first_us, last_us;
-    th_sha256 first_sha;     /* smallest (time, SHA-256) of the evidence: named in the body */
+    th_sha256 first_sha;     /* smallest (time, SHA-256) of the evidence, all variants: named in the body */
 } th_finding_state;
 
 /* 32 hex digits and the ARN-like Id of the finding that the hit belongs to. */
 void th_finding_id(const th_finding_hit *hit, char key[33], th_buf *id);
-/* Fold a hit in; the caller has made sure that this identity was not counted before. Order does not matter. */
-void th_finding_fold(th_finding_state *state, const th_finding_hit *hit);
+/* Fold a hit in; counted: this identity is in the count already (another variant of it, or the same record again). Order
+ * does not matter. True when the hit is now the first piece of evidence: the body's texts are its own. */
+bool th_finding_fold(th_finding_state *state, const th_finding_hit *hit, bool counted);
 /* The ASFF JSON of a finding in that state. */
 TH_MUST_CHECK th_err th_finding_body(const th_finding_hit *hit, const th_finding_state *state, th_buf *out);
 /* ASFF rules that an imported finding must keep; diag says which field. */

@@ -47,13 +47,15 @@ static bool earlier(int64_t a_us, const th_sha256 *a, int64_t b_us, const th_sha
     return memcmp(a->bytes, b->bytes, TH_SHA256_SIZE) < 0;
 }
 
-void th_finding_fold(th_finding_state *state, const th_finding_hit *hit)
+bool th_finding_fold(th_finding_state *state, const th_finding_hit *hit, bool counted)
 {
     int64_t us = hit->has_time ? hit->time_us : 0;
-    if (state->count == 0 || earlier(us, &hit->record_sha, state->first_us, &state->first_sha)) {
+    bool first = state->count == 0 || earlier(us, &hit->record_sha, state->first_us, &state->first_sha);
+    if (state->count == 0 || us > state->last_us) state->last_us = us;
+    if (first) {
         state->first_us = us;
         state->first_sha = hit->record_sha;
     }
-    if (state->count == 0 || us > state->last_us) state->last_us = us;
-    state->count++;
+    if (!counted) state->count++;
+    return first;
 }
