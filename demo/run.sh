@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The demonstration: load the sample, run the detectors, ask one question, show one finding and one original.
-# usage: demo/run.sh TRAILHOLD DATA_DIR     (./dev demo calls it)
+# usage: demo/run.sh TRAILHOLD DATA_DIR     (default: the built binary, ./trailhold-data-demo)
 set -euo pipefail
-bin=$1 data=$2
+bin=${1:-zig-out/bin/trailhold} data=${2:-trailhold-data-demo}
+bin=$(readlink -f "$bin") data=$(readlink -m "$data")
 here=$(cd "$(dirname "$0")" && pwd)
 say() { printf '\n== %s\n' "$*"; }
 rm -rf "$data"
