@@ -86,6 +86,8 @@ TEST(what_a_name_does_not_say_stays_empty)
     CHECK_EQ_I64(parsed.day, TH_DAY_UNDATED);
     CHECK(parse("AWSLogs/123456789012/CloudTrail/us-east-1/2024/02/30/f"));
     CHECK_EQ_I64(parsed.day, TH_DAY_UNDATED);
+    CHECK(parse("AWSLogs/123456789012/CloudTrail/us-east-1/1024/01/01/f"));
+    CHECK_EQ_I64(parsed.day, TH_DAY_UNDATED);
     CHECK(parse("AWSLogs/123456789012/CloudTrail-Lake/Query/2024/02/03/id/result_sign.json"));
     CHECK_EQ_I64(parsed.day, th_day_from_civil(2024, 2, 3));
 }

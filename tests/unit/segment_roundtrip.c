@@ -190,7 +190,9 @@ static size_t make_row(uint32_t i, uint32_t strange, char *out, size_t size)
     char time[40];
     th_time_format_iso(
         INT64_C(1700000000000000) + (int64_t)i * 7000000 + (i % 13 == 0 ? 123000 : 0), time);
-    const char *when = strange != 0 && i == strange ? "2024-02-30T00:00:00Z" : time;
+    const char *when = strange == 0 || i != strange ? time
+                       : strange % 2 == 0           ? "2024-02-30T00:00:00Z"
+                                                    : "2024-01-01 00:00:00.10Z";
     uint32_t r = (i * UINT32_C(2654435761)) ^ (i >> 7);
     int n = snprintf(
         out, size,
@@ -266,10 +268,38 @@ TEST(columns_equal_a_plain_look_up_in_the_records)
 
 TEST(a_text_that_does_not_fit_its_encoding_keeps_its_spelling)
 {
-    fixture f;
-    build_rows(&f, 3000, 1234);
-    check_rows(&f, 3000, 1234);
-    close_built(&f);
+    for (uint32_t strange = 1234; strange <= 1235; strange++) {
+        fixture f;
+        build_rows(&f, 3000, strange);
+        check_rows(&f, 3000, strange);
+        close_built(&f);
+    }
+}
+
+TEST(numbers_keep_their_spelling)
+{
+    static const char *const strange[] = {"7", "007", "-0", "+5", "9223372036854775808", "1e3", ""};
+    for (size_t k = 0; k < sizeof(strange) / sizeof(strange[0]); k++) {
+        th_segment_builder *b = new_builder(TH_TABLE_vpc_flow);
+        char text[64];
+        for (uint32_t i = 0; i < 1000; i++) {
+            snprintf(text, sizeof(text), i == 500 ? "%s -%u" : "%s%u", i == 500 ? strange[k] : "",
+                     i);
+            CHECK_EQ_I64(
+                th_segment_builder_add(b, th_slice_text(text), TH_SLICE("bytes packets"), false, 0),
+                TH_OK);
+        }
+        fixture f;
+        open_built(&f, b);
+        CHECK_CELL(&f, "bytes", 999, TH_CELL_STRING, "999");
+        uint8_t kind;
+        th_slice got = cell(&f, "bytes", 500, &kind);
+        CHECK_EQ_BYTES(got.bytes, got.size, strange[k], strlen(strange[k]));
+        CHECK_EQ_I64(kind, TH_CELL_STRING);
+        CHECK_CELL(&f, "packets", 500, TH_CELL_STRING, "-500");
+        CHECK_CELL(&f, "packets", 501, TH_CELL_ABSENT, "");
+        close_built(&f);
+    }
 }
 
 TEST(columns_are_counted_by_the_rows_read)
@@ -384,7 +414,7 @@ TEST(a_builder_stays_within_its_budget)
 TEST_MAIN(records_come_back_byte_for_byte, cells_say_absent_null_text_or_json,
           keys_match_exactly_first_and_without_case_next, alternatives_take_the_first_that_is_there,
           line_fields_follow_the_layout_of_their_row, columns_equal_a_plain_look_up_in_the_records,
-          a_text_that_does_not_fit_its_encoding_keeps_its_spelling,
+          a_text_that_does_not_fit_its_encoding_keeps_its_spelling, numbers_keep_their_spelling,
           columns_are_counted_by_the_rows_read, zone_and_needles_prune_only_what_is_not_there,
           an_empty_builder_makes_an_empty_segment_and_can_be_used_again,
           a_builder_is_full_at_its_limits, a_builder_stays_within_its_budget)
