@@ -302,6 +302,22 @@ TEST(numbers_keep_their_spelling)
     }
 }
 
+TEST(a_number_and_its_text_stay_apart)
+{
+    th_segment_builder *b = new_builder(TH_TABLE_config_items);
+    char text[64];
+    for (uint32_t i = 0; i < 1000; i++) {
+        snprintf(text, sizeof(text),
+                 i % 2 ? "{\"configurationStateId\":%u}" : "{\"configurationStateId\":\"%u\"}", i);
+        add(b, text);
+    }
+    fixture f;
+    open_built(&f, b);
+    CHECK_CELL(&f, "configurationStateId", 600, TH_CELL_STRING, "600");
+    CHECK_CELL(&f, "configurationStateId", 601, TH_CELL_JSON, "601");
+    close_built(&f);
+}
+
 TEST(columns_are_counted_by_the_rows_read)
 {
     fixture f;
