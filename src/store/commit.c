@@ -579,8 +579,6 @@ static void describe_closed(const store_file *file, uint64_t lsn, store_file_inf
     out->values = j->meta.values;
     out->chain = j->meta.chain;
     out->bytes = store_journal_used_bytes(file->journal);
-    out->min_us = INT64_MAX;
-    out->max_us = INT64_MIN;
     for (uint32_t i = 0; i < j->count; i++) {
         out->raw_bytes += j->entries[i].raw_bytes;
         if (j->entries[i].first_seq + j->entries[i].rows > out->next_seq)
@@ -604,11 +602,19 @@ static th_err open_next(th_store *store, const store_file_info *info, const stor
     return TH_OK;
 }
 
-/* Its numbers are read by other threads only under the lock. */
+/* These numbers are read by other threads only under the lock; the rest of info never changes. */
 static void close_active(th_store *store, const store_file_info *closed)
 {
+    store_file_info *info = &store->active->info;
     pthread_mutex_lock(&store->lock);
-    store->active->info = *closed;
+    info->closed = closed->closed;
+    info->last_lsn = closed->last_lsn;
+    info->rows = closed->rows;
+    info->values = closed->values;
+    info->chain = closed->chain;
+    info->bytes = closed->bytes;
+    info->raw_bytes = closed->raw_bytes;
+    info->next_seq = closed->next_seq;
     pthread_mutex_unlock(&store->lock);
 }
 

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/assert.h"
 #include "store/store_private.h"
@@ -94,17 +93,6 @@ th_err store_lmdb_fail(th_diag *diag, int rc, const char *what, const char *path
     }
 }
 
-/* LMDB holds up to two descriptors of a file that it writes, and tells us one of them. */
-static void close_on_exec(const store_env *env)
-{
-    int highest = 4096;
-    for (int fd = 3; fd < highest; fd++) {
-        struct stat st;
-        if (fstat(fd, &st) == 0 && st.st_dev == env->device && st.st_ino == env->inode)
-            (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-    }
-}
-
 static th_err open_mdb(const char *path, unsigned flags, uint64_t map_bytes, store_env *env, th_diag *diag)
 {
     int rc = mdb_env_create(&env->env);
@@ -120,14 +108,12 @@ static th_err open_mdb(const char *path, unsigned flags, uint64_t map_bytes, sto
         return store_lmdb_fail(diag, rc, "open", path);
     rc = mdb_env_get_fd(env->env, &env->fd);
     TH_ASSERT(rc == 0);
-    (void)fcntl(env->fd, F_SETFD, FD_CLOEXEC);
+    (void)fcntl(env->fd, F_SETFD, FD_CLOEXEC); /* the one descriptor that LMDB opens without it */
     struct stat st;
     if (fstat(env->fd, &st) != 0)
         return th_fail(diag, TH_EIO, NULL, "cannot look at %s", path);
     env->device = st.st_dev;
     env->inode = st.st_ino;
-    if (!env->read_only)
-        close_on_exec(env);
     MDB_stat stat;
     MDB_envinfo info;
     (void)mdb_env_stat(env->env, &stat);

@@ -2,6 +2,7 @@
  * store: what is committed comes back, in order, with positions, from all threads and after a new start. */
 #include "tests/unit/store_help.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 
 enum { DAY = 20000 };
@@ -263,6 +264,25 @@ TEST(a_second_process_is_kept_out)
     th_store_close(store);
 }
 
+TEST(no_descriptor_outlives_an_exec)
+{
+    help_new_dir();
+    th_store *store = help_open();
+    (void)help_commit(store, DAY, 0, 1);
+    int ours = 0;
+    for (int fd = 3; fd < 200; fd++) {
+        int flags = fcntl(fd, F_GETFD);
+        char link[64], target[256] = "";
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        if (flags < 0 || readlink(link, target, sizeof(target) - 1) < 0 || strstr(target, help_dir) == NULL)
+            continue;
+        ours++;
+        CHECK((flags & FD_CLOEXEC) != 0);
+    }
+    CHECK(ours >= 5);
+    th_store_close(store);
+}
+
 TEST(no_folder_is_not_found)
 {
     th_store *store;
@@ -293,4 +313,4 @@ TEST_MAIN(a_new_store_is_empty, committed_rows_come_back, a_record_that_is_not_t
           undated_rows_have_their_own_day, an_old_version_does_not_see_later_commits,
           rows_find_the_delivery_that_late_added, a_refused_commit_leaves_nothing_and_no_hole,
           an_empty_write_commits_nothing, threads_commit_together_and_each_has_its_own_position,
-          wait_ends_with_the_commit, a_second_process_is_kept_out, no_folder_is_not_found, settings_are_kept)
+          wait_ends_with_the_commit, a_second_process_is_kept_out, no_descriptor_outlives_an_exec, no_folder_is_not_found, settings_are_kept)
