@@ -431,6 +431,7 @@ TEST_MAIN(records_come_back_byte_for_byte, cells_say_absent_null_text_or_json,
           keys_match_exactly_first_and_without_case_next, alternatives_take_the_first_that_is_there,
           line_fields_follow_the_layout_of_their_row, columns_equal_a_plain_look_up_in_the_records,
           a_text_that_does_not_fit_its_encoding_keeps_its_spelling, numbers_keep_their_spelling,
-          columns_are_counted_by_the_rows_read, zone_and_needles_prune_only_what_is_not_there,
+          a_number_and_its_text_stay_apart, columns_are_counted_by_the_rows_read,
+          zone_and_needles_prune_only_what_is_not_there,
           an_empty_builder_makes_an_empty_segment_and_can_be_used_again,
           a_builder_is_full_at_its_limits, a_builder_stays_within_its_budget)
