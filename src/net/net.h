@@ -57,5 +57,10 @@ TH_MUST_CHECK th_err th_client_request(th_client *client, const char *method, co
                                        const th_client_header *headers, size_t header_count, th_slice body, int *status,
                                        th_err (*on_body)(void *ctx, th_slice bytes), void *ctx,
                                        const volatile int *cancel, th_diag *diag);
+/* A trailer field of the last answer (name in lower case); bytes NULL when it had none. Valid until the next request. */
+th_slice th_client_trailer(const th_client *client, const char *name);
+/* Decode {"error":{"code","message","line","column","hint"}} into diag and return its code; TH_ENET with "the server
+ * answered STATUS" when body is not that. */
+th_err th_client_error(int status, th_slice body, th_diag *diag);
 
 #endif
