@@ -9,6 +9,13 @@ const ingest_recogniser ingest_recognisers[INGEST_RECOGNISER_COUNT] = {
 #undef RECOGNISER
 };
 
+uint32_t ingest_recognisers_version(void)
+{
+    uint32_t sum = 0;
+    for (int i = 0; i < INGEST_RECOGNISER_COUNT; i++) sum += ingest_recognisers[i].version;
+    return sum;
+}
+
 ingest_recogniser_id ingest_recogniser_find(const char *name)
 {
     if (name == NULL || name[0] == '\0') return INGEST_AUTO;

@@ -25,6 +25,8 @@ typedef struct ingest_recogniser {
     th_table_id table;
     const char *what;  /* one line for --help */
 } ingest_recogniser;
+/* Version of all of them together, kept with what none took: the sum of their versions. */
+uint32_t ingest_recognisers_version(void);
 extern const ingest_recogniser ingest_recognisers[INGEST_RECOGNISER_COUNT]; /* [0] is "auto" */
 /* INGEST_AUTO for NULL, "" and "auto"; INGEST_RECOGNISER_COUNT when there is no such name. */
 ingest_recogniser_id ingest_recogniser_find(const char *name);

@@ -13,6 +13,7 @@ typedef struct th_walk_file {
     size_t header_count;
     const char *error;        /* not NULL: the file, folder or sidecar cannot be read, and why */
     uint64_t size;
+    bool follow; /* named by the user: may be a symbolic link */
 } th_walk_file;
 
 typedef th_err (*th_walk_fn)(void *ctx, const th_walk_file *file, th_diag *diag);

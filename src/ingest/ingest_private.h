@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * State of an ingest, shared by the files of this folder: a batch of objects, the rows that they were cut into (items),
+ * and what the store already holds of them.
+ *
+ *   object.c   bytes -> ingest_object in the batch
+ *   stage.c    objects -> items (splits what is not known)
+ *   resolve.c  items -> fates: new, known, twin of another item; members of variant groups
+ *   commit.c   items -> th_write; rows that name positions are added in late() */
+#ifndef TH_INGEST_INGEST_PRIVATE_H
+#define TH_INGEST_INGEST_PRIVATE_H
+
+#include "base/map.h"
+#include "ingest/ingest.h"
+#include "ingest/inflate.h"
+#include "ingest/recipe.h"
+#include "ingest/slurp.h"
+#include "ingest/split.h"
+
+#define INGEST_NONE UINT32_MAX
+enum {
+    INGEST_BATCH_BYTES = 16 << 20,     /* contents a commit, unless the caller says otherwise */
+    INGEST_BATCH_BYTES_MAX = 48 << 20, /* ... and at most; a larger content is committed in parts */
+    INGEST_BATCH_OBJECTS = 4096,
+    INGEST_ITEMS_MAX = 1 << 19,        /* rows a commit */
+    INGEST_DAYS_MAX = 2000,            /* different (table, day) a commit: each is a stored value of its own */
+    INGEST_REASONS_MAX = 10000,
+    INGEST_TRIES_MAX = 1000
+};
+
+typedef enum ingest_fate {
+    INGEST_FATE_NEW,
+    INGEST_FATE_KNOWN, /* day and seq name the stored row */
+    INGEST_FATE_TWIN   /* the same bytes as item `twin` of this batch */
+} ingest_fate;
+
+/* A row to be: a record of an object, or a chunk of its bytes for `blobs`. */
+typedef struct ingest_item {
+    th_slice bytes, layout;
+    uint64_t offset, size; /* of its text in the content */
+    uint64_t fingerprint;  /* 0 = not deduplicated */
+    int64_t time_us;
+    uint64_t seq;          /* NEW: number inside this write's (table, day); KNOWN: sequence */
+    uint32_t object;       /* index in the batch */
+    uint32_t twin;
+    uint32_t next;         /* next item whose fingerprint has these low 32 bits, with other bytes; or INGEST_NONE */
+    int32_t day;
+    uint16_t table;
+    uint8_t fate, mode, escape;
+    bool has_time;
+    bool delivered_form; /* of this item's content */
+    bool any_delivered;  /* some item with these bytes was delivered in that form */
+    bool promote;        /* so, but the row's own delivery was not */
+    bool outside;        /* a blob that is no part of the content */
+    bool variant;        /* new bytes under an identity that the store or the batch has already */
+} ingest_item;
+
+/* A refused piece, for `quarantine`. */
+typedef struct ingest_refusal {
+    uint32_t object;
+    uint64_t offset, size;
+    const char *reason; /* in the batch's arena */
+    uint32_t first_blob, blob_count; /* items that hold bytes which are no part of the content; count 0 = none */
+} ingest_refusal;
+
+typedef struct ingest_object {
+    const char *name;
+    th_header *headers;
+    size_t header_count;
+    ingest_slurp store; /* owner of content */
+    th_slice content;
+    th_sha256 sha, container_sha;
+    uint64_t fingerprint; /* of the content's identity */
+    uint64_t container_size;
+    bool gzipped;
+    ingest_gzip gzip;
+    const char *problem;  /* why the container could not be inflated: static text; the content is then the container */
+    const char *container_problem; /* this, or why it cannot be rebuilt: static text, or NULL */
+    uint64_t container_used; /* bytes of the gzip stream */
+    th_slice trailing;    /* container bytes behind the gzip stream, in the batch's arena */
+    th_slice container;   /* kept whole, in the batch's arena; empty = not kept */
+    uint32_t trailing_item, trailing_items, container_item, container_items;
+    uint32_t same;        /* earlier object of the batch with this content, or INGEST_NONE */
+    bool known;           /* the store has the content: only a delivery is added */
+    bool again;           /* the store has the content */
+    bool split;           /* cut into items [first_item, first_item + item_count) */
+    uint32_t first_item, item_count;
+    uint64_t cursor;      /* content bytes that items cover */
+    uint64_t built;       /* content bytes that the recipe covers */
+    ingest_split_result result;
+    th_slice source, form; /* as the rows say it */
+    uint64_t records, refused, duplicates, variants; /* of the content, as far as committed */
+    uint64_t now_new, now_duplicates, now_variants;  /* of the commit in hand */
+    ingest_recipe recipe; /* of what earlier commits hold */
+    ingest_recipe trial;  /* the same and the commit in hand */
+    uint64_t trial_built;
+    bool has_recipe, has_trial;
+} ingest_object;
+
+/* A mark to be written: on a stored row, or on an item of this write. */
+typedef struct ingest_mark {
+    uint16_t table;
+    int32_t day;
+    uint64_t seq;
+    uint32_t item; /* INGEST_NONE = stored: seq is its sequence */
+    uint8_t action;
+    uint64_t fingerprint; /* of the identity */
+} ingest_mark;
+
+/* Growing array of T: zero-initialised, freed with free(array.at). */
+#define INGEST_ARRAY(T)                                                                            \
+    struct {                                                                                       \
+        T *at;                                                                                     \
+        uint32_t count, capacity;                                                                  \
+    }
+
+struct th_ingest {
+    th_store *store;
+    th_ingest_options options;
+    const char *tmp_dir;
+    void *read_buffer;
+    ingest_recogniser_id source;
+    const char *who;
+    uint64_t batch_bytes;
+    uint32_t batch_objects;
+
+    th_arena *arena; /* of the batch: names, headers, decoded records, reasons */
+    INGEST_ARRAY(ingest_object) objects;
+    INGEST_ARRAY(ingest_item) items;
+    INGEST_ARRAY(ingest_refusal) refusals;
+    INGEST_ARRAY(ingest_mark) marks;
+    uint64_t object_bytes; /* contents in the batch */
+    th_map *by_content;    /* SHA-256 -> first object of the batch */
+    uint64_t item_bytes;   /* staged, not committed */
+    th_map *days;          /* (table, day) of the batch */
+    th_arena *days_arena;
+    uint16_t last_table;
+    int32_t last_day;
+    uint32_t *chains;      /* low 32 bits of fingerprints -> first item + 1 */
+    uint32_t chain_mask;
+    th_arena *resolving;   /* one resolve */
+    uint64_t snapshot_lsn; /* of the version that fates come from */
+    bool part;             /* the commit in hand is a part of a large content: no delivery yet */
+
+    th_arena *kept; /* of the summary's texts */
+    INGEST_ARRAY(th_ingest_reason) reasons;
+    th_ingest_summary summary;
+    int64_t started_us;
+    uint64_t progress_files, progress_bytes, progress_done_files, progress_done_bytes;
+    bool progress_on;
+    int64_t progress_shown_us;
+};
+
+/* Room for one more in an INGEST_ARRAY; TH_ENOMEM. */
+#define INGEST_GROW(array) ingest_grow((void **)&(array).at, (array).count, &(array).capacity, sizeof(*(array).at))
+TH_MUST_CHECK th_err ingest_grow(void **at, uint32_t count, uint32_t *capacity, size_t size);
+
+/* stage.c: cut an object of the batch into items. May commit parts of large contents on the way. */
+TH_MUST_CHECK th_err ingest_stage_object(th_ingest *in, uint32_t object, th_diag *diag);
+/* Bytes that are no part of a content, as blob items; *first and *count name them. */
+TH_MUST_CHECK th_err ingest_stage_outside(th_ingest *in, uint32_t object, th_slice bytes, uint32_t *first, uint32_t *count);
+/* Forget items and refusals once they are committed. */
+void ingest_stage_clear(th_ingest *in);
+
+/* resolve.c */
+TH_MUST_CHECK th_err ingest_find_contents(th_ingest *in, th_version *version, th_diag *diag);
+TH_MUST_CHECK th_err ingest_resolve(th_ingest *in, th_version *version, th_diag *diag);
+/* Does the version hold an identity of this batch that was committed after the snapshot? */
+TH_MUST_CHECK th_err ingest_check_since(th_ingest *in, th_version *version, bool *hit, th_diag *diag);
+/* Whether an item is part of the write in hand: items of contents that turned out to be known are not. */
+static inline bool ingest_item_counts(const struct th_ingest *in, const ingest_item *item)
+{
+    const ingest_object *object = &in->objects.at[item->object];
+    return item->outside || !object->known;
+}
+/* Identity bytes of a record as the store keeps them, appended. */
+void ingest_identity(const th_stored_table *table, th_slice record, th_slice layout, const th_sha256 *content,
+                     uint64_t ordinal, th_buf *out);
+
+/* commit.c: resolve and commit all items; again while others commit the same identities meanwhile. */
+TH_MUST_CHECK th_err ingest_commit_items(th_ingest *in, bool part, th_diag *diag);
+
+/* delivery.c: rows about objects, as JSON. */
+typedef struct ingest_blob_place {
+    int32_t day;
+    uint64_t first, count; /* count 0 = none */
+} ingest_blob_place;
+void ingest_delivery_json(const th_ingest *in, const ingest_object *object, int64_t arrival_us,
+                          const ingest_blob_place *container, th_buf *out);
+void ingest_quarantine_json(const th_ingest *in, const ingest_refusal *refusal, int64_t arrival_us,
+                            const ingest_blob_place *blob, th_buf *out);
+
+/* variants.c */
+enum { INGEST_MARK_HIDE = 1, INGEST_MARK_SHOW = 2, INGEST_MARK_PROMOTE = 3, INGEST_MARK_CONFLICT = 4 };
+void ingest_mark_write(th_buf *out, uint32_t table, uint64_t seq, uint8_t action);
+/* One variant of an identity. */
+typedef struct ingest_variant {
+    th_sha256 sha;
+    bool delivered_form;
+} ingest_variant;
+/* Which is shown: an index below count. The same whatever their order. */
+size_t ingest_variant_shown(const ingest_variant *variants, size_t count);
+/* All marks of a day's rows of one table, by seq; promoted rows among them. */
+typedef struct ingest_marked {
+    uint64_t seq;
+    uint32_t order; /* of arrival, while reading */
+    bool hidden, conflict, promoted, shown;
+} ingest_marked;
+TH_MUST_CHECK th_err ingest_marks_read(th_version *version, uint32_t table, int32_t day, th_arena *arena,
+                                       ingest_marked **out, size_t *count, th_diag *diag);
+
+/* jsonsame.c: are two valid JSON texts the same value? Key order, white space, escapes and the spelling of numbers
+ * do not matter. Depth is at most TH_JSON_DEPTH_MAX. No memory: false. */
+bool ingest_json_same(th_slice a, th_slice b, th_arena *arena);
+
+/* content.c: the newest row of a content; TH_ENOTFOUND. */
+TH_MUST_CHECK th_err ingest_content_row(th_version *version, const th_sha256 *sha, th_arena *arena,
+                                        th_slice *row, th_diag *diag);
+
+/* path.c */
+void ingest_progress(th_ingest *in);
+void ingest_add_reason(th_ingest *in, const char *path, uint64_t offset, const char *reason);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Files and folders into an ingest, with a line of progress on a terminal. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "ingest/object.h"
+#include "ingest/walk.h"
+#include "os/os.h"
+
+enum { PROGRESS_EVERY_US = 200000 };
+
+void ingest_progress(th_ingest *in)
+{
+    int64_t now = th_os_mono_us();
+    if (!in->progress_on || now - in->progress_shown_us < PROGRESS_EVERY_US) return;
+    in->progress_shown_us = now;
+    double seconds = (double)(now - in->started_us) / 1e6;
+    double rate = seconds > 0 ? (double)in->progress_done_bytes / seconds : 0;
+    double left = in->progress_bytes > in->progress_done_bytes ? (double)(in->progress_bytes - in->progress_done_bytes) : 0;
+    fprintf(stderr, "\r%llu of %llu files, %.1f of %.1f MB, %.1f MB/s, %.0f s left \033[K",
+            (unsigned long long)in->progress_done_files, (unsigned long long)in->progress_files,
+            (double)in->progress_done_bytes / 1e6, (double)in->progress_bytes / 1e6, rate / 1e6, rate > 0 ? left / rate : 0);
+}
+
+static void progress_begin(th_ingest *in, const char *path)
+{
+    in->progress_on = !in->options.quiet && isatty(STDERR_FILENO);
+    if (!in->progress_on) return;
+    uint64_t files = 0, bytes = 0;
+    if (th_ingest_measure(path, &files, &bytes, NULL) != TH_OK) in->progress_on = false;
+    in->progress_files += files;
+    in->progress_bytes += bytes;
+}
+
+static void progress_end(th_ingest *in)
+{
+    if (in->progress_on) fprintf(stderr, "\r\033[K");
+    in->progress_on = false;
+}
+
+static void count_unreadable(th_ingest *in, const char *path, const char *why)
+{
+    in->summary.unreadable++;
+    ingest_add_reason(in, path, 0, why);
+}
+
+typedef struct load {
+    th_ingest *in;
+    const volatile int *cancel;
+} load;
+
+static th_err load_file(void *ctx, const th_walk_file *file, th_diag *diag)
+{
+    load *l = ctx;
+    th_ingest *in = l->in;
+    if (l->cancel != NULL && *l->cancel != 0) return th_fail(diag, TH_ECANCELED, NULL, "interrupted");
+    if (file->error != NULL) {
+        count_unreadable(in, file->path, file->error);
+        return TH_OK;
+    }
+    th_diag own = {0};
+    /* Not following: what was a file when it was listed may be a link by now. */
+    int fd = th_os_open(file->path, O_RDONLY | O_NONBLOCK | (file->follow ? 0 : O_NOFOLLOW), 0, &own);
+    if (fd < 0) {
+        count_unreadable(in, file->path, own.text);
+        return TH_OK;
+    }
+    bool unreadable = false;
+    th_err err = ingest_read_object(in, file->name, fd, file->headers, file->header_count, &unreadable, &own);
+    th_os_close(fd);
+    in->progress_done_files++;
+    if (err != TH_OK && unreadable) {
+        count_unreadable(in, file->path, own.text);
+        return TH_OK;
+    }
+    return err == TH_OK ? TH_OK : th_fail(diag, err, own.name[0] == '\0' ? NULL : own.name, "%s", own.text);
+}
+
+th_err th_ingest_path(th_ingest *in, const char *path, const volatile int *cancel, th_diag *diag)
+{
+    const char *prefix = in->options.as_prefix;
+    if (strcmp(path, "-") == 0)
+        return th_ingest_stream(in, prefix == NULL ? "-" : prefix, STDIN_FILENO, NULL, 0, diag);
+    load l = {in, cancel};
+    progress_begin(in, path);
+    th_err err = th_walk(path, prefix, load_file, &l, diag);
+    progress_end(in);
+    return err;
+}
+
+typedef struct measure {
+    uint64_t files, bytes;
+} measure;
+
+static th_err measure_file(void *ctx, const th_walk_file *file, th_diag *diag)
+{
+    (void)diag;
+    measure *m = ctx;
+    if (file->error != NULL) return TH_OK;
+    m->files++;
+    m->bytes += file->size;
+    return TH_OK;
+}
+
+th_err th_ingest_measure(const char *path, uint64_t *files, uint64_t *bytes, th_diag *diag)
+{
+    measure m = {0};
+    TH_TRY(th_walk(path, NULL, measure_file, &m, diag));
+    *files = m.files;
+    *bytes = m.bytes;
+    return TH_OK;
+}

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the store and the batch itself already hold. Fingerprints give candidates, bytes decide:
+ *
+ *   1. twins inside the batch: a hash over the low 32 bits of fingerprints, chains of different bytes
+ *   2. candidates of the version, for all items at once; each segment is loaded once and its rows read in runs
+ *   3. groups of variants (variant_group.c) */
+#include "ingest/resolve.h"
+
+#include <stdlib.h>
+
+#include "base/limits.h"
+
+enum { RUN_ROWS_MAX = 1024, RUN_GAP_MAX = 64 };
+
+/* ---- identities asked for ------------------------------------------------------------------------------------------- */
+
+static int by_low(const void *a, const void *b)
+{
+    uint32_t x = (uint32_t)*(const uint64_t *)a, y = (uint32_t)*(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Sorted by low 32 bits, one of each. */
+static size_t sort_low(uint64_t *at, size_t count)
+{
+    size_t kept = 0;
+    if (count > 1) qsort(at, count, sizeof(*at), by_low);
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || (uint32_t)at[kept - 1] != (uint32_t)at[i]) at[kept++] = at[i];
+    }
+    return kept;
+}
+
+/* ---- contents ------------------------------------------------------------------------------------------------------- */
+
+typedef struct content_search {
+    th_ingest *in;
+    th_version *version;
+    th_diag *diag;
+    const uint64_t *fingerprints;
+} content_search;
+
+static th_err take_content(void *ctx, size_t which, const th_record_id *id)
+{
+    content_search *s = ctx;
+    th_ingest *in = s->in;
+    th_slice row;
+    ingest_content_head head;
+    ingest_recipe_reader steps;
+    TH_TRY(th_version_record(s->version, id, in->resolving, &row, NULL, s->diag));
+    TH_TRY(ingest_content_head_read(row, &head, &steps, s->diag));
+    for (uint32_t i = 0; i < in->objects.count; i++) {
+        ingest_object *o = &in->objects.at[i];
+        if ((uint32_t)o->fingerprint != (uint32_t)s->fingerprints[which] || !th_sha256_equal(&o->sha, &head.sha)) continue;
+        /* Taken apart again when asked to, but for lines: equal ones are separate facts and could not be told apart. */
+        bool lines = th_slice_is(head.source, ingest_recognisers[INGEST_vpc_flow].name);
+        o->again = true;
+        if (in->options.reprocess && !lines) continue;
+        o->known = true;
+        o->source = th_arena_copy(in->arena, head.source);
+        o->form = th_arena_copy(in->arena, head.form);
+        o->records = head.records;
+        o->refused = head.refused;
+    }
+    return TH_OK;
+}
+
+static uint64_t *content_fingerprints(th_ingest *in, size_t *count)
+{
+    uint64_t *list = TH_NEW_ARRAY(in->resolving, uint64_t, in->objects.count + 1u);
+    size_t n = 0;
+    for (uint32_t i = 0; list != NULL && i < in->objects.count; i++) {
+        if (!in->objects.at[i].known && in->objects.at[i].same == INGEST_NONE) list[n++] = in->objects.at[i].fingerprint;
+    }
+    *count = list == NULL ? 0 : sort_low(list, n);
+    return list;
+}
+
+th_err ingest_find_contents(th_ingest *in, th_version *version, th_diag *diag)
+{
+    th_arena_reset(in->resolving);
+    size_t count;
+    uint64_t *list = content_fingerprints(in, &count);
+    if (list == NULL) return th_fail(diag, TH_ELIMIT, NULL, "no memory to look contents up");
+    content_search search = {in, version, diag, list};
+    return count == 0 ? TH_OK : th_version_find(version, TH_TABLE_contents, 0, list, count, take_content, &search, diag);
+}
+
+/* ---- twins ---------------------------------------------------------------------------------------------------------- */
+
+static th_err make_chains(th_ingest *in)
+{
+    uint32_t size = 1024;
+    while (size < in->items.count * 2) size *= 2;
+    if (in->chains == NULL || in->chain_mask != size - 1) {
+        free(in->chains);
+        in->chains = malloc(size * sizeof(*in->chains));
+        if (in->chains == NULL) return TH_ENOMEM;
+        in->chain_mask = size - 1;
+    }
+    memset(in->chains, 0, size * sizeof(*in->chains));
+    return TH_OK;
+}
+
+/* The slot of the low bits: holds the first item + 1 of their chain, or 0. */
+static uint32_t *chain_slot(const th_ingest *in, uint32_t low)
+{
+    uint32_t at = low * 2654435761u;
+    for (;; at++) {
+        uint32_t *slot = &in->chains[at & in->chain_mask];
+        if (*slot == 0 || (uint32_t)in->items.at[*slot - 1].fingerprint == low) return slot;
+    }
+}
+
+uint32_t resolve_chain(const th_ingest *in, uint64_t fingerprint)
+{
+    return *chain_slot(in, (uint32_t)fingerprint) - 1; /* 0 - 1 = INGEST_NONE */
+}
+
+static void find_twin(th_ingest *in, uint32_t index)
+{
+    ingest_item *item = &in->items.at[index];
+    uint32_t *slot = chain_slot(in, (uint32_t)item->fingerprint);
+    uint32_t last = INGEST_NONE;
+    for (uint32_t i = *slot - 1; i != INGEST_NONE; last = i, i = in->items.at[i].next) {
+        ingest_item *other = &in->items.at[i];
+        if (other->table != item->table || !th_slice_equal(other->bytes, item->bytes)) continue;
+        item->fate = INGEST_FATE_TWIN;
+        item->twin = i;
+        other->any_delivered |= item->delivered_form;
+        return;
+    }
+    if (last == INGEST_NONE) *slot = index + 1;
+    else in->items.at[last].next = index;
+}
+
+static th_err find_twins(th_ingest *in)
+{
+    TH_TRY(make_chains(in));
+    for (uint32_t i = 0; i < in->items.count; i++) {
+        ingest_item *item = &in->items.at[i];
+        item->fate = INGEST_FATE_NEW;
+        item->next = INGEST_NONE;
+        item->promote = item->variant = false;
+        item->any_delivered = item->delivered_form;
+        if (item->fingerprint != 0 && ingest_item_counts(in, item)) find_twin(in, i);
+    }
+    return TH_OK;
+}
+
+/* ---- candidates of the version ---------------------------------------------------------------------------------------- */
+
+static th_err add_candidate(void *ctx, size_t which, const th_record_id *id)
+{
+    resolve_run *r = ctx;
+    if (r->candidate_count == r->candidate_capacity) {
+        size_t capacity = r->candidate_capacity == 0 ? 1024 : r->candidate_capacity * 2;
+        resolve_candidate *bigger = realloc(r->candidates, capacity * sizeof(*bigger));
+        if (bigger == NULL) return TH_ENOMEM;
+        r->candidates = bigger;
+        r->candidate_capacity = capacity;
+    }
+    r->candidates[r->candidate_count++] = (resolve_candidate){r->fingerprints[which], id->day, id->seq};
+    return TH_OK;
+}
+
+static bool same_identity(resolve_run *r, const th_stored_table *table, const ingest_item *item, th_slice record)
+{
+    const ingest_object *object = &r->in->objects.at[item->object];
+    th_buf_clear(&r->identity);
+    ingest_identity(table, record, (th_slice){0}, &object->sha, 0, &r->identity);
+    return th_buf_error(&r->identity) == TH_OK &&
+           th_store_fingerprint(r->in->store, th_buf_slice(&r->identity)) == item->fingerprint;
+}
+
+static const th_run *run_of(const th_loaded *loaded, uint32_t row)
+{
+    uint32_t low = 0, high = loaded->run_count;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (loaded->runs[middle].first_row <= row) low = middle;
+        else high = middle;
+    }
+    return &loaded->runs[low];
+}
+
+/* One stored row against the items that asked for it. */
+static th_err judge(resolve_run *r, const resolve_candidate *c, th_slice record, const th_run *run)
+{
+    th_ingest *in = r->in;
+    const ingest_item *sibling = NULL;
+    for (uint32_t i = resolve_chain(in, c->fingerprint); i != INGEST_NONE; i = in->items.at[i].next) {
+        ingest_item *item = &in->items.at[i];
+        if (item->table != r->table->id) continue;
+        if (th_slice_equal(item->bytes, record)) {
+            if (item->fate == INGEST_FATE_KNOWN) return TH_OK;
+            item->fate = INGEST_FATE_KNOWN;
+            item->day = c->day;
+            item->seq = c->seq;
+            sibling = item;
+            record = item->bytes;
+            break;
+        }
+        if (sibling == NULL && r->table->identity == TH_IDENTITY_EVENT && same_identity(r, r->table, item, record))
+            sibling = item;
+    }
+    if (sibling == NULL || r->table->identity != TH_IDENTITY_EVENT) return TH_OK;
+    resolve_member member = {.fingerprint = sibling->fingerprint, .table = (uint16_t)r->table->id, .day = c->day,
+                             .seq = c->seq, .object_day = run->object_day, .object_seq = run->object_seq,
+                             .item = INGEST_NONE};
+    member.record = record.bytes == sibling->bytes.bytes ? record : th_arena_copy(in->resolving, record);
+    return member.record.bytes == NULL ? TH_ELIMIT : resolve_add_member(r, &member);
+}
+
+/* Candidates [from, to) lie in one segment. */
+static th_err judge_segment(resolve_run *r, const th_segment_ref *ref, size_t from, size_t to)
+{
+    const th_loaded *loaded = NULL;
+    TH_TRY(th_version_load(r->version, ref, &loaded, r->diag));
+    th_err err = TH_OK;
+    while (err == TH_OK && from < to) {
+        size_t end = from + 1;
+        uint64_t first = r->candidates[from].seq;
+        while (end < to && r->candidates[end].seq - r->candidates[end - 1].seq <= RUN_GAP_MAX &&
+               r->candidates[end].seq - first < RUN_ROWS_MAX)
+            end++;
+        uint32_t count = (uint32_t)(r->candidates[end - 1].seq - first + 1);
+        uint32_t row = (uint32_t)(first - ref->first_seq);
+        th_arena_reset(r->rows);
+        th_slice *records = TH_NEW_ARRAY(r->rows, th_slice, count);
+        err = records == NULL ? TH_ELIMIT : th_segment_records(loaded->segment, row, count, r->rows, records);
+        for (; err == TH_OK && from < end; from++) {
+            const resolve_candidate *c = &r->candidates[from];
+            err = judge(r, c, records[c->seq - first], run_of(loaded, (uint32_t)(c->seq - ref->first_seq)));
+        }
+    }
+    th_version_unload(loaded);
+    return err == TH_OK ? TH_OK : th_fail(r->diag, err, NULL, "cannot read stored records: %s", th_err_text(err));
+}
+
+/* Candidates [from, to) lie in one day. */
+static th_err judge_day(resolve_run *r, size_t from, size_t to)
+{
+    th_segment_ref *refs = NULL;
+    size_t count = 0;
+    int32_t day = r->candidates[from].day;
+    th_arena_reset(r->segments);
+    TH_TRY(th_version_segments(r->version, (uint32_t)r->table->id, day, day, r->segments, &refs, &count, r->diag));
+    for (size_t i = 0; i < count && from < to; i++) {
+        size_t end = from;
+        while (end < to && r->candidates[end].seq < refs[i].first_seq + refs[i].rows) end++;
+        if (end > from && r->candidates[from].seq >= refs[i].first_seq) TH_TRY(judge_segment(r, &refs[i], from, end));
+        from = end;
+    }
+    return TH_OK;
+}
+
+static th_err find_stored(resolve_run *r, const th_stored_table *table)
+{
+    th_ingest *in = r->in;
+    size_t count = 0;
+    for (uint32_t i = 0; i < in->items.count; i++) {
+        const ingest_item *item = &in->items.at[i];
+        if (item->table == table->id && item->fingerprint != 0 && item->fate == INGEST_FATE_NEW &&
+            ingest_item_counts(in, item))
+            r->fingerprints[count++] = item->fingerprint;
+    }
+    if (count == 0) return TH_OK;
+    count = sort_low(r->fingerprints, count);
+    r->table = table;
+    r->candidate_count = 0;
+    TH_TRY(th_version_find(r->version, (uint32_t)table->id, 0, r->fingerprints, count, add_candidate, r, r->diag));
+    for (size_t from = 0, end; from < r->candidate_count; from = end) {
+        for (end = from + 1; end < r->candidate_count && r->candidates[end].day == r->candidates[from].day; end++) {}
+        TH_TRY(judge_day(r, from, end));
+    }
+    return TH_OK;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------------------------- */
+
+static void count_fates(th_ingest *in)
+{
+    for (uint32_t i = 0; i < in->objects.count; i++) {
+        ingest_object *o = &in->objects.at[i];
+        o->now_new = o->now_duplicates = o->now_variants = 0;
+    }
+    for (uint32_t i = 0; i < in->items.count; i++) {
+        const ingest_item *item = &in->items.at[i];
+        ingest_object *o = &in->objects.at[item->object];
+        if (item->table == TH_TABLE_blobs || !ingest_item_counts(in, item)) continue;
+        o->now_new += item->fate == INGEST_FATE_NEW;
+        o->now_duplicates += item->fate != INGEST_FATE_NEW;
+        o->now_variants += item->variant;
+    }
+}
+
+static th_err run_resolve(resolve_run *r)
+{
+    th_ingest *in = r->in;
+    size_t table_count;
+    const th_stored_table *tables = th_model_tables(&table_count);
+    TH_TRY(find_twins(in));
+    for (size_t i = 0; i < table_count; i++) {
+        bool deduplicated = tables[i].identity == TH_IDENTITY_EVENT || tables[i].identity == TH_IDENTITY_VERSION;
+        if (deduplicated) TH_TRY(find_stored(r, &tables[i]));
+    }
+    in->marks.count = 0;
+    TH_TRY(resolve_variants(r));
+    count_fates(in);
+    return TH_OK;
+}
+
+th_err ingest_resolve(th_ingest *in, th_version *version, th_diag *diag)
+{
+    th_arena_reset(in->resolving);
+    resolve_run r = {.in = in, .version = version, .diag = diag};
+    th_buf_init(&r.identity, TH_RECORD_SIZE_MAX * 2u);
+    r.rows = th_arena_new(2u * TH_SEGMENT_RAW_MAX, NULL);
+    r.segments = th_arena_new(256u << 20, NULL);
+    r.fingerprints = malloc((in->items.count + 1u) * sizeof(*r.fingerprints));
+    th_err err = r.rows == NULL || r.segments == NULL || r.fingerprints == NULL ? TH_ENOMEM : run_resolve(&r);
+    th_buf_free(&r.identity);
+    th_arena_free(r.rows);
+    th_arena_free(r.segments);
+    free(r.fingerprints);
+    free(r.candidates);
+    free(r.members);
+    in->snapshot_lsn = th_version_lsn(version);
+    return err == TH_OK ? TH_OK : th_fail(diag, err, NULL, "cannot look records up: %s", th_err_text(err));
+}
+
+/* ---- in late() ---------------------------------------------------------------------------------------------------------- */
+
+static th_err note_hit(void *ctx, size_t which, const th_record_id *id)
+{
+    (void)which;
+    (void)id;
+    *(bool *)ctx = true;
+    return TH_ECANCELED; /* one is enough */
+}
+
+static th_err any_since(th_ingest *in, th_version *version, uint32_t table, uint64_t *list, size_t count, bool *hit,
+                        th_diag *diag)
+{
+    if (count == 0 || *hit) return TH_OK;
+    th_diag own = {0};
+    count = sort_low(list, count);
+    th_err err = th_version_find(version, table, in->snapshot_lsn, list, count, note_hit, hit, &own);
+    return err == TH_OK || *hit ? TH_OK : th_fail(diag, err, NULL, "%s", own.text);
+}
+
+th_err ingest_check_since(th_ingest *in, th_version *version, bool *hit, th_diag *diag)
+{
+    *hit = false;
+    if (th_version_lsn(version) <= in->snapshot_lsn) return TH_OK;
+    uint64_t *list = malloc(((size_t)in->items.count + in->objects.count + 1) * sizeof(*list));
+    if (list == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory to look identities up");
+    size_t table_count, count = 0;
+    const th_stored_table *tables = th_model_tables(&table_count);
+    for (uint32_t i = 0; i < in->objects.count && !in->part; i++) {
+        if (!in->objects.at[i].known) list[count++] = in->objects.at[i].fingerprint;
+    }
+    th_err err = any_since(in, version, TH_TABLE_contents, list, count, hit, diag);
+    for (size_t t = 0; err == TH_OK && t < table_count; t++) {
+        count = 0;
+        for (uint32_t i = 0; i < in->items.count; i++) {
+            const ingest_item *item = &in->items.at[i];
+            bool asks = item->fate == INGEST_FATE_NEW || item->promote;
+            if (item->table == tables[t].id && item->fingerprint != 0 && asks && ingest_item_counts(in, item))
+                list[count++] = item->fingerprint;
+        }
+        err = any_since(in, version, (uint32_t)tables[t].id, list, count, hit, diag);
+        /* Marks carry the identity they are about: a promotion changes what another write's variants come to. */
+        if (err == TH_OK && tables[t].identity == TH_IDENTITY_EVENT)
+            err = any_since(in, version, TH_TABLE_hidden_rows, list, count, hit, diag);
+    }
+    free(list);
+    return err;
+}

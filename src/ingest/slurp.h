@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Bytes of unknown number as one slice: in memory while they are few, then in an unlinked file under DATA/tmp that is
+ * mapped. So a content is one slice however large it is, and memory stays bounded. */
+#ifndef TH_INGEST_SLURP_H
+#define TH_INGEST_SLURP_H
+
+#include "base/buf.h"
+
+#define INGEST_SLURP_MEMORY_MAX (64u << 20)
+
+typedef struct ingest_slurp {
+    const char *dir; /* folder of the spool file; borrowed */
+    size_t memory_max;
+    uint8_t *bytes; /* malloc'd, or mapped once finished */
+    size_t size, capacity;
+    int fd;
+    bool mapped;
+} ingest_slurp;
+
+void ingest_slurp_init(ingest_slurp *slurp, const char *dir, size_t memory_max);
+TH_MUST_CHECK th_err ingest_slurp_add(ingest_slurp *slurp, th_slice bytes, th_diag *diag);
+/* The bytes as one slice, until freed; nothing can be added afterwards. */
+TH_MUST_CHECK th_err ingest_slurp_finish(ingest_slurp *slurp, th_slice *out, th_diag *diag);
+void ingest_slurp_free(ingest_slurp *slurp);
+
+#endif
