@@ -59,7 +59,7 @@ const modules = [_]Module{
         .dir = "src/store",
         .includes = &.{ "base", "os", "json", "model", "segment" },
         .libs = &.{ "lmdb", "crypto" },
-        .files = &.{ "cache.c", "catalog.c", "commit.c", "compact.c", "env.c", "file.c", "find.c", "format.c", "journal.c", "kv.c", "log.c", "merge.c", "pages.c", "plan.c", "read.c", "sealed.c", "store.c", "trash.c", "verify.c", "write.c" },
+        .files = &.{ "cache.c", "catalog.c", "commit.c", "compact.c", "env.c", "file.c", "find.c", "format.c", "journal.c", "kv.c", "log.c", "merge.c", "pages.c", "plan.c", "prepare.c", "queue.c", "read.c", "roll.c", "rows.c", "sealed.c", "store.c", "trash.c", "verify.c", "write.c" },
     },
     .{
         .name = "ingest",
@@ -162,7 +162,7 @@ const c_flags = [_][]const u8{
     "-fno-strict-aliasing",
 };
 const release_flags = c_flags ++ [_][]const u8{ "-O2", "-D_FORTIFY_SOURCE=2", "-fno-omit-frame-pointer" };
-const debug_flags = c_flags ++ [_][]const u8{ "-DTH_SLOW_CHECKS", "-fno-omit-frame-pointer" };
+const debug_flags = c_flags ++ [_][]const u8{ "-O1", "-DTH_SLOW_CHECKS", "-fno-omit-frame-pointer" };
 const fetched_flags = [_][]const u8{ "-w", "-fvisibility=hidden" };
 
 /// One way to compile the modules: the program's (release, hardened) or the tests' (debug, UBSan, slow checks).

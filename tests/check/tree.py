@@ -128,9 +128,11 @@ def may_include(tree, path):
 
 def check_include(tree, path, included, allowed, own):
     """What is wrong with one quoted include, or None."""
-    found = next((p for p in (os.path.join("src", included), included) if os.path.exists(p)), None)
+    beside = os.path.join(os.path.dirname(path), included)
+    found = next((p for p in (os.path.join("src", included), included, beside) if os.path.exists(p)), None)
     if found is None:
-        if included == "plugin/pinned.h":
+        fetched = own and tree.modules[own]["fetched_dir"]
+        if fetched and os.path.exists(os.path.join(fetched, included)):
             return None
         return f"includes \"{included}\", which is in neither src/ nor the top"
     if path.startswith(("tests/", "plugins/")) and os.path.dirname(found).startswith(os.path.dirname(path)):
