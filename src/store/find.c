@@ -61,34 +61,116 @@ static uint64_t lsn_of(const store_piece *head, uint32_t row)
     return head->runs[low].lsn;
 }
 
-static th_err scan(const wanted *w, const store_piece *head, const th_segment_ref *ref, uint64_t after_lsn,
-                   th_candidate_fn fn, void *ctx)
+/* A row whose fingerprint is wanted. */
+typedef struct hit {
+    int32_t day;
+    uint32_t which;
+    uint64_t seq;
+} hit;
+
+typedef struct finder {
+    wanted w;
+    th_version *version;
+    uint32_t table;
+    uint64_t after_lsn;
+    hit *hits;
+    size_t count, capacity;
+    store_refs refs; /* segments whose heads must be read */
+} finder;
+
+static th_err add_hit(finder *f, hit h)
 {
-    for (uint32_t row = 0; row < ref->rows; row++) {
-        uint32_t low = head->fingerprints[row], at = low & w->mask;
+    if (f->count == f->capacity) {
+        size_t capacity = f->capacity == 0 ? 256 : f->capacity * 2;
+        hit *bigger = realloc(f->hits, capacity * sizeof(*bigger));
+        if (bigger == NULL)
+            return TH_ENOMEM;
+        f->hits = bigger;
+        f->capacity = capacity;
+    }
+    f->hits[f->count++] = h;
+    return TH_OK;
+}
+
+/* head may be NULL: all rows are of one commit that is late enough. */
+static th_err scan(finder *f, const uint32_t *prints, uint32_t rows, const store_piece *head, int32_t day, uint64_t seq)
+{
+    const wanted *w = &f->w;
+    for (uint32_t row = 0; row < rows; row++) {
+        uint32_t low = prints[row], at = low & w->mask;
         if ((w->bits[at / 64] >> (at % 64) & 1) == 0 || low == 0)
             continue;
         size_t which = first_equal(w, low);
-        if (which == w->count || low_of(w->fingerprints[which]) != low || lsn_of(head, row) <= after_lsn)
+        if (which == w->count || low_of(w->fingerprints[which]) != low)
             continue;
-        th_record_id id = {.table = ref->table, .day = ref->day, .seq = ref->first_seq + row};
+        if (head != NULL && lsn_of(head, row) <= f->after_lsn)
+            continue;
         for (; which < w->count && low_of(w->fingerprints[which]) == low; which++)
-            TH_TRY(fn(ctx, which, &id));
+            TH_TRY(add_hit(f, (hit){day, (uint32_t)which, seq + row}));
     }
     return TH_OK;
 }
 
-static th_err gather(th_version *version, uint32_t table, uint64_t after_lsn, store_refs *refs, th_diag *diag)
+static th_err scan_entry(finder *f, const store_file *file, const store_entry *e)
 {
-    for (uint32_t i = 0; i < version->files->count; i++) {
-        store_file *file = version->files->files[i];
-        bool sealed = file->info.kind == STORE_SEALED;
-        if (sealed && (file->info.table != table || file->info.last_lsn <= after_lsn))
-            continue;
-        TH_TRY(store_refs_add_file(version, file, table, INT32_MIN, INT32_MAX, refs, diag));
+    if (e->lsn <= f->after_lsn || e->lsn > f->version->lsn || e->prints == STORE_PRINTS_NONE)
+        return TH_OK;
+    if (e->prints != STORE_PRINTS_ON_DISK)
+        return scan(f, file->journal->prints + e->prints, e->rows, NULL, e->day, e->first_seq);
+    th_segment_ref ref = store_entry_ref(file, e);
+    return store_refs_push(&f->refs, &ref);
+}
+
+static th_err scan_journal(finder *f, store_file *file, th_diag *diag)
+{
+    store_journal *j = file->journal;
+    if (j == NULL)
+        return store_file_damaged(file, diag, "it could not be opened");
+    th_err err = TH_OK;
+    pthread_rwlock_rdlock(&j->lock);
+    for (uint32_t d = 0; d < j->day_count && err == TH_OK; d++)
+        for (uint32_t i = 0; j->days[d].table == f->table && i < j->days[d].count && err == TH_OK; i++)
+            err = scan_entry(f, file, &j->entries[j->days[d].list[i]]);
+    pthread_rwlock_unlock(&j->lock);
+    return err == TH_OK ? TH_OK : th_fail(diag, err, NULL, "no memory to look up identities");
+}
+
+static th_err scan_all(finder *f, th_diag *diag)
+{
+    const store_files *files = f->version->files;
+    for (uint32_t i = 0; i < files->journals; i++)
+        TH_TRY(scan_journal(f, files->files[i], diag));
+    for (uint32_t i = store_files_of_table(files, f->table); i < files->count; i++) {
+        store_file *file = files->files[i];
+        if (file->info.table != f->table)
+            break;
+        if (file->info.last_lsn > f->after_lsn)
+            TH_TRY(store_refs_add_file(f->version, file, f->table, INT32_MIN, INT32_MAX, &f->refs, diag));
     }
-    store_refs_sort(refs);
+    for (size_t i = 0; i < f->refs.count; i++) {
+        const th_segment_ref *ref = &f->refs.refs[i];
+        if (ref->last_lsn <= f->after_lsn)
+            continue;
+        store_piece *head;
+        TH_TRY(store_read_head(f->version, ref, &head, diag));
+        th_err err = head->fingerprints == NULL
+                         ? TH_OK
+                         : scan(f, head->fingerprints, ref->rows, head, ref->day, ref->first_seq);
+        store_piece_release(head);
+        if (err != TH_OK)
+            return th_fail(diag, err, NULL, "no memory to look up identities");
+    }
     return TH_OK;
+}
+
+static int hit_order(const void *a, const void *b)
+{
+    const hit *x = a, *y = b;
+    if (x->day != y->day)
+        return x->day < y->day ? -1 : 1;
+    if (x->seq != y->seq)
+        return x->seq < y->seq ? -1 : 1;
+    return x->which < y->which ? -1 : x->which > y->which;
 }
 
 th_err th_version_find(th_version *version, uint32_t table, uint64_t after_lsn, const uint64_t *fingerprints,
@@ -96,23 +178,21 @@ th_err th_version_find(th_version *version, uint32_t table, uint64_t after_lsn, 
 {
     if (count == 0 || version->lsn <= after_lsn)
         return TH_OK;
-    wanted w = {.fingerprints = fingerprints, .count = count};
-    if (!make_bits(&w))
+    finder f = {.w = {.fingerprints = fingerprints, .count = count},
+                .version = version,
+                .table = table,
+                .after_lsn = after_lsn};
+    if (!make_bits(&f.w))
         return th_fail(diag, TH_ENOMEM, NULL, "no memory to look up %zu identities", count);
-    store_refs refs = {0};
-    th_err err = gather(version, table, after_lsn, &refs, diag);
-    for (size_t i = 0; i < refs.count && err == TH_OK; i++) {
-        if (refs.refs[i].last_lsn <= after_lsn)
-            continue;
-        store_piece *head;
-        err = store_read_head(version, &refs.refs[i], &head, diag);
-        if (err != TH_OK)
-            break;
-        if (head->fingerprints != NULL)
-            err = scan(&w, head, &refs.refs[i], after_lsn, fn, ctx);
-        store_piece_release(head);
+    th_err err = scan_all(&f, diag);
+    if (f.count > 1)
+        qsort(f.hits, f.count, sizeof(*f.hits), hit_order);
+    for (size_t i = 0; i < f.count && err == TH_OK; i++) {
+        th_record_id id = {.table = (uint16_t)table, .day = f.hits[i].day, .seq = f.hits[i].seq};
+        err = fn(ctx, f.hits[i].which, &id);
     }
-    free(refs.refs);
-    free(w.bits);
+    free(f.hits);
+    free(f.refs.refs);
+    free(f.w.bits);
     return err;
 }

@@ -67,23 +67,58 @@ th_err store_journal_reserve(store_journal *j, uint32_t more)
     return err;
 }
 
-void store_journal_add(store_journal *j, const store_entry *entries, uint32_t count)
+/* Small arrays only grow by what a commit brought: without memory for them the process ends, and a start finds all. */
+static void *grow_or_stop(void *array, uint32_t count, uint32_t *capacity, size_t size)
+{
+    if (count <= *capacity)
+        return array;
+    *capacity = count * 2;
+    void *bigger = realloc(array, *capacity * size);
+    TH_ASSERT(bigger != NULL);
+    return bigger;
+}
+
+static void add_to_day(store_journal *j, const store_entry *e, uint32_t index)
+{
+    uint32_t at = day_slot(j, e->table, e->day);
+    if (j->slots[at] == UINT32_MAX) {
+        j->days[j->day_count] = (store_journal_day){.table = e->table, .day = e->day};
+        j->slots[at] = j->day_count++;
+    }
+    store_journal_day *day = &j->days[j->slots[at]];
+    day->list = grow_or_stop(day->list, day->count + 1, &day->capacity, sizeof(*day->list));
+    day->list[day->count++] = index;
+}
+
+static uint32_t keep_prints(store_journal *j, const store_entry *e, const uint32_t *prints)
+{
+    if (prints == NULL)
+        return STORE_PRINTS_NONE;
+    if (store_value_size(e->payload_bytes) > STORE_INLINE_MAX)
+        return STORE_PRINTS_ON_DISK;
+    j->prints = grow_or_stop(j->prints, j->print_count + e->rows, &j->print_capacity, sizeof(*j->prints));
+    memcpy(j->prints + j->print_count, prints, e->rows * sizeof(*prints));
+    j->print_count += e->rows;
+    return j->print_count - e->rows;
+}
+
+void store_journal_add(store_journal *j, const store_entry *entries, const uint32_t *const *prints, uint32_t count)
 {
     pthread_rwlock_wrlock(&j->lock);
     TH_ASSERT(j->count + count <= j->capacity);
     for (uint32_t i = 0; i < count; i++) {
         store_entry *e = &j->entries[j->count];
         *e = entries[i];
-        uint32_t at = day_slot(j, e->table, e->day);
-        if (j->slots[at] == UINT32_MAX) {
-            j->days[j->day_count] = (store_journal_day){e->table, e->day, UINT32_MAX};
-            j->slots[at] = j->day_count++;
-        }
-        store_journal_day *day = &j->days[j->slots[at]];
-        e->before = day->last;
-        day->last = j->count++;
+        e->prints = keep_prints(j, e, prints[i]);
+        add_to_day(j, e, j->count++);
     }
     pthread_rwlock_unlock(&j->lock);
+}
+
+const store_journal_day *store_journal_day_of(const store_journal *j, uint32_t table, int32_t day)
+{
+    uint32_t at = day_slot(j, (uint16_t)table, day);
+    return j->slots[at] == UINT32_MAX ? NULL : &j->days[j->slots[at]];
 }
 
 /* ---- writing --------------------------------------------------------------------------------------------------------- */
@@ -283,6 +318,25 @@ static bool key_decode(th_slice key, uint64_t *lsn, uint16_t *n)
     return true;
 }
 
+/* Fingerprints of a small value are taken into memory, so its head is checked now. */
+static th_err add_recovered(store_file *file, th_slice key, th_slice value, const store_header *h, const store_entry *e,
+                            th_diag *diag)
+{
+    uint32_t few[STORE_INLINE_MAX / 4];
+    const uint32_t *prints = (h->flags & STORE_FLAG_FINGERPRINTS) != 0 ? few : NULL;
+    if (prints != NULL && value.size <= STORE_INLINE_MAX) {
+        store_header checked;
+        th_slice head;
+        th_diag why = {0};
+        th_err err = store_value_open_head(value, key, STORE_VALUE_SEGMENT, &checked, &head, &why);
+        if (err != TH_OK || head.size < (size_t)h->rows * 4)
+            return store_file_damaged(file, diag, err != TH_OK ? why.text : "a value's header is damaged");
+        memcpy(few, head.bytes + head.size - (size_t)h->rows * 4, (size_t)h->rows * 4);
+    }
+    store_journal_add(file->journal, e, &prints, 1);
+    return TH_OK;
+}
+
 /* One value's header into the directory; its payload is checked when it is read. */
 static th_err recover_value(store_file *file, th_slice key, th_slice value, store_meta *seen, th_diag *diag)
 {
@@ -308,7 +362,7 @@ static th_err recover_value(store_file *file, th_slice key, th_slice value, stor
         return store_file_damaged(file, diag, "a value's header is damaged");
     if (store_journal_reserve(file->journal, 1) != TH_OK)
         return th_fail(diag, TH_ENOMEM, NULL, "no memory for a journal's directory");
-    store_journal_add(file->journal, &e, 1);
+    TH_TRY(add_recovered(file, key, value, &h, &e, diag));
     seen->values++;
     seen->rows += e.rows;
     seen->last_lsn = e.lsn;
@@ -395,6 +449,9 @@ void store_journal_close(store_journal *journal)
         return;
     store_env_close(&journal->env);
     pthread_rwlock_destroy(&journal->lock);
+    for (uint32_t i = 0; i < journal->day_count; i++)
+        free(journal->days[i].list);
+    free(journal->prints);
     free(journal->entries);
     free(journal->days);
     free(journal->slots);

@@ -42,8 +42,8 @@ static th_err add_journal(planner *p, store_file *file)
     pthread_rwlock_rdlock(&j->lock);
     for (uint32_t i = 0; i < j->day_count && err == TH_OK; i++) {
         piece add = {.table = j->days[i].table, .first_day = j->days[i].day, .last_day = j->days[i].day};
-        for (uint32_t e = j->days[i].last; e != UINT32_MAX; e = j->entries[e].before)
-            add.bytes += STORE_HEADER + j->entries[e].payload_bytes;
+        for (uint32_t k = 0; k < j->days[i].count; k++)
+            add.bytes += STORE_HEADER + j->entries[j->days[i].list[k]].payload_bytes;
         err = add_piece(p, &add);
     }
     pthread_rwlock_unlock(&j->lock);

@@ -180,7 +180,7 @@ th_err store_read_head(th_version *version, const th_segment_ref *ref, store_pie
 
 /* ---- lists of segments ------------------------------------------------------------------------------------------------ */
 
-static th_err push(store_refs *refs, const th_segment_ref *ref)
+th_err store_refs_push(store_refs *refs, const th_segment_ref *ref)
 {
     if (refs->count == refs->capacity) {
         size_t capacity = refs->capacity == 0 ? 64 : refs->capacity * 2;
@@ -194,26 +194,30 @@ static th_err push(store_refs *refs, const th_segment_ref *ref)
     return TH_OK;
 }
 
+th_segment_ref store_entry_ref(const store_file *file, const store_entry *e)
+{
+    return (th_segment_ref){.table = e->table,
+                            .day = e->day,
+                            .first_seq = e->first_seq,
+                            .rows = e->rows,
+                            .rows_stored = e->rows,
+                            .min_us = e->min_us,
+                            .max_us = e->max_us,
+                            .first_lsn = e->lsn,
+                            .last_lsn = e->lsn,
+                            .stored_bytes = e->payload_bytes,
+                            .file = file->info.id,
+                            .place = e->n};
+}
+
 static th_err add_journal_day(store_file *file, const store_journal_day *day, uint64_t bound, store_refs *refs)
 {
-    const store_journal *j = file->journal;
-    for (uint32_t i = day->last; i != UINT32_MAX; i = j->entries[i].before) {
-        const store_entry *e = &j->entries[i];
+    for (uint32_t i = 0; i < day->count; i++) {
+        const store_entry *e = &file->journal->entries[day->list[i]];
         if (e->lsn > bound)
-            continue;
-        th_segment_ref ref = {.table = e->table,
-                              .day = e->day,
-                              .first_seq = e->first_seq,
-                              .rows = e->rows,
-                              .rows_stored = e->rows,
-                              .min_us = e->min_us,
-                              .max_us = e->max_us,
-                              .first_lsn = e->lsn,
-                              .last_lsn = e->lsn,
-                              .stored_bytes = e->payload_bytes,
-                              .file = file->info.id,
-                              .place = e->n};
-        TH_TRY(push(refs, &ref));
+            break;
+        th_segment_ref ref = store_entry_ref(file, e);
+        TH_TRY(store_refs_push(refs, &ref));
     }
     return TH_OK;
 }
@@ -249,8 +253,9 @@ static uint32_t rows_up_to(const store_piece *head, uint64_t bound)
     return low == head->run_count ? head->rows : head->runs[low].first_row;
 }
 
-static th_err add_sealed_segment(th_version *version, store_file *file, const store_piece *dir, uint32_t place,
-                                 store_refs *refs, th_diag *diag)
+/* rows is 0 when the version sees none. */
+static th_err sealed_ref(th_version *version, store_file *file, const store_piece *dir, uint32_t place,
+                         th_segment_ref *out, th_diag *diag)
 {
     const store_dir_entry *e = &dir->entries[place];
     th_segment_ref ref = {.table = file->info.table,
@@ -265,15 +270,31 @@ static th_err add_sealed_segment(th_version *version, store_file *file, const st
                           .stored_bytes = e->payload_bytes,
                           .file = file->info.id,
                           .place = place};
-    if (e->last_lsn > version->lsn) {
+    if (e->first_lsn > version->lsn) {
+        ref.rows = 0;
+    } else if (e->last_lsn > version->lsn) {
         store_piece *head;
         TH_TRY(store_read_head(version, &ref, &head, diag));
         ref.rows = rows_up_to(head, version->lsn);
         store_piece_release(head);
-        if (ref.rows == 0)
-            return TH_OK;
     }
-    return push(refs, &ref) == TH_OK ? TH_OK : th_fail(diag, TH_ENOMEM, NULL, "no memory for a list of segments");
+    *out = ref;
+    return TH_OK;
+}
+
+/* First segment of the directory at or behind (day, seq). */
+static uint32_t dir_place(const store_piece *dir, int32_t day, uint64_t seq)
+{
+    uint32_t low = 0, high = dir->entry_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        const store_dir_entry *e = &dir->entries[middle];
+        if (e->day < day || (e->day == day && e->first_seq + e->rows <= seq))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 static th_err add_sealed(th_version *version, store_file *file, int32_t first_day, int32_t last_day, store_refs *refs,
@@ -281,18 +302,15 @@ static th_err add_sealed(th_version *version, store_file *file, int32_t first_da
 {
     store_piece *dir;
     TH_TRY(store_sealed_directory(file, &dir, diag));
-    uint32_t low = 0, high = dir->entry_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (dir->entries[middle].day < first_day)
-            low = middle + 1;
-        else
-            high = middle;
-    }
     th_err err = TH_OK;
-    for (uint32_t i = low; i < dir->entry_count && dir->entries[i].day <= last_day && err == TH_OK; i++)
-        if (dir->entries[i].first_lsn <= version->lsn)
-            err = add_sealed_segment(version, file, dir, i, refs, diag);
+    for (uint32_t i = dir_place(dir, first_day, 0); i < dir->entry_count && err == TH_OK; i++) {
+        if (dir->entries[i].day > last_day)
+            break;
+        th_segment_ref ref;
+        err = sealed_ref(version, file, dir, i, &ref, diag);
+        if (err == TH_OK && ref.rows > 0 && store_refs_push(refs, &ref) != TH_OK)
+            err = th_fail(diag, TH_ENOMEM, NULL, "no memory for a list of segments");
+    }
     store_piece_release(dir);
     return err;
 }
@@ -323,8 +341,7 @@ void store_refs_sort(store_refs *refs)
         qsort(refs->refs, refs->count, sizeof(*refs->refs), ref_order);
 }
 
-/* Index of the first sealed file that can hold rows of table: they are sorted by table. */
-static uint32_t first_of_table(const store_files *files, uint32_t table)
+uint32_t store_files_of_table(const store_files *files, uint32_t table)
 {
     uint32_t low = files->journals, high = files->count;
     while (low < high) {
@@ -343,7 +360,7 @@ static th_err gather(th_version *version, uint32_t table, int32_t first_day, int
     const store_files *files = version->files;
     for (uint32_t i = 0; i < files->journals; i++)
         TH_TRY(store_refs_add_file(version, files->files[i], table, first_day, last_day, refs, diag));
-    for (uint32_t i = first_of_table(files, table); i < files->count; i++) {
+    for (uint32_t i = store_files_of_table(files, table); i < files->count; i++) {
         if (files->files[i]->info.table != table || files->files[i]->info.first_day > last_day)
             break;
         TH_TRY(store_refs_add_file(version, files->files[i], table, first_day, last_day, refs, diag));
@@ -371,6 +388,82 @@ th_err th_version_segments(th_version *version, uint32_t table, int32_t first_da
     free(refs.refs);
     return err;
 }
+
+/* ---- one row ------------------------------------------------------------------------------------------------------------ */
+
+static bool find_in_journal(store_file *file, const th_record_id *id, uint64_t bound, th_segment_ref *out)
+{
+    store_journal *j = file->journal;
+    bool found = false;
+    pthread_rwlock_rdlock(&j->lock);
+    const store_journal_day *day = store_journal_day_of(j, id->table, id->day);
+    uint32_t low = 0, high = day == NULL ? 0 : day->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        const store_entry *e = &j->entries[day->list[middle]];
+        if (e->first_seq + e->rows <= id->seq)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (day != NULL && low < day->count) {
+        const store_entry *e = &j->entries[day->list[low]];
+        found = e->first_seq <= id->seq && e->lsn <= bound;
+        if (found)
+            *out = store_entry_ref(file, e);
+    }
+    pthread_rwlock_unlock(&j->lock);
+    return found;
+}
+
+static th_err find_in_sealed(th_version *version, store_file *file, const th_record_id *id, bool *found,
+                             th_segment_ref *out, th_diag *diag)
+{
+    store_piece *dir;
+    TH_TRY(store_sealed_directory(file, &dir, diag));
+    uint32_t at = dir_place(dir, id->day, id->seq);
+    th_err err = TH_OK;
+    if (at < dir->entry_count && dir->entries[at].day == id->day && dir->entries[at].first_seq <= id->seq) {
+        err = sealed_ref(version, file, dir, at, out, diag);
+        *found = err == TH_OK && id->seq - out->first_seq < out->rows;
+    }
+    store_piece_release(dir);
+    return err;
+}
+
+th_err store_find_row(th_version *version, const th_record_id *id, th_segment_ref *out, th_diag *diag)
+{
+    const store_files *files = version->files;
+    bool missing_journal = false;
+    for (uint32_t i = 0; i < files->journals; i++) {
+        if (files->files[i]->journal == NULL)
+            missing_journal = true;
+        else if (find_in_journal(files->files[i], id, version->lsn, out))
+            return TH_OK;
+    }
+    th_err damaged = TH_OK;
+    th_diag why = {0};
+    for (uint32_t i = store_files_of_table(files, id->table); i < files->count; i++) {
+        store_file *file = files->files[i];
+        if (file->info.table != id->table || file->info.first_day > id->day)
+            break;
+        if (file->info.last_day < id->day || id->seq >= file->info.next_seq)
+            continue;
+        bool found = false;
+        th_err err = find_in_sealed(version, file, id, &found, out, &why);
+        if (found)
+            return TH_OK;
+        if (err != TH_OK && damaged == TH_OK)
+            damaged = err;
+    }
+    /* It may lie in what is damaged: "not there" would be a lie. */
+    if (damaged != TH_OK)
+        return th_fail(diag, damaged, NULL, "%s", why.text);
+    return missing_journal ? th_fail(diag, TH_ECORRUPT, NULL, "a journal is damaged, and the record may lie in it")
+                           : TH_ENOTFOUND;
+}
+
+/* ---- counts and positions ------------------------------------------------------------------------------------------------ */
 
 th_err th_version_rows(th_version *version, uint32_t table, uint64_t *rows, th_diag *diag)
 {
@@ -417,149 +510,5 @@ th_err th_version_lsn_at(th_version *version, int64_t arrival_us, uint64_t *lsn,
     free(refs.refs);
     if (err == TH_OK)
         *lsn = found;
-    return err;
-}
-
-/* ---- rows -------------------------------------------------------------------------------------------------------------- */
-
-/* For tables whose rows have no fingerprints. */
-static uint32_t no_fingerprints[TH_SEGMENT_ROWS_MAX];
-
-typedef struct loaded {
-    th_loaded seen; /* first: what the caller holds */
-    store_piece *piece;
-} loaded;
-
-th_err th_version_load(th_version *version, const th_segment_ref *ref, const th_loaded **out, th_diag *diag)
-{
-    store_file *file = store_files_find(version->files, ref->file);
-    if (file == NULL)
-        return th_fail(diag, TH_EINVAL, NULL, "a segment is not of this version");
-    store_cache *cache = version->store->segments;
-    uint64_t place = file->info.kind == STORE_JOURNAL ? ref->first_lsn << 16 | ref->place : ref->place;
-    store_piece *piece = store_cache_get(cache, file->info.id, place);
-    if (piece == NULL) {
-        TH_TRY(store_read_segment(file, ref, &piece, NULL, diag));
-        piece = store_cache_put(cache, piece);
-    }
-    loaded *l = malloc(sizeof(*l));
-    if (l == NULL) {
-        store_piece_release(piece);
-        return th_fail(diag, TH_ENOMEM, NULL, "no memory for a segment");
-    }
-    l->seen = (th_loaded){.segment = piece->segment,
-                          .runs = piece->runs,
-                          .run_count = piece->run_count,
-                          .fingerprints = piece->fingerprints != NULL ? piece->fingerprints : no_fingerprints,
-                          .ref = *ref};
-    l->piece = piece;
-    *out = &l->seen;
-    return TH_OK;
-}
-
-void th_version_unload(const th_loaded *seen)
-{
-    if (seen == NULL)
-        return;
-    loaded *l = (loaded *)(uintptr_t)seen;
-    store_piece_release(l->piece);
-    free(l);
-}
-
-static const th_run *run_of(const th_loaded *l, uint32_t row)
-{
-    uint32_t low = 0, high = l->run_count;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (l->runs[middle].first_row <= row)
-            low = middle;
-        else
-            high = middle;
-    }
-    return &l->runs[low];
-}
-
-/* Rows [begin, begin + count) of a loaded segment, some at a time. */
-static th_err hand_rows(const th_loaded *l, uint32_t begin, uint32_t count, th_records_fn fn, void *ctx, th_diag *diag)
-{
-    uint64_t average = th_segment_raw_bytes(l->segment) / th_segment_rows(l->segment) + 1;
-    uint64_t step = (UINT64_C(4) << 20) / average;
-    step = step < 1 ? 1 : step > 4096 ? 4096 : step;
-    th_arena *arena = th_arena_new((size_t)TH_SEGMENT_RAW_MAX * 4, NULL);
-    if (arena == NULL)
-        return th_fail(diag, TH_ENOMEM, NULL, "no memory for records");
-    th_err err = TH_OK;
-    for (uint32_t done = 0; done < count && err == TH_OK;) {
-        uint32_t n = count - done < step ? count - done : (uint32_t)step;
-        th_slice *records = TH_NEW_ARRAY(arena, th_slice, n);
-        err = records == NULL ? TH_ENOMEM : th_segment_records(l->segment, begin + done, n, arena, records);
-        if (err != TH_OK)
-            (void)th_fail(diag, err, NULL, "cannot read records of a segment: %s", th_err_text(err));
-        else
-            err = fn(ctx, records, n);
-        th_arena_reset(arena);
-        done += n;
-    }
-    th_arena_free(arena);
-    return err;
-}
-
-th_err th_version_record_run(th_version *version, uint32_t table, int32_t day, uint64_t seq, uint64_t count,
-                             th_records_fn fn, void *ctx, th_diag *diag)
-{
-    store_refs refs = {0};
-    th_err err = gather(version, table, day, day, &refs, diag);
-    uint64_t end = seq + count;
-    for (size_t i = 0; i < refs.count && err == TH_OK && seq < end; i++) {
-        const th_segment_ref *ref = &refs.refs[i];
-        if (ref->first_seq + ref->rows <= seq || ref->first_seq > seq)
-            continue;
-        uint32_t begin = (uint32_t)(seq - ref->first_seq);
-        uint64_t rows = ref->rows - begin < end - seq ? ref->rows - begin : end - seq;
-        const th_loaded *l;
-        err = th_version_load(version, ref, &l, diag);
-        if (err == TH_OK) {
-            err = hand_rows(l, begin, (uint32_t)rows, fn, ctx, diag);
-            th_version_unload(l);
-        }
-        seq += rows;
-    }
-    free(refs.refs);
-    if (err == TH_OK && seq < end)
-        return th_fail(diag, TH_ENOTFOUND, NULL, "a record is not there");
-    return err;
-}
-
-static th_err record_in(const th_loaded *l, uint32_t row, th_arena *arena, th_slice *record, th_run *arrival,
-                        th_diag *diag)
-{
-    th_err err = th_segment_records(l->segment, row, 1, arena, record);
-    if (err != TH_OK)
-        return th_fail(diag, err, NULL, "cannot read a record: %s", th_err_text(err));
-    if (arrival != NULL)
-        *arrival = *run_of(l, row);
-    return TH_OK;
-}
-
-th_err th_version_record(th_version *version, const th_record_id *id, th_arena *arena, th_slice *record, th_run *arrival,
-                         th_diag *diag)
-{
-    store_refs refs = {0};
-    th_err err = gather(version, id->table, id->day, id->day, &refs, diag);
-    const th_segment_ref *found = NULL;
-    for (size_t i = 0; i < refs.count && err == TH_OK && found == NULL; i++)
-        if (id->seq >= refs.refs[i].first_seq && id->seq - refs.refs[i].first_seq < refs.refs[i].rows)
-            found = &refs.refs[i];
-    if (err == TH_OK && found == NULL)
-        err = th_fail(diag, TH_ENOTFOUND, NULL, "there is no such record");
-    if (err == TH_OK) {
-        const th_loaded *l;
-        err = th_version_load(version, found, &l, diag);
-        if (err == TH_OK) {
-            err = record_in(l, (uint32_t)(id->seq - found->first_seq), arena, record, arrival, diag);
-            th_version_unload(l);
-        }
-    }
-    free(refs.refs);
     return err;
 }

@@ -100,15 +100,20 @@ typedef struct store_entry {
     uint64_t lsn, first_seq;
     int64_t min_us, max_us;
     uint64_t raw_bytes;
-    uint32_t rows, payload_bytes, before; /* before: previous entry of the same (table, day), or UINT32_MAX */
+    uint32_t rows, payload_bytes;
+    uint32_t prints; /* where its fingerprints are in the journal's, or one of the two below */
     int32_t day;
     uint16_t n, table;
 } store_entry;
+#define STORE_PRINTS_NONE UINT32_MAX         /* no row has one */
+#define STORE_PRINTS_ON_DISK (UINT32_MAX - 1) /* a large value: they are read with its head */
 
+/* Entries of one (table, day): indexes, by sequence. */
 typedef struct store_journal_day {
     uint16_t table;
     int32_t day;
-    uint32_t last; /* newest entry */
+    uint32_t *list;
+    uint32_t count, capacity;
 } store_journal_day;
 
 typedef struct store_journal {
@@ -121,6 +126,8 @@ typedef struct store_journal {
     uint32_t day_count, day_capacity;
     uint32_t *slots; /* hash of (table, day) to index in days, UINT32_MAX empty */
     uint32_t slot_count;
+    uint32_t *prints; /* fingerprints of entries that lie in leaf pages, so that lookups need not read them one by one */
+    uint32_t print_count, print_capacity;
 } store_journal;
 
 typedef struct store_file {
@@ -170,9 +177,12 @@ TH_MUST_CHECK th_err store_journal_create(th_store *store, uint32_t id, const st
 /* Open it and read its directory into memory, checked; a closed one only up to info.last_lsn. */
 TH_MUST_CHECK th_err store_journal_open(th_store *store, store_file *file, th_diag *diag);
 void store_journal_close(store_journal *journal);
-/* Take entries into the directory in memory (after their commit). TH_ENOMEM only. */
+/* Take entries into the directory in memory (after their commit; reserve room for all before). prints[i]: fingerprints
+ * of entry i, NULL none. */
 TH_MUST_CHECK th_err store_journal_reserve(store_journal *journal, uint32_t more);
-void store_journal_add(store_journal *journal, const store_entry *entries, uint32_t count);
+void store_journal_add(store_journal *journal, const store_entry *entries, const uint32_t *const *prints, uint32_t count);
+/* Under the journal's lock: the entries of a (table, day), or NULL. */
+const store_journal_day *store_journal_day_of(const store_journal *journal, uint32_t table, int32_t day);
 uint64_t store_journal_used_bytes(store_journal *journal);
 TH_MUST_CHECK th_err store_journal_put(MDB_txn *txn, MDB_dbi dbi, store_meta *meta, uint64_t lsn, uint16_t n,
                                        store_header *header, th_slice head, th_slice rest, int *rc);
@@ -219,7 +229,12 @@ typedef struct store_refs {
 TH_MUST_CHECK th_err store_refs_add_file(th_version *version, store_file *file, uint32_t table, int32_t first_day,
                                          int32_t last_day, store_refs *refs, th_diag *diag);
 void store_refs_sort(store_refs *refs);
-/* Bytes of a piece of header + head of that segment. */
+TH_MUST_CHECK th_err store_refs_push(store_refs *refs, const th_segment_ref *ref);
+th_segment_ref store_entry_ref(const store_file *file, const store_entry *entry);
+/* Index of the first sealed file that can hold rows of table: they are sorted by table. */
+uint32_t store_files_of_table(const store_files *files, uint32_t table);
+/* The segment that holds a row. TH_ENOTFOUND, without a diagnosis. */
+TH_MUST_CHECK th_err store_find_row(th_version *version, const th_record_id *id, th_segment_ref *out, th_diag *diag);
 void store_ref_key(const store_file *file, const th_segment_ref *ref, uint8_t key[STORE_SEALED_KEY], size_t *size);
 
 /* ---- catalog.c ------------------------------------------------------------------------------------------------------ */
@@ -245,7 +260,7 @@ uint32_t store_catalog_next_id(th_store *store);
 TH_MUST_CHECK th_err store_catalog_copy(th_store *store, th_diag *diag);
 TH_MUST_CHECK th_err store_catalog_copy_check(th_store *store, th_diag *diag);
 
-/* ---- write.c, commit.c ---------------------------------------------------------------------------------------------- */
+/* ---- write.c, queue.c, prepare.c, commit.c, roll.c ---------------------------------------------------------------------------------------------- */
 
 typedef struct write_segment {
     th_buf image;
@@ -328,6 +343,16 @@ TH_MUST_CHECK th_err write_segment_head(const th_write *write, const write_part 
 /* Header of a segment of the write; flags and counts included. */
 store_header write_segment_header(const th_write *write, const write_part *part, const write_segment *segment);
 void *store_commit_thread(void *store);
+/* Prepare, write and answer what was chosen from the queue. Committer's, as are the next four. */
+void store_serve(th_store *store, th_write **chosen, uint32_t count);
+/* Make room for a commit's sequences in memory, when there are too many. */
+TH_MUST_CHECK th_err store_fresh_sequences(th_store *store);
+/* Everything that is known once the write has its LSN. *empty: it has no rows. */
+TH_MUST_CHECK th_err store_prepare_write(th_store *store, th_write *write, uint64_t lsn, bool *empty);
+/* Sequences of a write that is not committed, when nothing after it has taken any. */
+void store_take_back_sequences(th_store *store, th_write *write);
+/* Wake the writer. */
+void store_answer(th_store *store, th_write *write, th_err result);
 /* Give the store its next journal and close the active one (NULL: none yet). Committer's, and open's. */
 TH_MUST_CHECK th_err store_roll(th_store *store, th_diag *diag);
 /* Have the committer do it, when the active journal holds anything. Any thread. */
