@@ -167,7 +167,7 @@ static th_err wait_for(th_client *c, short events, int64_t give_up_us, short *go
     for (;;) {
         struct pollfd p = {.fd = c->fd, .events = events};
         int ready = poll(&p, 1, POLL_MS);
-        if (c->cancel != NULL && *c->cancel != 0) return th_fail(diag, TH_ECANCELED, NULL, "interrupted");
+        if (c->cancel != NULL && __atomic_load_n(c->cancel, __ATOMIC_RELAXED) != 0) return th_fail(diag, TH_ECANCELED, NULL, "interrupted");
         if (ready > 0) {
             *got = p.revents;
             return TH_OK;
@@ -370,15 +370,24 @@ th_slice th_client_trailer(const th_client *client, const char *name)
     return (th_slice){0};
 }
 
-static th_err code_of(th_slice name)
+static th_err code_of(th_slice name, int status)
 {
     for (int code = 1; code < TH_ERR_COUNT; code++) {
         if (th_slice_is(name, th_err_name((th_err)code))) return (th_err)code;
     }
-    return TH_ESQL; /* a name of Trino's */
+    switch (status) {
+    case 403: return TH_EPERM;
+    case 404: return TH_ENOTFOUND;
+    case 413: return TH_ELIMIT;
+    case 429:
+    case 503: return TH_EBUSY;
+    case 500: return TH_EIO;
+    case 507: return TH_ENOSPC;
+    default: return TH_ESQL; /* a name of Trino's */
+    }
 }
 
-static th_err decode_error(th_slice error, th_diag *diag)
+static th_err decode_error(int status, th_slice error, th_diag *diag)
 {
     th_arena *arena = th_arena_new(64u << 10, NULL);
     if (arena == NULL) return TH_ENOMEM;
@@ -392,7 +401,7 @@ static th_err decode_error(th_slice error, th_diag *diag)
     char own_name[sizeof(diag->name)];
     (void)snprintf(own_name, sizeof(own_name), "%.*s", (int)(name.size < sizeof(own_name) ? name.size : sizeof(own_name) - 1),
                    name.bytes == NULL ? "" : (const char *)name.bytes);
-    th_err code = th_fail_at(diag, code_of(name), own_name, (uint32_t)line, (uint32_t)column, "%.*s", TH_SLICE_ARGS(text));
+    th_err code = th_fail_at(diag, code_of(name, status), own_name, (uint32_t)line, (uint32_t)column, "%.*s", TH_SLICE_ARGS(text));
     if (hint.size > 0) th_diag_hint(diag, "%.*s", TH_SLICE_ARGS(hint));
     th_arena_free(arena);
     return code;
@@ -405,6 +414,6 @@ th_err th_client_error(int status, th_slice body, th_diag *diag)
     bool good = error.size > 0 && th_json_kind_of(error) == TH_JSON_OBJECT &&
                 th_json_kind_of(th_json_member(error, TH_SLICE("code"))) == TH_JSON_STRING &&
                 th_json_kind_of(th_json_member(error, TH_SLICE("message"))) == TH_JSON_STRING;
-    if (good) return decode_error(error, diag);
+    if (good) return decode_error(status, error, diag);
     return th_fail(diag, TH_ENET, NULL, "the server answered %d", status);
 }

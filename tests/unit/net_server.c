@@ -25,6 +25,7 @@ static char last_object[256], last_source[64], last_who[64], last_headers[256];
 static th_as_known_at last_as_known_at;
 static th_query_limits last_limits;
 static char last_param[64];
+static pthread_mutex_t last_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static th_err endless(const net_sql *sql, th_err (*write)(void *ctx, th_slice bytes), void *ctx)
 {
@@ -44,9 +45,11 @@ static th_err fake_sql(const th_server_options *options, const net_sql *sql, th_
                        void *ctx, th_query_stats *stats, th_diag *diag)
 {
     (void)options;
+    pthread_mutex_lock(&last_lock);
     last_as_known_at = sql->as_known_at;
     last_limits = sql->limits;
     if (sql->param_count > 0) snprintf(last_param, sizeof(last_param), "%.*s", TH_SLICE_ARGS(sql->params[0]));
+    pthread_mutex_unlock(&last_lock);
     if (th_slice_is(sql->text, "bad")) {
         th_err err = th_fail_at(diag, TH_ESQL, "COLUMN_NOT_FOUND", 1, 8, "Column 'x' cannot be resolved");
         th_diag_hint(diag, "did you mean y?");
@@ -71,6 +74,7 @@ static th_err fake_ingest(const th_server_options *options, const th_ingest_opti
     if (strcmp(how->source, "full") == 0) return th_fail(diag, TH_ENOSPC, NULL, "the disk is full");
     atomic_fetch_add(&loads, 1);
     while (atomic_load(&hold_loads)) usleep(1000);
+    pthread_mutex_lock(&last_lock);
     snprintf(last_object, sizeof(last_object), "%s", object->name);
     snprintf(last_source, sizeof(last_source), "%s", how->source);
     snprintf(last_who, sizeof(last_who), "%s", how->who);
@@ -80,6 +84,7 @@ static th_err fake_ingest(const th_server_options *options, const th_ingest_opti
         snprintf(last_headers + used, sizeof(last_headers) - used, "%.*s=%.*s;", TH_SLICE_ARGS(object->headers[i].name),
                  TH_SLICE_ARGS(object->headers[i].value));
     }
+    pthread_mutex_unlock(&last_lock);
     summary->records = 3;
     summary->lsn = 7;
     th_buf_printf(json, "{\"bytes\":%zu}", object->bytes.size);
@@ -126,7 +131,9 @@ static uint64_t committed_lsn;
 static void fake_committed(void *ctx, uint64_t lsn)
 {
     (void)ctx;
+    pthread_mutex_lock(&last_lock);
     committed_lsn = lsn;
+    pthread_mutex_unlock(&last_lock);
 }
 
 /* ---- a server and raw clients --------------------------------------------------------------------------------------- */
