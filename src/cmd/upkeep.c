@@ -96,7 +96,7 @@ int cmd_run_quarantine(cmd_call *call)
     }
     if (strcmp(verb, "list") != 0) return cmd_usage(call->io, call->name, "what is '%s'? list, or get REF", verb);
     const char *argv[] = {"--format", call->json ? "ndjson" : "table", "-c",
-                          "SELECT name, \"offset\", size, reason, content FROM quarantine ORDER BY _lsn, _seq"};
+                          "SELECT name, \"offset\", size, reason, sha256 FROM quarantine ORDER BY _lsn, _seq"};
     other.argv = argv;
     other.argc = 4;
     return cmd_run_statement(&other);

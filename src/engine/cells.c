@@ -128,24 +128,23 @@ static th_err target_init(cell_target *t, const th_type *type, uint32_t count, t
     return TH_OK;
 }
 
-static th_err nested_cells(const th_segment_column *cells, const th_type *type, th_arena *arena, th_vector *out,
-                           th_diag *diag)
+static th_err nested_cells(const th_segment_column *cells, const th_type *type, const engine_names *names,
+                           th_arena *arena, th_vector *out, th_diag *diag)
 {
     th_slice *raw = TH_NEW_ARRAY(arena, th_slice, (size_t)cells->value_count + 1);
     if (raw == NULL) return TH_ELIMIT;
     for (uint32_t i = 0; i < cells->value_count; i++) {
         if (cells->kinds[i] == TH_CELL_JSON) raw[i] = cells->values[i];
     }
-    return engine_nested_vector(raw, cells->value_count, type, arena, out, diag);
+    return engine_nested_vector(raw, cells->value_count, type, names, arena, out, diag);
 }
 
-th_err engine_cells_vector(const th_segment_column *cells, uint32_t rows, const th_type *type, bool json_text,
+th_err engine_cells_vector(const th_segment_column *cells, uint32_t rows, const th_type *type, const engine_names *names,
                            th_arena *arena, th_vector *out, th_diag *diag)
 {
-    (void)json_text;
     th_vector flat;
     if (is_nested(type)) {
-        TH_TRY(nested_cells(cells, type, arena, &flat, diag));
+        TH_TRY(nested_cells(cells, type, names, arena, &flat, diag));
     } else {
         cell_target t;
         TH_TRY(target_init(&t, type, cells->value_count, arena, &flat));

@@ -1,29 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A schema column, a field below it, or a JSON path into it, for the visible rows of a segment.
  *
- * A path that the segment stores apart is read from there; any other path reads its nearest member that the segment can
- * give and descends from it. SQL's field names are lower case: members are matched without regard to case. Keys of a JSON
- * path keep their case. */
+ * The segment is asked for the whole path: it knows whether it holds it apart. SQL's field names are lower case, so members
+ * are matched without regard to case; keys of a JSON path keep theirs. */
 #include "engine/engine_private.h"
 
 #define PATH_MAX_SIZE 1024u
 
-/* The stored column that the dotted path names, in its own spelling; NULL when there is none. */
-static const char *stored_path(const th_stored_table *table, const char *path, bool exact)
-{
-    for (uint32_t i = 0; i < table->column_count; i++) {
-        th_slice stored = th_slice_text(table->columns[i].path), wanted = th_slice_text(path);
-        if (exact ? th_slice_equal(stored, wanted) : th_slice_equal_nocase(stored, wanted)) return table->columns[i].path;
-    }
-    return NULL;
-}
-
-/* schema path + fields as one dotted text; false when it is too long. */
+/* The path that the segment is asked for: the schema's path, below it the fields, or, with a leading '=' so that keys keep
+ * their case, the members of a JSON path. False when it is too long or the schema names alternatives: then the column is
+ * read whole and descended. */
 static bool joined_path(const engine_table *table, const th_scan_column *column, char out[PATH_MAX_SIZE])
 {
-    size_t at = strlen(table->schema->columns[column->column].path);
-    if (at >= PATH_MAX_SIZE) return false;
-    memcpy(out, table->schema->columns[column->column].path, at);
+    const char *base = table->schema->columns[column->column].path;
+    size_t at = 0;
+    if (strchr(base, '|') != NULL || strlen(base) + 2 > PATH_MAX_SIZE) return false;
+    if (column->json_path.size > 2) out[at++] = '=';
+    memcpy(out + at, base, strlen(base));
+    at += strlen(base);
     for (uint32_t i = 0; i < column->field_count; i++) {
         if (at + column->fields[i].size + 2 > PATH_MAX_SIZE) return false;
         out[at++] = '.';
@@ -119,11 +113,11 @@ th_err engine_schema_column(const engine_rows *rows, const engine_table *table, 
     const th_schema_column *schema = &table->schema->columns[column->column];
     bool below = column->field_count > 0 || column->json_path.size > 0;
     char path[PATH_MAX_SIZE];
-    const char *stored = NULL;
-    if (below && joined_path(table, column, path)) stored = stored_path(table->stored, path, column->json_path.size > 0);
+    bool joined = below && joined_path(table, column, path);
     th_segment_column cells;
-    TH_TRY(read_cells(rows, stored != NULL ? stored : schema->path, arena, &cells, bytes));
-    if (below && stored == NULL) TH_TRY(descend_cells(&cells, column, arena));
+    TH_TRY(read_cells(rows, joined ? path : schema->path, arena, &cells, bytes));
+    if (below && !joined) TH_TRY(descend_cells(&cells, column, arena));
     if (column->json_path.size > 0 && column->json_scalar) TH_TRY(scalars_only(&cells, arena));
-    return engine_cells_vector(&cells, rows->count, column->type, schema->json_text, arena, out, diag);
+    engine_names names = {table->schema, schema->name};
+    return engine_cells_vector(&cells, rows->count, column->type, &names, arena, out, diag);
 }

@@ -48,7 +48,9 @@ static th_err table_build(engine *e, engine_table *t, const th_schema *schema)
     th_table_column *columns = TH_NEW_ARRAY(e->arena, th_table_column, count);
     if (columns == NULL) return TH_ENOMEM;
     for (uint32_t i = 0; i < schema->column_count; i++) {
-        TH_TRY(table_column(e, &columns[i], schema->columns[i].name, schema->columns[i].type, false));
+        bool computed = schema->columns[i].path[0] == '\0';
+        TH_TRY(table_column(e, &columns[i], schema->columns[i].name, schema->columns[i].type, computed));
+        columns[i].partition = computed;
     }
     t->meta_first = schema->column_count;
     for (uint32_t i = 0; i < META_COUNT; i++) {

@@ -87,16 +87,16 @@ typedef struct engine_days {
     int32_t first, last;
 } engine_days;
 
-/* engine_rows.c: the units of a table's row set within days, in the arena. */
+/* rows.c: the units of a table's row set within days, in the arena. */
 TH_MUST_CHECK th_err engine_rows_find(th_snapshot *snapshot, const engine_table *table, const engine_days *days,
                                       th_arena *arena, engine_unit **units, size_t *count,
                                       const engine_source **sources, th_diag *diag);
 
-/* engine_prune.c: days and event times allowed by the predicates. Fills answers. */
+/* prune.c: days and event times allowed by the predicates. Fills answers. */
 void engine_prune(const engine_table *table, const th_scan_spec *spec, engine_days *days, int64_t *min_us,
                   int64_t *max_us);
 
-/* engine_meta.c: a hidden column for the given rows of a loaded segment. */
+/* meta.c: a hidden column for the given rows of a loaded segment. */
 typedef struct engine_rows {
     const th_loaded *loaded;
     const engine_unit *unit;
@@ -109,21 +109,30 @@ static inline uint32_t engine_row(const engine_rows *rows, uint32_t i)
     uint32_t at = rows->begin + i;
     return rows->unit->rows != NULL ? rows->unit->rows[at] : rows->unit->begin + at;
 }
+/* The computed columns of a schema: region, account, year, month, day, timestamp, date, dt. */
+TH_MUST_CHECK th_err engine_partition_column(const engine_rows *rows, const char *name, th_arena *arena, th_vector *out,
+                                             th_diag *diag);
 TH_MUST_CHECK th_err engine_meta_column(const engine_rows *rows, engine_meta meta, th_arena *arena, th_vector *out,
                                         uint64_t *bytes, th_diag *diag);
 
-/* engine_cells.c: text cells as a vector of a SQL type. nested: engine_nested.c. */
-TH_MUST_CHECK th_err engine_cells_vector(const th_segment_column *cells, uint32_t rows, const th_type *type, bool json_text,
-                                         th_arena *arena, th_vector *out, th_diag *diag);
-/* raw[i]: JSON text, size 0 = NULL; json_text: varchar leaves keep raw JSON. */
-TH_MUST_CHECK th_err engine_nested_vector(const th_slice *raw, uint32_t count, const th_type *type, th_arena *arena,
-                                          th_vector *out, th_diag *diag);
+/* Where JSON keys that are not the field's name are looked up; NULL schema: nowhere. */
+typedef struct engine_names {
+    const th_schema *schema;
+    const char *column;
+} engine_names;
 
-/* engine_column.c: a scan column of schema origin for the rows. */
+/* cells.c: text cells as a vector of a SQL type. */
+TH_MUST_CHECK th_err engine_cells_vector(const th_segment_column *cells, uint32_t rows, const th_type *type,
+                                         const engine_names *names, th_arena *arena, th_vector *out, th_diag *diag);
+/* nested.c. raw[i]: JSON text, size 0 = NULL. */
+TH_MUST_CHECK th_err engine_nested_vector(const th_slice *raw, uint32_t count, const th_type *type,
+                                          const engine_names *names, th_arena *arena, th_vector *out, th_diag *diag);
+
+/* column.c: a scan column of schema origin for the rows. */
 TH_MUST_CHECK th_err engine_schema_column(const engine_rows *rows, const engine_table *table, const th_scan_column *column,
                                           th_arena *arena, th_vector *out, uint64_t *bytes, th_diag *diag);
 
-/* engine_scan.c */
+/* scan.c */
 TH_MUST_CHECK th_err engine_scan_open(th_snapshot *snapshot, const th_scan_spec *spec, th_scan **out, th_diag *diag);
 void engine_scan_close(th_scan *scan);
 uint32_t engine_segment_count(th_scan *scan);

@@ -113,7 +113,7 @@ th_err th_engine_paths(const th_loaded *loaded, const char *const *paths, uint32
     for (uint32_t i = 0; i < path_count; i++) {
         th_segment_column cells;
         TH_TRY(th_segment_read_column(loaded->segment, paths[i], begin, count, arena, &cells, &bytes));
-        TH_TRY(engine_cells_vector(&cells, count, &th_type_varchar, true, arena, &out[i], diag));
+        TH_TRY(engine_cells_vector(&cells, count, &th_type_varchar, NULL, arena, &out[i], diag));
     }
     return TH_OK;
 }

@@ -143,6 +143,67 @@ static th_err meta_origin(const engine_rows *rows, bool path, th_arena *arena, t
     return TH_OK;
 }
 
+/* ---- columns that AWS's key layout gives a table ------------------------------------------------------------------------- */
+
+/* Region or account of the delivery's name, where it has AWS's layout, else of the record. */
+static th_err place_column(const engine_rows *rows, bool region, th_arena *arena, th_slice *values, th_diag *diag)
+{
+    const th_stored_table *table = th_model_table(rows->loaded->ref.table);
+    const th_run *last = NULL;
+    th_object_key key;
+    bool keyed = false;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        uint32_t row = engine_row(rows, i);
+        const th_run *run = run_of(rows->loaded, row);
+        if (run != last) {
+            th_slice name;
+            TH_TRY(delivery_text(rows, run, "name", arena, &name, diag));
+            keyed = name.bytes != NULL && th_model_parse_key(name, &key);
+            last = run;
+        }
+        values[i] = keyed ? (region ? key.region : key.account) : (th_slice){0};
+        if (values[i].size > 0) continue;
+        th_slice record;
+        TH_TRY(th_segment_records(rows->loaded->segment, row, 1, arena, &record));
+        values[i] = region ? th_json_string(th_json_member(record, TH_SLICE("awsRegion")), arena)
+                           : th_model_account(table, record, th_segment_layout(rows->loaded->segment, row));
+    }
+    return TH_OK;
+}
+
+/* Part of the day as the column's name asks; NULL when the day is unknown. */
+static const char *day_part(const char *name, int32_t day, th_arena *arena)
+{
+    th_civil c;
+    if (day == TH_DAY_UNDATED) return NULL;
+    th_civil_from_us((int64_t)day * TH_US_PER_DAY, &c);
+    if (strcmp(name, "year") == 0) return th_arena_printf(arena, "%04d", c.year);
+    if (strcmp(name, "month") == 0) return th_arena_printf(arena, "%02u", c.month);
+    if (strcmp(name, "day") == 0) return th_arena_printf(arena, "%02u", c.day);
+    if (strcmp(name, "timestamp") == 0) return th_arena_printf(arena, "%04d/%02u/%02u", c.year, c.month, c.day);
+    return th_arena_printf(arena, "%04d-%02u-%02u", c.year, c.month, c.day);
+}
+
+th_err engine_partition_column(const engine_rows *rows, const char *name, th_arena *arena, th_vector *out, th_diag *diag)
+{
+    th_slice *values = NULL;
+    TH_TRY(text_vector(arena, rows->count, &values, out));
+    bool region = strcmp(name, "region") == 0;
+    if (region || strcmp(name, "account") == 0) {
+        TH_TRY(place_column(rows, region, arena, values, diag));
+    } else {
+        th_slice part = th_slice_text(day_part(name, rows->loaded->ref.day, arena));
+        for (uint32_t i = 0; i < rows->count; i++) values[i] = part;
+    }
+    uint64_t *valid = TH_NEW_ARRAY(arena, uint64_t, (size_t)rows->count / 64 + 1);
+    if (valid == NULL) return TH_ELIMIT;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        if (values[i].bytes != NULL) valid[i / 64] |= UINT64_C(1) << (i % 64);
+    }
+    out->valid = valid;
+    return TH_OK;
+}
+
 th_err engine_meta_column(const engine_rows *rows, engine_meta meta, th_arena *arena, th_vector *out, uint64_t *bytes,
                           th_diag *diag)
 {

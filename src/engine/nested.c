@@ -14,8 +14,29 @@ static th_err valid_bits(const th_slice *raw, uint32_t count, th_json_kind kind,
     return TH_OK;
 }
 
-static th_err nested_row(const th_slice *raw, uint32_t count, const th_type *type, th_arena *arena, th_vector *out,
-                         th_diag *diag)
+/* "a|b": other keys of the field, or NULL. */
+static const char *other_keys(const engine_names *names, th_slice field)
+{
+    char text[64];
+    if (names == NULL || names->schema == NULL || field.size >= sizeof(text)) return NULL;
+    memcpy(text, field.bytes, field.size);
+    text[field.size] = '\0';
+    return th_schema_field_key(names->schema, names->column, text);
+}
+
+static th_slice member_of(th_slice raw, th_slice field, const char *keys)
+{
+    th_slice value = {0};
+    while (keys != NULL && *keys != '\0' && value.size == 0) {
+        size_t size = strcspn(keys, "|");
+        value = th_json_member_nocase(raw, th_slice_of(keys, size));
+        keys += size + (keys[size] == '|');
+    }
+    return value.size > 0 ? value : th_json_member_nocase(raw, field);
+}
+
+static th_err nested_row(const th_slice *raw, uint32_t count, const th_type *type, const engine_names *names,
+                         th_arena *arena, th_vector *out, th_diag *diag)
 {
     uint64_t *valid = NULL;
     TH_TRY(valid_bits(raw, count, TH_JSON_OBJECT, arena, &valid));
@@ -23,10 +44,11 @@ static th_err nested_row(const th_slice *raw, uint32_t count, const th_type *typ
     th_slice *members = TH_NEW_ARRAY(arena, th_slice, (size_t)count + 1);
     if (children == NULL || members == NULL) return TH_ELIMIT;
     for (uint32_t f = 0; f < type->child_count; f++) {
+        const char *keys = other_keys(names, type->names[f]);
         for (uint32_t i = 0; i < count; i++) {
-            members[i] = th_bit_get(valid, i) ? th_json_member_nocase(raw[i], type->names[f]) : (th_slice){0};
+            members[i] = th_bit_get(valid, i) ? member_of(raw[i], type->names[f], keys) : (th_slice){0};
         }
-        TH_TRY(engine_nested_vector(members, count, type->children[f], arena, &children[f], diag));
+        TH_TRY(engine_nested_vector(members, count, type->children[f], names, arena, &children[f], diag));
     }
     *out = (th_vector){.type = type, .form = TH_FLAT, .count = count, .valid = valid, .children = children};
     return TH_OK;
@@ -65,8 +87,8 @@ static th_err elements_of(const th_slice *raw, uint32_t count, const uint64_t *v
     return TH_OK;
 }
 
-static th_err nested_list(const th_slice *raw, uint32_t count, const th_type *type, th_arena *arena, th_vector *out,
-                          th_diag *diag)
+static th_err nested_list(const th_slice *raw, uint32_t count, const th_type *type, const engine_names *names,
+                          th_arena *arena, th_vector *out, th_diag *diag)
 {
     bool keyed = type->kind == TH_MAP;
     uint64_t *valid = NULL;
@@ -79,14 +101,14 @@ static th_err nested_list(const th_slice *raw, uint32_t count, const th_type *ty
     if (keyed) {
         children[0] = (th_vector){.type = type->children[0], .form = TH_FLAT, .count = total, .data.str = list.keys};
     }
-    TH_TRY(engine_nested_vector(list.values, total, type->children[keyed ? 1 : 0], arena, &children[keyed ? 1 : 0], diag));
+    TH_TRY(engine_nested_vector(list.values, total, type->children[keyed ? 1 : 0], names, arena, &children[keyed ? 1 : 0], diag));
     *out = (th_vector){.type = type, .form = TH_FLAT, .count = count, .valid = valid, .offsets = list.offsets,
                        .children = children};
     return TH_OK;
 }
 
-static th_err nested_scalar(const th_slice *raw, uint32_t count, const th_type *type, th_arena *arena, th_vector *out,
-                            th_diag *diag)
+static th_err nested_scalar(const th_slice *raw, uint32_t count, const th_type *type, const engine_names *names,
+                            th_arena *arena, th_vector *out, th_diag *diag)
 {
     th_slice *values = TH_NEW_ARRAY(arena, th_slice, (size_t)count + 1);
     uint8_t *kinds = TH_NEW_ARRAY(arena, uint8_t, (size_t)count + 1);
@@ -99,16 +121,16 @@ static th_err nested_scalar(const th_slice *raw, uint32_t count, const th_type *
         if (values[i].bytes == NULL && kind == TH_JSON_STRING) return TH_ELIMIT;
     }
     th_segment_column cells = {.value_count = count, .values = values, .kinds = kinds};
-    return engine_cells_vector(&cells, count, type, true, arena, out, diag);
+    return engine_cells_vector(&cells, count, type, names, arena, out, diag);
 }
 
-th_err engine_nested_vector(const th_slice *raw, uint32_t count, const th_type *type, th_arena *arena, th_vector *out,
-                            th_diag *diag)
+th_err engine_nested_vector(const th_slice *raw, uint32_t count, const th_type *type, const engine_names *names,
+                            th_arena *arena, th_vector *out, th_diag *diag)
 {
     switch (type->kind) {
-    case TH_ROW: return nested_row(raw, count, type, arena, out, diag);
+    case TH_ROW: return nested_row(raw, count, type, names, arena, out, diag);
     case TH_ARRAY:
-    case TH_MAP: return nested_list(raw, count, type, arena, out, diag);
-    default: return nested_scalar(raw, count, type, arena, out, diag);
+    case TH_MAP: return nested_list(raw, count, type, names, arena, out, diag);
+    default: return nested_scalar(raw, count, type, names, arena, out, diag);
     }
 }
