@@ -237,6 +237,7 @@ const Variant = struct {
     fn program(v: *Variant, name: []const u8, files: []const []const u8, index: usize) *std.Build.Step.Compile {
         const m = v.newModule(true);
         m.addCSourceFiles(.{ .files = files, .flags = v.flags() });
+        if (modules[index].fetched.len > 0) m.addSystemIncludePath(v.b.path(modules[index].fetched_dir));
         v.linkClosure(m, index);
         const exe = v.b.addExecutable(.{ .name = name, .root_module = m });
         exe.pie = true;

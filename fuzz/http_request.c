@@ -18,7 +18,8 @@ typedef struct outcome {
 
 static void check_text(th_slice text)
 {
-    for (size_t i = 0; i < text.size; i++) TH_ASSERT(text.bytes[i] != '\r' && text.bytes[i] != '\n' && text.bytes[i] != '\0');
+    for (size_t i = 0; i < text.size; i++)
+        TH_ASSERT(text.bytes[i] != '\r' && text.bytes[i] != '\n' && text.bytes[i] != '\0');
 }
 
 static void check_header(const net_request *r, uint32_t i)
@@ -27,14 +28,17 @@ static void check_header(const net_request *r, uint32_t i)
     TH_ASSERT(name.size > 0);
     check_text(name);
     check_text(value);
-    for (size_t k = 0; k < name.size; k++) TH_ASSERT(name.bytes[k] > ' ' && name.bytes[k] != ':' && !(name.bytes[k] >= 'A' && name.bytes[k] <= 'Z'));
+    for (size_t k = 0; k < name.size; k++)
+        TH_ASSERT(name.bytes[k] > ' ' && name.bytes[k] != ':' &&
+                  !(name.bytes[k] >= 'A' && name.bytes[k] <= 'Z'));
     th_buf decoded, encoded, again;
     th_buf_init(&decoded, TH_HTTP_HEADER_MAX);
     th_buf_init(&encoded, 3u * TH_HTTP_HEADER_MAX);
     th_buf_init(&again, TH_HTTP_HEADER_MAX);
     (void)net_url_decode(&decoded, value);
     net_url_encode(&encoded, value);
-    TH_ASSERT(net_url_decode(&again, th_buf_slice(&encoded)) && th_slice_equal(th_buf_slice(&again), value));
+    TH_ASSERT(net_url_decode(&again, th_buf_slice(&encoded)) &&
+              th_slice_equal(th_buf_slice(&again), value));
     th_buf_free(&decoded);
     th_buf_free(&encoded);
     th_buf_free(&again);
@@ -95,7 +99,8 @@ static outcome run(th_slice bytes, size_t piece)
             TH_ASSERT(used == part.size);
             going = bytes.size > 0;
         } else if (state == NET_PARSE_REFUSED) {
-            TH_ASSERT(parser.refused_status >= 400 && parser.refused_status < 600 && parser.refused_text != NULL);
+            TH_ASSERT(parser.refused_status >= 400 && parser.refused_status < 600 &&
+                      parser.refused_text != NULL);
             out.refused = true;
             going = false;
         } else if (state == NET_PARSE_DONE) {
@@ -120,6 +125,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0) return 0;
     th_slice bytes = th_slice_of(data + 1, size - 1);
     outcome pieces = run(bytes, (size_t)data[0] + 1), whole = run(bytes, SIZE_MAX);
-    TH_ASSERT(pieces.requests == whole.requests && pieces.digest == whole.digest && pieces.refused == whole.refused);
+    TH_ASSERT(pieces.requests == whole.requests && pieces.digest == whole.digest &&
+              pieces.refused == whole.refused);
     return 0;
 }

@@ -63,7 +63,10 @@ static void add_head(net_exchange *ex, int status, const char *type, const char 
     if (!ex->request.keep_alive) ex->close = true;
     th_buf_printf(out, "HTTP/1.1 %d %s\r\nDate: ", status, net_status_text(status));
     net_add_date(out, th_os_now_us());
-    th_buf_printf(out, "\r\nContent-Type: %s\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s", type, more);
+    th_buf_printf(
+        out,
+        "\r\nContent-Type: %s\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s",
+        type, more);
     th_buf_printf(out, "Connection: %s\r\n", ex->close ? "close" : "keep-alive");
 }
 
@@ -85,7 +88,8 @@ static th_err write_frame(net_exchange *ex, th_slice bytes)
 {
     pthread_mutex_lock(&ex->lock);
     if (ex->out.size + ex->flying > NET_OUT_HIGH) {
-        while (!ex->gone && ex->out.size + ex->flying >= NET_OUT_LOW) pthread_cond_wait(&ex->room, &ex->lock);
+        while (!ex->gone && ex->out.size + ex->flying >= NET_OUT_LOW)
+            pthread_cond_wait(&ex->room, &ex->lock);
     }
     th_err err = ex->gone ? TH_ECANCELED : TH_OK;
     if (err == TH_OK) {
@@ -128,7 +132,8 @@ void net_answer_abort(net_exchange *ex)
     net_server_ready(ex->server, ex);
 }
 
-void net_answer_whole(net_exchange *ex, int status, const char *type, const char *more, th_slice body)
+void net_answer_whole(net_exchange *ex, int status, const char *type, const char *more,
+                      th_slice body)
 {
     TH_ASSERT(!ex->started && body.size <= WHOLE_MAX);
     pthread_mutex_lock(&ex->lock);
@@ -148,7 +153,8 @@ void net_answer_error(net_exchange *ex, int status, th_err err, const th_diag *d
     net_error_json(&body, err, diag);
     th_buf_add_text(&body, "\n");
     bool wait = status == 429 || status == 503;
-    net_answer_whole(ex, status, "application/json", wait ? "Retry-After: 1\r\n" : "", th_buf_slice(&body));
+    net_answer_whole(ex, status, "application/json", wait ? "Retry-After: 1\r\n" : "",
+                     th_buf_slice(&body));
     th_buf_free(&body);
 }
 

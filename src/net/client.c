@@ -116,7 +116,8 @@ static bool split_host(th_slice target, th_client *c)
     th_slice port = th_slice_of(target.bytes + colon, target.size - colon);
     uint64_t number = 0;
     if (!th_slice_to_u64(port, &number) || number == 0 || number > 65535) return false;
-    if (host.bytes[0] == '[' && host.bytes[host.size - 1] == ']') host = th_slice_of(host.bytes + 1, host.size - 2);
+    if (host.bytes[0] == '[' && host.bytes[host.size - 1] == ']')
+        host = th_slice_of(host.bytes + 1, host.size - 2);
     if (host.size == 0 || host.size >= sizeof(c->host)) return false;
     memcpy(c->host, host.bytes, host.size);
     c->host[host.size] = '\0';
@@ -167,17 +168,21 @@ static th_err wait_for(th_client *c, short events, int64_t give_up_us, short *go
     for (;;) {
         struct pollfd p = {.fd = c->fd, .events = events};
         int ready = poll(&p, 1, POLL_MS);
-        if (c->cancel != NULL && __atomic_load_n(c->cancel, __ATOMIC_RELAXED) != 0) return th_fail(diag, TH_ECANCELED, NULL, "interrupted");
+        if (c->cancel != NULL && __atomic_load_n(c->cancel, __ATOMIC_RELAXED) != 0)
+            return th_fail(diag, TH_ECANCELED, NULL, "interrupted");
         if (ready > 0) {
             *got = p.revents;
             return TH_OK;
         }
-        if (ready < 0 && errno != EINTR) return th_fail(diag, TH_ENET, NULL, "the connection failed: %s", strerror(errno));
-        if (give_up_us != 0 && th_os_mono_us() > give_up_us) return th_fail(diag, TH_ENET, NULL, "the server does not answer");
+        if (ready < 0 && errno != EINTR)
+            return th_fail(diag, TH_ENET, NULL, "the connection failed: %s", strerror(errno));
+        if (give_up_us != 0 && th_os_mono_us() > give_up_us)
+            return th_fail(diag, TH_ENET, NULL, "the server does not answer");
     }
 }
 
-static th_err connect_to(th_client *c, const struct sockaddr *address, socklen_t size, const char *name, th_diag *diag)
+static th_err connect_to(th_client *c, const struct sockaddr *address, socklen_t size,
+                         const char *name, th_diag *diag)
 {
     c->fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (c->fd < 0) return th_fail(diag, TH_ENET, NULL, "no socket: %s", strerror(errno));
@@ -196,8 +201,10 @@ static th_err connect_to(th_client *c, const struct sockaddr *address, socklen_t
 static th_err connect_file(th_client *c, th_diag *diag)
 {
     net_unix_address address;
-    if (!net_unix_address_open(c->path, &address)) return th_fail(diag, TH_ENET, NULL, "cannot reach %s", c->path);
-    th_err err = connect_to(c, (const struct sockaddr *)&address.name, sizeof(address.name), c->path, diag);
+    if (!net_unix_address_open(c->path, &address))
+        return th_fail(diag, TH_ENET, NULL, "cannot reach %s", c->path);
+    th_err err =
+        connect_to(c, (const struct sockaddr *)&address.name, sizeof(address.name), c->path, diag);
     net_unix_address_close(&address);
     return err;
 }
@@ -208,7 +215,8 @@ static th_err connect_host(th_client *c, th_diag *diag)
     (void)snprintf(name, sizeof(name), "%s:%s", c->host, c->port);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
     int status = getaddrinfo(c->host, c->port, &hints, &list);
-    if (status != 0) return th_fail(diag, TH_ENET, NULL, "cannot reach %s: %s", name, gai_strerror(status));
+    if (status != 0)
+        return th_fail(diag, TH_ENET, NULL, "cannot reach %s: %s", name, gai_strerror(status));
     th_err err = TH_ENET;
     for (struct addrinfo *a = list; a != NULL && err == TH_ENET; a = a->ai_next) {
         th_diag_clear(diag);
@@ -231,15 +239,16 @@ static th_err be_connected(th_client *c, th_diag *diag)
 
 /* ---- one request ---------------------------------------------------------------------------------------------------- */
 
-static void add_head(th_client *c, th_buf *out, const char *method, const char *path, const th_client_header *headers,
-                     size_t count, size_t body_size)
+static void add_head(th_client *c, th_buf *out, const char *method, const char *path,
+                     const th_client_header *headers, size_t count, size_t body_size)
 {
     bool literal = strchr(c->host, ':') != NULL;
     th_buf_printf(out, "%s %s HTTP/1.1\r\n", method, path);
     if (c->path != NULL) {
         th_buf_add_text(out, "Host: localhost\r\n");
     } else {
-        th_buf_printf(out, "Host: %s%s%s:%s\r\n", literal ? "[" : "", c->host, literal ? "]" : "", c->port);
+        th_buf_printf(out, "Host: %s%s%s:%s\r\n", literal ? "[" : "", c->host, literal ? "]" : "",
+                      c->port);
     }
     th_buf_printf(out, "TE: trailers\r\nContent-Length: %zu\r\n", body_size);
     for (size_t i = 0; i < count; i++) {
@@ -291,7 +300,8 @@ static th_err receive(th_client *c, size_t *size, th_diag *diag)
             *size = (size_t)n;
             return TH_OK;
         }
-        if (errno != EAGAIN && errno != EINTR) return th_fail(diag, TH_ENET, NULL, "the connection failed: %s", strerror(errno));
+        if (errno != EAGAIN && errno != EINTR)
+            return th_fail(diag, TH_ENET, NULL, "the connection failed: %s", strerror(errno));
     }
 }
 
@@ -302,14 +312,18 @@ static th_err read_answer(th_client *c, th_diag *diag)
     while (!c->done) {
         size_t size = 0;
         TH_TRY(receive(c, &size, diag));
-        llhttp_errno_t error =
-            size == 0 ? llhttp_finish(&c->http) : llhttp_execute(&c->http, (const char *)c->piece, size);
+        llhttp_errno_t error = size == 0 ? llhttp_finish(&c->http)
+                                         : llhttp_execute(&c->http, (const char *)c->piece, size);
         if (c->body_error != TH_OK) {
             return th_fail(diag, c->body_error, NULL, "%s", th_err_text(c->body_error));
         }
         if (c->done) break;
-        if (size == 0) return th_fail(diag, TH_ENET, NULL, "the server ended the connection before its answer was whole");
-        if (error != HPE_OK) return th_fail(diag, TH_ENET, NULL, "the server's answer is not HTTP: %s", llhttp_get_error_reason(&c->http));
+        if (size == 0)
+            return th_fail(diag, TH_ENET, NULL,
+                           "the server ended the connection before its answer was whole");
+        if (error != HPE_OK)
+            return th_fail(diag, TH_ENET, NULL, "the server's answer is not HTTP: %s",
+                           llhttp_get_error_reason(&c->http));
     }
     if (c->in_value) th_buf_add_byte(&c->fields, 0);
     return TH_OK;
@@ -326,12 +340,15 @@ static th_err exchange(th_client *c, th_slice head, th_slice body, th_diag *diag
     return TH_OK;
 }
 
-th_err th_client_request(th_client *c, const char *method, const char *path, const th_client_header *headers,
-                         size_t header_count, th_slice body, int *status, th_err (*body_fn)(void *ctx, th_slice bytes),
-                         void *ctx, const volatile int *cancel, th_diag *diag)
+th_err th_client_request(th_client *c, const char *method, const char *path,
+                         const th_client_header *headers, size_t header_count, th_slice body,
+                         int *status, th_err (*body_fn)(void *ctx, th_slice bytes), void *ctx,
+                         const volatile int *cancel, th_diag *diag)
 {
     for (size_t i = 0; i < header_count; i++) {
-        if (!header_is_clean(&headers[i])) return th_fail(diag, TH_EINVAL, NULL, "header %s holds a control character", headers[i].name);
+        if (!header_is_clean(&headers[i]))
+            return th_fail(diag, TH_EINVAL, NULL, "header %s holds a control character",
+                           headers[i].name);
     }
     th_buf head;
     th_buf_init(&head, 2u * TH_HTTP_HEADER_MAX);
@@ -399,9 +416,11 @@ static th_err decode_error(int status, th_slice error, th_diag *diag)
     (void)th_slice_to_u64(th_json_member(error, TH_SLICE("line")), &line);
     (void)th_slice_to_u64(th_json_member(error, TH_SLICE("column")), &column);
     char own_name[sizeof(diag->name)];
-    (void)snprintf(own_name, sizeof(own_name), "%.*s", (int)(name.size < sizeof(own_name) ? name.size : sizeof(own_name) - 1),
+    (void)snprintf(own_name, sizeof(own_name), "%.*s",
+                   (int)(name.size < sizeof(own_name) ? name.size : sizeof(own_name) - 1),
                    name.bytes == NULL ? "" : (const char *)name.bytes);
-    th_err code = th_fail_at(diag, code_of(name, status), own_name, (uint32_t)line, (uint32_t)column, "%.*s", TH_SLICE_ARGS(text));
+    th_err code = th_fail_at(diag, code_of(name, status), own_name, (uint32_t)line,
+                             (uint32_t)column, "%.*s", TH_SLICE_ARGS(text));
     if (hint.size > 0) th_diag_hint(diag, "%.*s", TH_SLICE_ARGS(hint));
     th_arena_free(arena);
     return code;
@@ -410,7 +429,8 @@ static th_err decode_error(int status, th_slice error, th_diag *diag)
 th_err th_client_error(int status, th_slice body, th_diag *diag)
 {
     th_slice document, error = {0};
-    if (th_json_document(body, ERROR_BODY_DEPTH, &document, NULL) == TH_OK) error = th_json_member(document, TH_SLICE("error"));
+    if (th_json_document(body, ERROR_BODY_DEPTH, &document, NULL) == TH_OK)
+        error = th_json_member(document, TH_SLICE("error"));
     bool good = error.size > 0 && th_json_kind_of(error) == TH_JSON_OBJECT &&
                 th_json_kind_of(th_json_member(error, TH_SLICE("code"))) == TH_JSON_STRING &&
                 th_json_kind_of(th_json_member(error, TH_SLICE("message"))) == TH_JSON_STRING;

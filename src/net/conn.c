@@ -19,7 +19,14 @@
 
 #define TURNED_AWAY_MAX 64u /* connections above the limit that are still told so */
 
-typedef enum conn_state { CONN_IDLE, CONN_HEAD, CONN_BODY, CONN_ANSWER, CONN_LINGER, CONN_CLOSED } conn_state;
+typedef enum conn_state {
+    CONN_IDLE,
+    CONN_HEAD,
+    CONN_BODY,
+    CONN_ANSWER,
+    CONN_LINGER,
+    CONN_CLOSED
+} conn_state;
 
 struct net_conn {
     union {
@@ -37,11 +44,11 @@ struct net_conn {
     th_buf ahead;
     uv_write_t write;
     uv_shutdown_t shutdown;
-    th_buf written;      /* what the write under way holds */
-    size_t write_left;   /* of it, when last looked at */
-    int64_t since_us;    /* when this state was entered */
-    int64_t moved_us;    /* last time that output moved, in ANSWER */
-    uint32_t uid;        /* of the peer; UINT32_MAX: not known */
+    th_buf written;    /* what the write under way holds */
+    size_t write_left; /* of it, when last looked at */
+    int64_t since_us;  /* when this state was entered */
+    int64_t moved_us;  /* last time that output moved, in ANSWER */
+    uint32_t uid;      /* of the peer; UINT32_MAX: not known */
     char principal_name[64], principal_source[96];
 };
 
@@ -95,7 +102,8 @@ static void on_alloc(uv_handle_t *handle, size_t wanted, uv_buf_t *out)
 {
     net_conn *conn = handle->data;
     (void)wanted;
-    *out = uv_buf_init((char *)conn->server->read_buffer, NET_READ_SIZE); /* one for all: used up before the next read */
+    *out = uv_buf_init((char *)conn->server->read_buffer,
+                       NET_READ_SIZE); /* one for all: used up before the next read */
 }
 
 static void read_ahead(net_conn *conn, th_slice bytes)
@@ -148,7 +156,8 @@ static bool begin_request(net_conn *conn)
     net_exchange *ex = conn->ex;
     memcpy(ex->principal_name, conn->principal_name, sizeof(ex->principal_name));
     memcpy(ex->principal_source, conn->principal_source, sizeof(ex->principal_source));
-    ex->principal = (th_principal){.name = ex->principal_name, .source = ex->principal_source, .uid = conn->uid};
+    ex->principal = (th_principal){
+        .name = ex->principal_name, .source = ex->principal_source, .uid = conn->uid};
     net_parser_begin(&conn->parser, &ex->request);
     enter(conn, CONN_HEAD);
     return true;
@@ -186,7 +195,8 @@ static void on_head(net_conn *conn)
     const net_request *request = &ex->request;
     if (!admit(conn, request)) return;
     bool wrong_method = false;
-    ex->route = net_route_find(conn->server, th_slice_text(request->method), net_request_path(request), &wrong_method);
+    ex->route = net_route_find(conn->server, th_slice_text(request->method),
+                               net_request_path(request), &wrong_method);
     if (ex->route == NULL) {
         no_route(conn, wrong_method);
         return;
@@ -201,7 +211,8 @@ static void on_head(net_conn *conn)
     }
     conn->parser.body_max = ex->route->body_max;
     enter(conn, CONN_BODY);
-    if (request->expect_continue && (request->chunked || request->content_length > 0)) net_answer_continue(ex);
+    if (request->expect_continue && (request->chunked || request->content_length > 0))
+        net_answer_continue(ex);
 }
 
 static void dispatch(net_conn *conn)
@@ -215,7 +226,9 @@ static void dispatch(net_conn *conn)
     } else if (!net_jobs_add(conn->server->jobs, ex)) {
         atomic_fetch_add(&conn->server->counters.refused_full, 1);
         th_diag diag = {0};
-        net_answer_error(ex, 429, TH_EBUSY, (th_fail(&diag, TH_EBUSY, "TOO_MANY_REQUESTS", "too many requests wait"), &diag));
+        net_answer_error(
+            ex, 429, TH_EBUSY,
+            (th_fail(&diag, TH_EBUSY, "TOO_MANY_REQUESTS", "too many requests wait"), &diag));
     }
 }
 
@@ -223,7 +236,8 @@ static void dispatch(net_conn *conn)
 static void consume(net_conn *conn, th_slice bytes)
 {
     bool more = true;
-    while (more && (conn->state == CONN_IDLE || conn->state == CONN_HEAD || conn->state == CONN_BODY)) {
+    while (more &&
+           (conn->state == CONN_IDLE || conn->state == CONN_HEAD || conn->state == CONN_BODY)) {
         if (conn->ex == NULL && (bytes.size == 0 || !begin_request(conn))) break;
         size_t used = 0;
         net_parse_state state = net_parser_feed(&conn->parser, bytes, &used);
@@ -232,7 +246,9 @@ static void consume(net_conn *conn, th_slice bytes)
         case NET_PARSE_MORE: more = false; break;
         case NET_PARSE_HEAD: on_head(conn); break;
         case NET_PARSE_DONE: dispatch(conn); break;
-        case NET_PARSE_REFUSED: refuse(conn, conn->parser.refused_status, conn->parser.refused_text); break;
+        case NET_PARSE_REFUSED:
+            refuse(conn, conn->parser.refused_status, conn->parser.refused_text);
+            break;
         }
     }
     if (conn->state == CONN_ANSWER && bytes.size > 0) {
@@ -255,14 +271,16 @@ static void linger(net_conn *conn)
     enter(conn, CONN_LINGER);
     th_buf_clear(&conn->ahead);
     start_reading(conn);
-    if (conn->state == CONN_LINGER && uv_shutdown(&conn->shutdown, &conn->stream, on_shutdown) != 0) close_conn(conn);
+    if (conn->state == CONN_LINGER && uv_shutdown(&conn->shutdown, &conn->stream, on_shutdown) != 0)
+        close_conn(conn);
 }
 
 static void end_answer(net_conn *conn)
 {
     net_exchange *ex = conn->ex;
     int hundreds = ex->status / 100;
-    if (hundreds > 0 && hundreds < 6) atomic_fetch_add(&conn->server->counters.answers[hundreds], 1);
+    if (hundreds > 0 && hundreds < 6)
+        atomic_fetch_add(&conn->server->counters.answers[hundreds], 1);
     bool close = ex->close || conn->server->stop_seen;
     conn->ex = NULL;
     ex->conn = NULL;
@@ -327,7 +345,8 @@ void net_conn_flush(net_conn *conn)
     conn->write_left = conn->written.size;
     conn->write.data = conn;
     uv_buf_t buf = uv_buf_init((char *)conn->written.bytes, (unsigned)conn->written.size);
-    if (uv_write(&conn->write, &conn->stream, &buf, 1, on_written) != 0) on_written(&conn->write, UV_EIO);
+    if (uv_write(&conn->write, &conn->stream, &buf, 1, on_written) != 0)
+        on_written(&conn->write, UV_EIO);
 }
 
 /* ---- deadlines and the end ------------------------------------------------------------------------------------------ */
@@ -356,7 +375,8 @@ static void sweep_one(net_conn *conn, const net_deadlines *d, int64_t now_us)
         size_t left = uv_stream_get_write_queue_size(&conn->stream);
         if (!conn->writing || left != conn->write_left) conn->moved_us = now_us;
         conn->write_left = left;
-        if (now_us - conn->moved_us > (conn->local ? d->local_stall_us : d->stall_us)) close_conn(conn);
+        if (now_us - conn->moved_us > (conn->local ? d->local_stall_us : d->stall_us))
+            close_conn(conn);
         break;
     }
     case CONN_LINGER:
@@ -368,7 +388,8 @@ static void sweep_one(net_conn *conn, const net_deadlines *d, int64_t now_us)
 
 void net_conn_sweep(net_server *server, int64_t now_us)
 {
-    for (net_conn *conn = server->conns; conn != NULL; conn = conn->next) sweep_one(conn, &server->deadlines, now_us);
+    for (net_conn *conn = server->conns; conn != NULL; conn = conn->next)
+        sweep_one(conn, &server->deadlines, now_us);
 }
 
 void net_conn_stop(net_server *server, bool kill)
@@ -404,12 +425,15 @@ static bool identify(net_conn *conn)
             port = ntohs(in->sin6_port);
         }
         (void)snprintf(conn->principal_name, sizeof(conn->principal_name), "anonymous");
-        (void)snprintf(conn->principal_source, sizeof(conn->principal_source), "http %s:%u", host, port);
+        (void)snprintf(conn->principal_source, sizeof(conn->principal_source), "http %s:%u", host,
+                       port);
         return uv_tcp_nodelay(&conn->tcp, 1) == 0;
     }
     struct ucred peer;
     socklen_t size = sizeof(peer);
-    if (uv_fileno(&conn->handle, &fd) != 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
+    if (uv_fileno(&conn->handle, &fd) != 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+        return false;
     conn->uid = peer.uid;
     (void)snprintf(conn->principal_name, sizeof(conn->principal_name), "uid %u", peer.uid);
     (void)snprintf(conn->principal_source, sizeof(conn->principal_source), "socket");
@@ -425,7 +449,8 @@ static void turn_away(net_conn *conn, int status, th_err err, const char *name, 
     th_buf_init(&body, sizeof(answer) / 2);
     net_error_json(&body, th_fail(&diag, err, name, "%s", text), &diag);
     int size = snprintf(answer, sizeof(answer),
-                        "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nRetry-After: 1\r\nContent-Length: %zu\r\n"
+                        "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nRetry-After: "
+                        "1\r\nContent-Length: %zu\r\n"
                         "Connection: close\r\n\r\n%s",
                         status, net_status_text(status), body.size, th_buf_text(&body));
     th_buf_free(&body);
@@ -444,7 +469,8 @@ static net_conn *add_conn(net_listener *listener)
     conn->uid = UINT32_MAX;
     th_buf_init(&conn->ahead, NET_AHEAD_MAX + NET_READ_SIZE);
     net_parser_init(&conn->parser);
-    int status = conn->local ? uv_pipe_init(&server->loop, &conn->pipe, 0) : uv_tcp_init(&server->loop, &conn->tcp);
+    int status = conn->local ? uv_pipe_init(&server->loop, &conn->pipe, 0)
+                             : uv_tcp_init(&server->loop, &conn->tcp);
     if (status != 0) {
         free(conn);
         return NULL;

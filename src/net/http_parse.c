@@ -23,7 +23,8 @@ void net_request_free(net_request *request)
 static th_slice text_at(const net_request *request, uint32_t at, uint32_t size)
 {
     TH_ASSERT((size_t)at + size <= request->text.size);
-    return th_slice_of(request->text.bytes == NULL ? (const uint8_t *)"" : request->text.bytes + at, size);
+    return th_slice_of(request->text.bytes == NULL ? (const uint8_t *)"" : request->text.bytes + at,
+                       size);
 }
 
 th_slice net_request_target(const net_request *request)
@@ -47,7 +48,8 @@ th_slice net_request_query(const net_request *request, const char *key)
         size_t begin = ++at; /* past ? or & */
         while (at < target.size && target.bytes[at] != '&') at++;
         th_slice pair = th_slice_of(target.bytes + begin, at - begin);
-        if (pair.size > key_size && pair.bytes[key_size] == '=' && memcmp(pair.bytes, key, key_size) == 0) {
+        if (pair.size > key_size && pair.bytes[key_size] == '=' &&
+            memcmp(pair.bytes, key, key_size) == 0) {
             return th_slice_of(pair.bytes + key_size + 1, pair.size - key_size - 1);
         }
     }
@@ -95,7 +97,8 @@ static int refuse(net_parser *p, int status, const char *text)
 static int add_text(net_parser *p, const char *bytes, size_t size, uint32_t *total)
 {
     th_buf_add(&p->request->text, bytes, size);
-    if (th_buf_error(&p->request->text) != TH_OK) return refuse(p, 431, "the head of the request is too large");
+    if (th_buf_error(&p->request->text) != TH_OK)
+        return refuse(p, 431, "the head of the request is too large");
     *total += (uint32_t)size;
     return 0;
 }
@@ -103,7 +106,9 @@ static int add_text(net_parser *p, const char *bytes, size_t size, uint32_t *tot
 static int count_extra(net_parser *p, size_t size)
 {
     p->extra_bytes += size + 1; /* an empty one costs too */
-    return p->extra_bytes > TH_HTTP_HEADER_MAX ? refuse(p, 431, "trailers or chunk extensions are too large") : 0;
+    return p->extra_bytes > TH_HTTP_HEADER_MAX
+               ? refuse(p, 431, "trailers or chunk extensions are too large")
+               : 0;
 }
 
 static int on_url(llhttp_t *http, const char *bytes, size_t size)
@@ -116,7 +121,9 @@ static int on_field(llhttp_t *http, const char *bytes, size_t size)
 {
     net_parser *p = http->data;
     net_request *r = p->request;
-    if (p->head_done) return count_extra(p, size); /* trailers are read over: nothing of ours is carried in them */
+    if (p->head_done)
+        return count_extra(p,
+                           size); /* trailers are read over: nothing of ours is carried in them */
     if (r->header_count == 0 || p->in_value) {
         if (r->header_count == NET_HEADERS_MAX) return refuse(p, 431, "too many headers");
         r->headers[r->header_count++] = (net_header){.name_at = (uint32_t)r->text.size};
@@ -169,8 +176,10 @@ static int on_body(llhttp_t *http, const char *bytes, size_t size)
 {
     net_parser *p = http->data;
     th_buf *body = &p->request->body;
-    if (size > p->body_max || body->size > p->body_max - size) return refuse(p, 413, "the body is too large");
-    if (!th_budget_charge(p->request->budget, size)) return refuse(p, 429, "too many bodies are held in memory");
+    if (size > p->body_max || body->size > p->body_max - size)
+        return refuse(p, 413, "the body is too large");
+    if (!th_budget_charge(p->request->budget, size))
+        return refuse(p, 429, "too many bodies are held in memory");
     size_t before = body->size;
     th_buf_add(body, bytes, size);
     if (body->size == before + size) return 0;
@@ -184,7 +193,8 @@ static int check_framing(net_parser *p)
     th_slice coding = {0}, length = {0};
     uint32_t codings = count_headers(r, "transfer-encoding", &coding);
     uint32_t lengths = count_headers(r, "content-length", &length);
-    if (codings > 0 && lengths > 0) return refuse(p, 400, "Content-Length and Transfer-Encoding together");
+    if (codings > 0 && lengths > 0)
+        return refuse(p, 400, "Content-Length and Transfer-Encoding together");
     if (codings > 0) {
         if (r->http10) return refuse(p, 400, "Transfer-Encoding in HTTP/1.0");
         if (codings > 1 || !th_slice_equal_nocase(coding, TH_SLICE("chunked"))) {
@@ -196,7 +206,8 @@ static int check_framing(net_parser *p)
     if (lengths == 1) {
         r->has_length = true;
         for (size_t i = 0; i < length.size; i++) {
-            if (length.bytes[i] < '0' || length.bytes[i] > '9') return refuse(p, 400, "bad Content-Length");
+            if (length.bytes[i] < '0' || length.bytes[i] > '9')
+                return refuse(p, 400, "bad Content-Length");
         }
         if (length.size == 0 || length.size > 19) return refuse(p, 400, "bad Content-Length");
         r->content_length = p->http.content_length;
@@ -209,9 +220,11 @@ static int on_head(llhttp_t *http)
     net_parser *p = http->data;
     net_request *r = p->request;
     p->head_done = true;
-    if (http->http_major != 1 || http->http_minor > 1) return refuse(p, 505, "only HTTP/1.0 and HTTP/1.1");
+    if (http->http_major != 1 || http->http_minor > 1)
+        return refuse(p, 505, "only HTTP/1.0 and HTTP/1.1");
     r->http10 = http->http_minor == 0;
-    (void)snprintf(r->method, sizeof(r->method), "%s", llhttp_method_name((llhttp_method_t)http->method));
+    (void)snprintf(r->method, sizeof(r->method), "%s",
+                   llhttp_method_name((llhttp_method_t)http->method));
     if (http->method == HTTP_CONNECT) return refuse(p, 501, "no tunnels");
     http->upgrade = 0; /* we never upgrade: the request is an ordinary one */
     if (check_framing(p) != 0) return HPE_USER;
@@ -220,9 +233,11 @@ static int on_head(llhttp_t *http)
         return refuse(p, 400, "the target is not a path");
     }
     uint32_t hosts = count_headers(r, "host", &value);
-    if (hosts > 1 || (hosts == 0 && !r->http10)) return refuse(p, 400, "exactly one Host header is needed");
+    if (hosts > 1 || (hosts == 0 && !r->http10))
+        return refuse(p, 400, "exactly one Host header is needed");
     if (count_headers(r, "expect", &value) > 0) {
-        if (!th_slice_equal_nocase(value, TH_SLICE("100-continue"))) return refuse(p, 417, "unknown expectation");
+        if (!th_slice_equal_nocase(value, TH_SLICE("100-continue")))
+            return refuse(p, 417, "unknown expectation");
         r->expect_continue = !r->http10;
     }
     p->reached = NET_PARSE_HEAD;
@@ -288,7 +303,8 @@ net_parse_state net_parser_feed(net_parser *parser, th_slice bytes, size_t *used
     if (error != HPE_OK && error != HPE_PAUSED) return refused(parser);
     *used = error == HPE_OK ? bytes.size : (size_t)(llhttp_get_error_pos(&parser->http) - data);
     TH_ASSERT(*used <= bytes.size);
-    if (in_head) parser->head_bytes += *used; /* counts blanks and empty lines too, which no callback sees */
+    if (in_head)
+        parser->head_bytes += *used; /* counts blanks and empty lines too, which no callback sees */
     if (parser->head_bytes > TH_HTTP_HEADER_MAX) {
         (void)refuse(parser, 431, "the head of the request is too large");
         return NET_PARSE_REFUSED;

@@ -42,7 +42,12 @@ th_slice net_request_header_value(const net_request *request, uint32_t index);
 /* Value of key in the target's query part, as written. */
 th_slice net_request_query(const net_request *request, const char *key);
 
-typedef enum net_parse_state { NET_PARSE_MORE, NET_PARSE_HEAD, NET_PARSE_DONE, NET_PARSE_REFUSED } net_parse_state;
+typedef enum net_parse_state {
+    NET_PARSE_MORE,
+    NET_PARSE_HEAD,
+    NET_PARSE_DONE,
+    NET_PARSE_REFUSED
+} net_parse_state;
 
 typedef struct net_parser {
     llhttp_t http;

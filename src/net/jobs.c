@@ -60,7 +60,9 @@ bool net_jobs_add(net_jobs *jobs, net_exchange *ex)
     net_class class = ex->route->class;
     TH_ASSERT(class < NET_CLASS_COUNT);
     pthread_mutex_lock(&jobs->lock);
-    lane *l = jobs->waiting < NET_JOBS_MAX && !jobs->stopping ? find_lane(jobs, class, ex->principal_name) : NULL;
+    lane *l = jobs->waiting < NET_JOBS_MAX && !jobs->stopping
+                  ? find_lane(jobs, class, ex->principal_name)
+                  : NULL;
     if (l != NULL) {
         atomic_fetch_add(&ex->refs, 1);
         ex->next = NULL;
@@ -117,7 +119,8 @@ static void *work(void *arg)
 
 th_err net_jobs_start(const uint32_t threads[NET_CLASS_COUNT], net_jobs **out, th_diag *diag)
 {
-    static const char *const names[NET_CLASS_COUNT] = {"net-quick", "net-query", "net-load", "net-command"};
+    static const char *const names[NET_CLASS_COUNT] = {"net-quick", "net-query", "net-load",
+                                                       "net-command"};
     uint32_t total = 0;
     for (int c = 0; c < NET_CLASS_COUNT; c++) total += threads[c];
     net_jobs *jobs = calloc(1, sizeof(*jobs));
@@ -162,9 +165,11 @@ void net_jobs_stop(net_jobs *jobs)
     jobs->stopping = true;
     for (int c = 0; c < NET_CLASS_COUNT; c++) pthread_cond_broadcast(&jobs->more[c]);
     pthread_mutex_unlock(&jobs->lock);
-    for (uint32_t i = 0; i < jobs->worker_count; i++) (void)pthread_join(jobs->workers[i].thread, NULL);
+    for (uint32_t i = 0; i < jobs->worker_count; i++)
+        (void)pthread_join(jobs->workers[i].thread, NULL);
     for (int c = 0; c < NET_CLASS_COUNT; c++) {
-        for (net_exchange *ex = take(jobs, (net_class)c); ex != NULL; ex = take(jobs, (net_class)c)) net_exchange_unref(ex);
+        for (net_exchange *ex = take(jobs, (net_class)c); ex != NULL; ex = take(jobs, (net_class)c))
+            net_exchange_unref(ex);
         pthread_cond_destroy(&jobs->more[c]);
     }
     pthread_mutex_destroy(&jobs->lock);

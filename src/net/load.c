@@ -19,7 +19,8 @@ typedef struct load {
 } load;
 
 /* A header's value as text in the arena; NULL when it is not there. */
-static th_err take_text(load *l, const char *header, size_t size_max, const char **out, th_diag *diag)
+static th_err take_text(load *l, const char *header, size_t size_max, const char **out,
+                        th_diag *diag)
 {
     const net_request *request = &l->ex->request;
     th_slice value = net_request_header(request, header);
@@ -32,10 +33,13 @@ static th_err take_text(load *l, const char *header, size_t size_max, const char
         good = net_url_decode(&decoded, value);
         value = th_buf_slice(&decoded);
     }
-    good = good && value.size <= size_max && th_utf8_valid(value) && (value.size == 0 || memchr(value.bytes, '\0', value.size) == NULL);
+    good = good && value.size <= size_max && th_utf8_valid(value) &&
+           (value.size == 0 || memchr(value.bytes, '\0', value.size) == NULL);
     th_slice copy = good ? th_arena_copy(l->arena, value) : (th_slice){0};
     th_buf_free(&decoded);
-    if (!good) return th_fail(diag, TH_EINVAL, NULL, "%s is not UTF-8 text of at most %zu bytes", header, size_max);
+    if (!good)
+        return th_fail(diag, TH_EINVAL, NULL, "%s is not UTF-8 text of at most %zu bytes", header,
+                       size_max);
     *out = (const char *)copy.bytes;
     return copy.bytes == NULL ? TH_ENOMEM : TH_OK;
 }
@@ -43,7 +47,8 @@ static th_err take_text(load *l, const char *header, size_t size_max, const char
 /* Signing headers say how the request was made, not what was delivered; a session token is a secret. */
 static bool is_kept(th_slice name)
 {
-    return th_slice_starts(name, TH_SLICE("x-amz-")) && !th_slice_is(name, "x-amz-security-token") &&
+    return th_slice_starts(name, TH_SLICE("x-amz-")) &&
+           !th_slice_is(name, "x-amz-security-token") &&
            !th_slice_is(name, "x-amz-content-sha256") && !th_slice_is(name, "x-amz-date");
 }
 
@@ -55,7 +60,8 @@ static th_err take_headers(load *l)
     size_t count = 0;
     for (uint32_t i = 0; i < request->header_count; i++) {
         th_slice name = net_request_header_name(request, i);
-        if (is_kept(name)) headers[count++] = (th_header){name, net_request_header_value(request, i)};
+        if (is_kept(name))
+            headers[count++] = (th_header){name, net_request_header_value(request, i)};
     }
     l->object.headers = headers;
     l->object.header_count = count;
@@ -83,7 +89,9 @@ static th_err take_source(load *l, th_diag *diag)
         bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
         if (!plain) source.size = 0;
     }
-    if (source.size == 0 || source.size > 64) return th_fail(diag, TH_ENOTFOUND, NULL, "the path is /v1/ingest/SOURCE or /v1/ingest/auto");
+    if (source.size == 0 || source.size > 64)
+        return th_fail(diag, TH_ENOTFOUND, NULL,
+                       "the path is /v1/ingest/SOURCE or /v1/ingest/auto");
     l->how.source = (const char *)th_arena_copy(l->arena, source).bytes;
     return l->how.source == NULL ? TH_ENOMEM : TH_OK;
 }
@@ -96,7 +104,8 @@ static th_err prepare(load *l, th_diag *diag)
     l->how = (th_ingest_options){
         .who = l->ex->principal.name,
         .quiet = true,
-        .containers_exact = th_slice_is(net_request_header(request, "x-trailhold-containers"), "exact"),
+        .containers_exact =
+            th_slice_is(net_request_header(request, "x-trailhold-containers"), "exact"),
         .reprocess = th_slice_is(net_request_header(request, "x-trailhold-reprocess"), "1"),
     };
     TH_TRY(take_source(l, diag));
@@ -113,14 +122,16 @@ static th_err run_load(load *l, th_buf *json, th_diag *diag)
     net_server *server = ex->server;
     th_buf none;
     th_buf_init(&none, 0);
-    TH_TRY(net_body_plain(ex, &none, &l->object.bytes, diag)); /* its own gzip is the container: nothing is inflated */
+    TH_TRY(net_body_plain(ex, &none, &l->object.bytes,
+                          diag)); /* its own gzip is the container: nothing is inflated */
     TH_TRY(prepare(l, diag));
     th_ingest_summary summary = {0};
     TH_TRY(server->services->ingest(&server->options, &l->how, &l->object, json, &summary, diag));
     atomic_fetch_add(&server->counters.ingests, 1);
     atomic_fetch_add(&server->counters.ingest_records, summary.records);
     th_buf_add_text(json, "\n");
-    if (server->options.committed != NULL) server->options.committed(server->options.ctx, summary.lsn);
+    if (server->options.committed != NULL)
+        server->options.committed(server->options.ctx, summary.lsn);
     return TH_OK;
 }
 
@@ -140,7 +151,8 @@ void net_run_ingest(net_exchange *ex)
         TH_FAILPOINT("answer_before_send");
         /* The object is stored: a summary with more reasons than fit is no failure of the load. */
         bool fits = th_buf_error(&json) == TH_OK;
-        net_answer_whole(ex, 200, "application/json", "", fits ? th_buf_slice(&json) : TH_SLICE("{}\n"));
+        net_answer_whole(ex, 200, "application/json", "",
+                         fits ? th_buf_slice(&json) : TH_SLICE("{}\n"));
     } else {
         atomic_fetch_add(&ex->server->counters.ingest_errors, 1);
         net_answer_error(ex, load_status(err), err, &diag);

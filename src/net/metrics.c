@@ -5,11 +5,12 @@
 
 static void put(th_buf *out, const char *type, const char *name, const char *help, uint64_t value)
 {
-    th_buf_printf(out, "# HELP trailhold_%s %s\n# TYPE trailhold_%s %s\ntrailhold_%s %llu\n", name, help, name, type, name,
-                  (unsigned long long)value);
+    th_buf_printf(out, "# HELP trailhold_%s %s\n# TYPE trailhold_%s %s\ntrailhold_%s %llu\n", name,
+                  help, name, type, name, (unsigned long long)value);
 }
 
-static void put_counter(th_buf *out, const char *name, const char *help, const atomic_uint_fast64_t *value)
+static void put_counter(th_buf *out, const char *name, const char *help,
+                        const atomic_uint_fast64_t *value)
 {
     put(out, "counter", name, help, atomic_load(value));
 }
@@ -29,7 +30,8 @@ static void put_server(th_buf *out, net_server *server)
     const net_counters *c = &server->counters;
     put_answers(out, c);
     put_counter(out, "connections_accepted_total", "Connections accepted", &c->accepted);
-    put_counter(out, "refused_full_total", "Connections and requests refused because a queue was full", &c->refused_full);
+    put_counter(out, "refused_full_total",
+                "Connections and requests refused because a queue was full", &c->refused_full);
     put_counter(out, "received_bytes_total", "Bytes received", &c->bytes_in);
     put_counter(out, "sent_bytes_total", "Bytes sent", &c->bytes_out);
     put_counter(out, "sql_statements_total", "Statements run over HTTP", &c->sql);
@@ -42,10 +44,14 @@ static void put_server(th_buf *out, net_server *server)
     uint32_t connections = server->conn_count;
     pthread_mutex_unlock(&server->lock);
     put(out, "gauge", "connections", "Open connections", connections);
-    put(out, "gauge", "requests_waiting", "Requests that wait for a worker", net_jobs_waiting(server->jobs));
-    put(out, "gauge", "request_body_bytes", "Request bodies held in memory", th_budget_used(&server->bodies));
-    put(out, "gauge", "loop_lag_p99_microseconds", "99th percentile of the loop's lag", net_histogram_p99(&server->lag));
-    put(out, "gauge", "loop_lag_max_microseconds", "Largest lag of the loop", atomic_load(&server->lag.max_us));
+    put(out, "gauge", "requests_waiting", "Requests that wait for a worker",
+        net_jobs_waiting(server->jobs));
+    put(out, "gauge", "request_body_bytes", "Request bodies held in memory",
+        th_budget_used(&server->bodies));
+    put(out, "gauge", "loop_lag_p99_microseconds", "99th percentile of the loop's lag",
+        net_histogram_p99(&server->lag));
+    put(out, "gauge", "loop_lag_max_microseconds", "Largest lag of the loop",
+        atomic_load(&server->lag.max_us));
 }
 
 static void put_store(th_buf *out, const th_store_stats *s)
@@ -68,7 +74,8 @@ void net_run_metrics(net_exchange *ex)
     server->services->stats(&server->options, &stats);
     put_server(&out, server);
     put_store(&out, &stats);
-    put(&out, "gauge", "memory_bytes", "Anonymous and shared memory of the process", th_os_memory_used());
+    put(&out, "gauge", "memory_bytes", "Anonymous and shared memory of the process",
+        th_os_memory_used());
     net_answer_whole(ex, 200, "text/plain; version=0.0.4", "", th_buf_slice(&out));
     th_buf_free(&out);
 }

@@ -35,7 +35,8 @@ static void run_other(net_exchange *ex)
     th_slice body;
     th_err err = net_body_plain(ex, &inflated, &body, &diag);
     if (err == TH_OK) {
-        err = options->route(options->ctx, th_slice_text(ex->request.method), net_request_target(&ex->request), body, &out, &diag);
+        err = options->route(options->ctx, th_slice_text(ex->request.method),
+                             net_request_target(&ex->request), body, &out, &diag);
     }
     if (err == TH_OK) err = th_buf_error(&out);
     if (err == TH_OK) {
@@ -55,9 +56,11 @@ static const net_route routes[] = {
     {"POST", "/v1/ingest/", true, true, NET_LOAD, TH_HTTP_BODY_MAX, net_run_ingest},
     {"POST", "/v1/command", false, false, NET_COMMAND, NET_SMALL_BODY_MAX, net_run_command},
 };
-static const net_route other_route = {"", "", true, false, NET_QUICK, NET_SMALL_BODY_MAX, run_other};
+static const net_route other_route = {"",       "", true, false, NET_QUICK, NET_SMALL_BODY_MAX,
+                                      run_other};
 
-const net_route *net_route_find(const net_server *server, th_slice method, th_slice path, bool *wrong_method)
+const net_route *net_route_find(const net_server *server, th_slice method, th_slice path,
+                                bool *wrong_method)
 {
     *wrong_method = false;
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
@@ -91,7 +94,8 @@ static th_err inflate_body(th_slice gzip, th_buf *out, th_diag *diag)
     }
     bool whole = status == Z_STREAM_END && z.avail_in == 0;
     (void)inflateEnd(&z);
-    if (th_buf_error(out) != TH_OK) return th_fail(diag, TH_ELIMIT, "BODY_TOO_LARGE", "the body is too large once inflated");
+    if (th_buf_error(out) != TH_OK)
+        return th_fail(diag, TH_ELIMIT, "BODY_TOO_LARGE", "the body is too large once inflated");
     return whole ? TH_OK : th_fail(diag, TH_EINVAL, NULL, "the body is not one whole gzip stream");
 }
 
@@ -127,12 +131,15 @@ static th_err parse_argv(th_slice body, command_run *run, th_diag *diag)
     }
     th_json_iter it = th_json_iter_of(list);
     while (th_json_next(&it, &key, &raw)) {
-        if (run->argc == ARGV_MAX - 1) return th_fail(diag, TH_ELIMIT, NULL, "more than %d words", ARGV_MAX - 1);
-        if (th_json_kind_of(raw) != TH_JSON_STRING) return th_fail(diag, TH_EINVAL, NULL, "argv holds strings only");
+        if (run->argc == ARGV_MAX - 1)
+            return th_fail(diag, TH_ELIMIT, NULL, "more than %d words", ARGV_MAX - 1);
+        if (th_json_kind_of(raw) != TH_JSON_STRING)
+            return th_fail(diag, TH_EINVAL, NULL, "argv holds strings only");
         th_slice text = th_json_string(raw, run->arena);
         text = th_arena_copy(run->arena, text);
         if (text.bytes == NULL) return th_fail(diag, TH_ENOMEM, NULL, "out of memory");
-        if (memchr(text.bytes, '\0', text.size) != NULL) return th_fail(diag, TH_EINVAL, NULL, "a word holds a NUL byte");
+        if (memchr(text.bytes, '\0', text.size) != NULL)
+            return th_fail(diag, TH_EINVAL, NULL, "a word holds a NUL byte");
         run->argv[run->argc++] = (const char *)text.bytes;
     }
     return run->argc > 0 ? TH_OK : th_fail(diag, TH_EINVAL, NULL, "argv is empty");
@@ -154,7 +161,8 @@ static void answer_command(net_exchange *ex, const command_run *run)
     th_buf messages, trailers;
     th_buf_init(&messages, 1u << 20);
     th_buf_init(&trailers, 4u * NET_MESSAGES_MAX);
-    int status = options->command(options->ctx, &ex->principal, run->argv, run->argc, write_output, ex, &messages, &ex->control);
+    int status = options->command(options->ctx, &ex->principal, run->argv, run->argc, write_output,
+                                  ex, &messages, &ex->control);
     size_t size = messages.size < NET_MESSAGES_MAX ? messages.size : NET_MESSAGES_MAX;
     th_buf_printf(&trailers, "X-Trailhold-Exit: %d\r\nX-Trailhold-Messages: ", status);
     net_url_encode(&trailers, th_slice_of(messages.bytes, size));

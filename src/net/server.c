@@ -96,7 +96,8 @@ static void drain_ready(net_server *server)
     pthread_mutex_unlock(&server->lock);
     while (ex != NULL) {
         net_exchange *next = ex->next_ready;
-        atomic_store(&ex->on_ready_list, false); /* before its output is looked at: what comes later queues it again */
+        atomic_store(&ex->on_ready_list,
+                     false); /* before its output is looked at: what comes later queues it again */
         if (ex->conn != NULL) net_conn_flush(ex->conn);
         net_exchange_unref(ex);
         ex = next;
@@ -123,7 +124,8 @@ static void on_tick(uv_timer_t *timer)
     if (server->ticks++ > 0) net_histogram_add(&server->lag, lag_us > 0 ? (uint64_t)lag_us : 0);
     if (server->ticks % SWEEP_TICKS == 0) net_conn_sweep(server, now_us);
     server->tick_us = th_os_mono_us();
-    (void)uv_timer_start(timer, on_tick, TICK_MS, 0); /* from now: a late tick does not make the next ones early */
+    (void)uv_timer_start(timer, on_tick, TICK_MS,
+                         0); /* from now: a late tick does not make the next ones early */
 }
 
 static void *run_loop(void *arg)
@@ -136,7 +138,8 @@ static void *run_loop(void *arg)
 
 /* ---- start and end -------------------------------------------------------------------------------------------------- */
 
-static net_server *new_server(const th_server_options *options, const net_services *services, const net_deadlines *deadlines)
+static net_server *new_server(const th_server_options *options, const net_services *services,
+                              const net_deadlines *deadlines)
 {
     net_server *server = calloc(1, sizeof(*server));
     if (server == NULL) return NULL;
@@ -165,7 +168,8 @@ static void free_server(net_server *server)
 {
     net_jobs_stop(server->jobs);
     if (server->loop_ready) {
-        for (size_t i = 0; i < server->listener_count; i++) close_handle(&server->listeners[i]->handle);
+        for (size_t i = 0; i < server->listener_count; i++)
+            close_handle(&server->listeners[i]->handle);
         if (server->timer.data != NULL) {
             close_handle((uv_handle_t *)&server->wake);
             close_handle((uv_handle_t *)&server->timer);
@@ -177,7 +181,8 @@ static void free_server(net_server *server)
     for (size_t i = 0; i < server->listener_count; i++) free(server->listeners[i]);
     if (server->socket_path != NULL) {
         th_err err = th_os_unlink(server->socket_path, NULL);
-        (void)err; /* a file that is gone already does no harm, one that stays is replaced at the next start */
+        (void)
+            err; /* a file that is gone already does no harm, one that stays is replaced at the next start */
     }
     free(server->socket_path);
     pthread_mutex_destroy(&server->lock);
@@ -192,11 +197,12 @@ static void raise_descriptor_limit(void)
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
     limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-    (void)setrlimit(RLIMIT_NOFILE, &limit); /* refused: connections above the limit are shed by libuv */
+    (void)setrlimit(RLIMIT_NOFILE,
+                    &limit); /* refused: connections above the limit are shed by libuv */
 }
 
-th_err net_server_start(const th_server_options *options, const net_services *services, const net_deadlines *deadlines,
-                        net_server **out, th_diag *diag)
+th_err net_server_start(const th_server_options *options, const net_services *services,
+                        const net_deadlines *deadlines, net_server **out, th_diag *diag)
 {
     (void)signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
@@ -233,7 +239,9 @@ static void wait_idle(net_server *server, int64_t grace_us)
         until.tv_nsec -= 1000000000;
     }
     pthread_mutex_lock(&server->lock);
-    while (server->conn_count > 0 && pthread_cond_timedwait(&server->changed, &server->lock, &until) == 0) continue;
+    while (server->conn_count > 0 &&
+           pthread_cond_timedwait(&server->changed, &server->lock, &until) == 0)
+        continue;
     pthread_mutex_unlock(&server->lock);
 }
 
@@ -243,23 +251,23 @@ static void tell_loop(net_server *server, atomic_bool *flag)
     (void)uv_async_send(&server->wake);
 }
 
-void th_server_stop(th_server *handle, int64_t grace_us)
+void th_server_stop(th_server *server, int64_t grace_us)
 {
-    net_server *server = (net_server *)handle;
-    if (server == NULL) return;
-    TH_ASSERT(server->thread_runs);
-    tell_loop(server, &server->stopping);
-    wait_idle(server, grace_us);
-    tell_loop(server, &server->killing);
-    net_jobs_stop(server->jobs); /* what still runs was told to stop; a commit under way ends */
-    server->jobs = NULL;
-    tell_loop(server, &server->quitting);
-    (void)pthread_join(server->thread, NULL);
-    free_server(server);
+    net_server *s = (net_server *)server;
+    if (s == NULL) return;
+    TH_ASSERT(s->thread_runs);
+    tell_loop(s, &s->stopping);
+    wait_idle(s, grace_us);
+    tell_loop(s, &s->killing);
+    net_jobs_stop(s->jobs); /* what still runs was told to stop; a commit under way ends */
+    s->jobs = NULL;
+    tell_loop(s, &s->quitting);
+    (void)pthread_join(s->thread, NULL);
+    free_server(s);
 }
 
-const char *th_server_address(const th_server *handle, size_t index)
+const char *th_server_address(const th_server *server, size_t index)
 {
-    const net_server *server = (const net_server *)handle;
-    return index < server->tcp_count ? server->listeners[index]->address : NULL;
+    const net_server *s = (const net_server *)server;
+    return index < s->tcp_count ? s->listeners[index]->address : NULL;
 }

@@ -4,14 +4,20 @@
 
 #include "net/net_private.h"
 
-static th_err real_sql(const th_server_options *options, const net_sql *sql, th_err (*write)(void *ctx, th_slice bytes),
-                       void *ctx, th_query_stats *stats, th_diag *diag)
+static th_err real_sql(const th_server_options *options, const net_sql *sql,
+                       th_err (*write)(void *ctx, th_slice bytes), void *ctx, th_query_stats *stats,
+                       th_diag *diag)
 {
     char temp_dir[TH_PATH_SIZE_MAX];
     int size = snprintf(temp_dir, sizeof(temp_dir), "%s/tmp", th_store_dir(options->store));
-    if (size < 0 || (size_t)size >= sizeof(temp_dir)) return th_fail(diag, TH_EINVAL, NULL, "the data folder's path is too long");
-    const th_writer_options how = {
-        .format = sql->format, .header = sql->header, .width = sql->width, .colour = sql->colour, .write = write, .ctx = ctx};
+    if (size < 0 || (size_t)size >= sizeof(temp_dir))
+        return th_fail(diag, TH_EINVAL, NULL, "the data folder's path is too long");
+    const th_writer_options how = {.format = sql->format,
+                                   .header = sql->header,
+                                   .width = sql->width,
+                                   .colour = sql->colour,
+                                   .write = write,
+                                   .ctx = ctx};
     th_result_writer *writer = th_result_writer_new(&how);
     if (writer == NULL) return th_fail(diag, TH_ENOMEM, NULL, "out of memory");
     const th_query_env env = {
@@ -41,8 +47,9 @@ static bool is_source(const char *name)
     return false;
 }
 
-static th_err real_ingest(const th_server_options *options, const th_ingest_options *how, const th_object_input *object,
-                          th_buf *json, th_ingest_summary *summary, th_diag *diag)
+static th_err real_ingest(const th_server_options *options, const th_ingest_options *how,
+                          const th_object_input *object, th_buf *json, th_ingest_summary *summary,
+                          th_diag *diag)
 {
     if (!is_source(how->source)) {
         th_err err = th_fail(diag, TH_ENOTFOUND, "UNKNOWN_SOURCE", "no source '%s'", how->source);
@@ -58,7 +65,8 @@ static th_err real_ingest(const th_server_options *options, const th_ingest_opti
         th_ingest_summary_json(summary, json);
         summary->reasons = NULL; /* they go with the ingest */
         summary->reason_count = 0;
-        if (th_buf_error(json) == TH_ELIMIT) { /* what is stored is told, if without its reasons: `quarantine` has them */
+        if (th_buf_error(json) ==
+            TH_ELIMIT) { /* what is stored is told, if without its reasons: `quarantine` has them */
             th_buf_clear(json);
             th_ingest_summary_json(summary, json);
         }

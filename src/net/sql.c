@@ -53,7 +53,8 @@ static th_err parse_format(sql_run *run, th_slice name, th_diag *diag)
 static th_err parse_param(sql_run *run, th_slice raw, th_slice *out, th_diag *diag)
 {
     th_json_kind kind = th_json_kind_of(raw);
-    if (kind == TH_JSON_ARRAY || kind == TH_JSON_OBJECT) return bad(diag, "params holds strings, numbers, booleans and null");
+    if (kind == TH_JSON_ARRAY || kind == TH_JSON_OBJECT)
+        return bad(diag, "params holds strings, numbers, booleans and null");
     *out = th_arena_copy(run->arena, raw);
     if (kind != TH_JSON_STRING) return out->bytes == NULL ? TH_ENOMEM : TH_OK;
     th_slice text = th_json_string(raw, run->arena);
@@ -92,7 +93,8 @@ static th_err parse_limits(sql_run *run, th_slice raw, th_diag *diag)
     th_slice key, value;
     while (th_json_next(&it, &key, &value)) {
         uint64_t number = 0;
-        if (!th_slice_to_u64(value, &number) || number > INT64_MAX / 1000) return bad(diag, "a limit is not a whole number");
+        if (!th_slice_to_u64(value, &number) || number > INT64_MAX / 1000)
+            return bad(diag, "a limit is not a whole number");
         if (th_json_key_equals(key, TH_SLICE("rows"))) {
             run->sql.limits.rows = number;
         } else if (th_json_key_equals(key, TH_SLICE("time_ms"))) {
@@ -110,12 +112,15 @@ static th_err parse_flag(th_slice raw, bool *out, th_diag *diag)
 {
     th_json_kind kind = th_json_kind_of(raw);
     *out = kind == TH_JSON_TRUE;
-    return kind == TH_JSON_TRUE || kind == TH_JSON_FALSE ? TH_OK : bad(diag, "header and colour are true or false");
+    return kind == TH_JSON_TRUE || kind == TH_JSON_FALSE
+               ? TH_OK
+               : bad(diag, "header and colour are true or false");
 }
 
 static th_err parse_text(sql_run *run, th_slice raw, th_slice *out, th_diag *diag)
 {
-    if (th_json_kind_of(raw) != TH_JSON_STRING) return bad(diag, "sql, format and as_known_at are strings");
+    if (th_json_kind_of(raw) != TH_JSON_STRING)
+        return bad(diag, "sql, format and as_known_at are strings");
     *out = th_json_string(raw, run->arena);
     return out->bytes == NULL && out->size > 0 ? TH_ENOMEM : TH_OK;
 }
@@ -135,17 +140,20 @@ static th_err parse_member(sql_run *run, th_slice key, th_slice raw, th_diag *di
         return parse_format(run, text, diag);
     }
     if (th_json_key_equals(key, TH_SLICE("as_known_at"))) {
-        if (th_json_kind_of(raw) == TH_JSON_NUMBER) return parse_as_known_at(raw, &run->sql.as_known_at, diag);
+        if (th_json_kind_of(raw) == TH_JSON_NUMBER)
+            return parse_as_known_at(raw, &run->sql.as_known_at, diag);
         TH_TRY(parse_text(run, raw, &text, diag));
         return parse_as_known_at(text, &run->sql.as_known_at, diag);
     }
     if (th_json_key_equals(key, TH_SLICE("width"))) {
-        if (!th_slice_to_u64(raw, &number) || number > 100000) return bad(diag, "width is not a number of columns");
+        if (!th_slice_to_u64(raw, &number) || number > 100000)
+            return bad(diag, "width is not a number of columns");
         run->sql.width = (uint32_t)number;
         return TH_OK;
     }
     /* A misspelt limit that is passed over would be no limit. */
-    return th_fail(diag, TH_EINVAL, NULL, "unknown member \"%.*s\"", TH_SLICE_ARGS(th_slice_of(key.bytes, key.size < 64 ? key.size : 64)));
+    return th_fail(diag, TH_EINVAL, NULL, "unknown member \"%.*s\"",
+                   TH_SLICE_ARGS(th_slice_of(key.bytes, key.size < 64 ? key.size : 64)));
 }
 
 static th_err parse_json(sql_run *run, th_slice body, th_diag *diag)
@@ -165,13 +173,16 @@ static th_err parse_request(sql_run *run, th_slice body, th_diag *diag)
     th_slice as_known_at = net_request_header(request, "x-trailhold-as-known-at");
     if (format.size > 0) TH_TRY(parse_format(run, format, diag));
     if (as_known_at.size > 0) TH_TRY(parse_as_known_at(as_known_at, &run->sql.as_known_at, diag));
-    if (th_slice_starts(net_request_header(request, "content-type"), TH_SLICE("application/json"))) {
+    if (th_slice_starts(net_request_header(request, "content-type"),
+                        TH_SLICE("application/json"))) {
         TH_TRY(parse_json(run, body, diag));
     } else {
         run->sql.text = body;
     }
     if (run->sql.text.size == 0) return bad(diag, "there is no statement");
-    if (run->sql.text.size > TH_SQL_SIZE_MAX) return th_fail(diag, TH_ELIMIT, NULL, "the statement is longer than %u bytes", TH_SQL_SIZE_MAX);
+    if (run->sql.text.size > TH_SQL_SIZE_MAX)
+        return th_fail(diag, TH_ELIMIT, NULL, "the statement is longer than %u bytes",
+                       TH_SQL_SIZE_MAX);
     return TH_OK;
 }
 
@@ -188,7 +199,8 @@ static th_err begin(sql_run *run)
         [TH_FORMAT_NDJSON] = "application/x-ndjson",
     };
     th_format format = run->sql.format;
-    return net_answer_begin(run->ex, 200, types[format], format == TH_FORMAT_NDJSON ? "" : END_TRAILERS);
+    return net_answer_begin(run->ex, 200, types[format],
+                            format == TH_FORMAT_NDJSON ? "" : END_TRAILERS);
 }
 
 static th_err write_rows(void *ctx, th_slice bytes)
@@ -203,13 +215,15 @@ static void end_well(sql_run *run, const th_query_stats *stats)
     char line[160];
     th_err err = run->ex->started ? TH_OK : begin(run);
     if (err == TH_OK && run->sql.format == TH_FORMAT_NDJSON) {
-        int size = snprintf(line, sizeof(line), "{\"end\":{\"rows\":%llu,\"ms\":%lld,\"bytes\":%llu}}\n",
-                            (unsigned long long)stats->rows, (long long)(stats->elapsed_us / 1000),
-                            (unsigned long long)stats->bytes_read);
+        int size =
+            snprintf(line, sizeof(line), "{\"end\":{\"rows\":%llu,\"ms\":%lld,\"bytes\":%llu}}\n",
+                     (unsigned long long)stats->rows, (long long)(stats->elapsed_us / 1000),
+                     (unsigned long long)stats->bytes_read);
         err = net_answer_write(run->ex, th_slice_of(line, (size_t)size));
         line[0] = '\0';
     } else {
-        (void)snprintf(line, sizeof(line), "X-Trailhold-End: ok\r\nX-Trailhold-Rows: %llu\r\n", (unsigned long long)stats->rows);
+        (void)snprintf(line, sizeof(line), "X-Trailhold-End: ok\r\nX-Trailhold-Rows: %llu\r\n",
+                       (unsigned long long)stats->rows);
     }
     if (err == TH_OK) {
         net_answer_end(run->ex, line);
@@ -252,7 +266,8 @@ static void end_badly(sql_run *run, th_err err, const th_diag *diag)
 
 static int sql_status(th_err err)
 {
-    if (err == TH_ENOTFOUND || err == TH_EPARTIAL) return 400; /* a table, say; the path itself is there */
+    if (err == TH_ENOTFOUND || err == TH_EPARTIAL)
+        return 400; /* a table, say; the path itself is there */
     return net_status_of(err);
 }
 
@@ -269,7 +284,10 @@ void net_run_sql(net_exchange *ex)
 {
     net_counters *counters = &ex->server->counters;
     sql_run run = {.ex = ex,
-                   .sql = {.format = TH_FORMAT_NDJSON, .header = true, .principal = &ex->principal, .control = &ex->control}};
+                   .sql = {.format = TH_FORMAT_NDJSON,
+                           .header = true,
+                           .principal = &ex->principal,
+                           .control = &ex->control}};
     th_query_stats stats = {0};
     th_diag diag = {0};
     th_buf inflated;

@@ -25,7 +25,8 @@ bool net_unix_address_open(const char *path, net_unix_address *out)
     folder[slash - path] = '\0';
     out->folder = th_os_open(folder, O_PATH | O_DIRECTORY, 0, NULL);
     if (out->folder < 0) return false;
-    int written = snprintf(out->name.sun_path, sizeof(out->name.sun_path), "/proc/self/fd/%d%s", out->folder, slash);
+    int written = snprintf(out->name.sun_path, sizeof(out->name.sun_path), "/proc/self/fd/%d%s",
+                           out->folder, slash);
     if (written > 0 && (size_t)written < sizeof(out->name.sun_path)) return true;
     net_unix_address_close(out);
     return false;

@@ -69,14 +69,15 @@ void net_add_date(th_buf *out, int64_t us)
     th_civil c;
     th_civil_from_us(us, &c);
     int32_t weekday = th_day_from_us(us) % 7;
-    th_buf_printf(out, "%s, %02u %s %04d %02u:%02u:%02u GMT", days[weekday < 0 ? weekday + 7 : weekday], c.day,
-                  months[c.month - 1], c.year, c.hour, c.minute, c.second);
+    th_buf_printf(out, "%s, %02u %s %04d %02u:%02u:%02u GMT",
+                  days[weekday < 0 ? weekday + 7 : weekday], c.day, months[c.month - 1], c.year,
+                  c.hour, c.minute, c.second);
 }
 
 static bool is_plain(uint8_t c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
-           c == '~';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
 }
 
 void net_url_encode(th_buf *out, th_slice text)
@@ -95,7 +96,8 @@ bool net_url_decode(th_buf *out, th_slice text)
     for (size_t i = 0; i < text.size; i++) {
         uint8_t byte = text.bytes[i];
         if (byte == '%') {
-            if (text.size - i < 3 || !th_hex_decode(th_slice_of(text.bytes + i + 1, 2), &byte, 1)) return false;
+            if (text.size - i < 3 || !th_hex_decode(th_slice_of(text.bytes + i + 1, 2), &byte, 1))
+                return false;
             i += 2;
         }
         th_buf_add_byte(out, byte);
@@ -149,19 +151,22 @@ static bool cut_port(th_slice host, th_slice *name)
     *name = th_slice_of(host.bytes, colon);
     if (colon == host.size) return true;
     uint64_t port = 0;
-    return th_slice_to_u64(th_slice_of(host.bytes + colon + 1, host.size - colon - 1), &port) && port <= 65535;
+    return th_slice_to_u64(th_slice_of(host.bytes + colon + 1, host.size - colon - 1), &port) &&
+           port <= 65535;
 }
 
 bool net_host_is_ours(th_slice host)
 {
     th_slice name;
     if (!cut_port(host, &name)) return false;
-    return th_slice_equal_nocase(name, TH_SLICE("localhost")) || th_slice_is(name, "127.0.0.1") || th_slice_is(name, "[::1]");
+    return th_slice_equal_nocase(name, TH_SLICE("localhost")) || th_slice_is(name, "127.0.0.1") ||
+           th_slice_is(name, "[::1]");
 }
 
 bool net_origin_is_ours(th_slice origin, th_slice host)
 {
     th_slice scheme = TH_SLICE("http://");
     if (!th_slice_starts(origin, scheme)) return false;
-    return th_slice_equal_nocase(th_slice_of(origin.bytes + scheme.size, origin.size - scheme.size), host);
+    return th_slice_equal_nocase(th_slice_of(origin.bytes + scheme.size, origin.size - scheme.size),
+                                 host);
 }

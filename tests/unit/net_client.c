@@ -15,8 +15,9 @@
 static atomic_int running, cancelled;
 static char last_source[96], last_name[64];
 
-static th_err fake_sql(const th_server_options *options, const net_sql *sql, th_err (*write)(void *ctx, th_slice bytes),
-                       void *ctx, th_query_stats *stats, th_diag *diag)
+static th_err fake_sql(const th_server_options *options, const net_sql *sql,
+                       th_err (*write)(void *ctx, th_slice bytes), void *ctx, th_query_stats *stats,
+                       th_diag *diag)
 {
     (void)options;
     snprintf(last_source, sizeof(last_source), "%s", sql->principal->source);
@@ -27,15 +28,17 @@ static th_err fake_sql(const th_server_options *options, const net_sql *sql, th_
         atomic_fetch_add(&cancelled, 1);
         return TH_ECANCELED;
     }
-    if (th_slice_is(sql->text, "bad")) return th_fail_at(diag, TH_ESQL, "TYPE_MISMATCH", 2, 3, "nö");
+    if (th_slice_is(sql->text, "bad"))
+        return th_fail_at(diag, TH_ESQL, "TYPE_MISMATCH", 2, 3, "nö");
     TH_TRY(write(ctx, TH_SLICE("a,b\n")));
     if (th_slice_is(sql->text, "late")) return th_fail(diag, TH_ETIME, NULL, "too slow");
     stats->rows = 2;
     return TH_OK;
 }
 
-static th_err fake_ingest(const th_server_options *options, const th_ingest_options *how, const th_object_input *object,
-                          th_buf *json, th_ingest_summary *summary, th_diag *diag)
+static th_err fake_ingest(const th_server_options *options, const th_ingest_options *how,
+                          const th_object_input *object, th_buf *json, th_ingest_summary *summary,
+                          th_diag *diag)
 {
     (void)options;
     (void)how;
@@ -63,13 +66,15 @@ static bool fake_format(const char *name, th_format *out)
 static const net_services services = {fake_sql, fake_ingest, fake_stats, fake_format};
 
 static int fake_command(void *ctx, const th_principal *principal, const char *const *argv, int argc,
-                        th_err (*write)(void *write_ctx, th_slice bytes), void *write_ctx, th_buf *messages,
-                        th_query_control *control)
+                        th_err (*write)(void *write_ctx, th_slice bytes), void *write_ctx,
+                        th_buf *messages, th_query_control *control)
 {
     (void)ctx;
     (void)control;
     for (int i = 0; i < argc; i++) {
-        if (write(write_ctx, th_slice_text(argv[i])) != TH_OK || write(write_ctx, TH_SLICE("\n")) != TH_OK) return 130;
+        if (write(write_ctx, th_slice_text(argv[i])) != TH_OK ||
+            write(write_ctx, TH_SLICE("\n")) != TH_OK)
+            return 130;
     }
     if (argc > 1) th_buf_printf(messages, "50%% done\nby %s\n", principal->source);
     return 3;
@@ -82,9 +87,11 @@ static void start_at(const char *path)
 {
     static const char *const listen[] = {"127.0.0.1:0", NULL};
     snprintf(socket_path, sizeof(socket_path), "%s", path);
-    th_server_options options = {.listen = listen, .socket_path = socket_path, .workers = 2, .command = fake_command};
+    th_server_options options = {
+        .listen = listen, .socket_path = socket_path, .workers = 2, .command = fake_command};
     th_diag diag = {0};
-    if (net_server_start(&options, &services, &net_deadlines_default, &server, &diag) != TH_OK) FAIL("%s", diag.text);
+    if (net_server_start(&options, &services, &net_deadlines_default, &server, &diag) != TH_OK)
+        FAIL("%s", diag.text);
     snprintf(url, sizeof(url), "http://%s", th_server_address((th_server *)server, 0));
 }
 
@@ -220,13 +227,16 @@ TEST(command_streams_and_its_status_comes_last)
     start();
     th_client *client = open_socket();
     int status = 0;
-    CHECK_EQ_I64(post(client, "/v1/command", TH_SLICE("{\"argv\":[\"object\",\"a\\u0020\\\"b\"]}"), &status), TH_OK);
+    CHECK_EQ_I64(
+        post(client, "/v1/command", TH_SLICE("{\"argv\":[\"object\",\"a\\u0020\\\"b\"]}"), &status),
+        TH_OK);
     CHECK_EQ_STR(body, "object\na \"b\n");
     CHECK_SLICE(th_client_trailer(client, "x-trailhold-exit"), "3");
     CHECK_SLICE(th_client_trailer(client, "x-trailhold-messages"), "50%25%20done%0Aby%20socket%0A");
     CHECK_EQ_I64(post(client, "/v1/command", TH_SLICE("{\"argv\":[\"quiet\"]}"), &status), TH_OK);
     CHECK_SLICE(th_client_trailer(client, "x-trailhold-messages"), "");
-    static const char *const bad[] = {"{\"argv\":[]}", "{\"argv\":[1]}", "[]", "{\"argv\":[\"a\\u0000b\"]}", "nonsense"};
+    static const char *const bad[] = {"{\"argv\":[]}", "{\"argv\":[1]}", "[]",
+                                      "{\"argv\":[\"a\\u0000b\"]}", "nonsense"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         CHECK_EQ_I64(post(client, "/v1/command", th_slice_text(bad[i]), &status), TH_OK);
         CHECK_EQ_I64(status, 400);
@@ -257,7 +267,8 @@ TEST(large_body_arrives_whole)
     CHECK_EQ_U64(th_budget_used(&server->bodies), 0);
     /* one byte too many is refused while it is sent; the client sees the answer, not a broken pipe */
     bytes = calloc(1, TH_HTTP_BODY_MAX + 1);
-    CHECK_EQ_I64(post(client, "/v1/ingest/auto", th_slice_of(bytes, TH_HTTP_BODY_MAX + 1), &status), TH_OK);
+    CHECK_EQ_I64(post(client, "/v1/ingest/auto", th_slice_of(bytes, TH_HTTP_BODY_MAX + 1), &status),
+                 TH_OK);
     CHECK_EQ_I64(status, 413);
     CHECK_EQ_I64(th_client_error(status, th_slice_text(body), &diag), TH_ELIMIT);
     CHECK_EQ_STR(diag.name, "BODY_TOO_LARGE");
@@ -287,7 +298,8 @@ TEST(cancel_ends_the_call_and_the_query)
     CHECK(pthread_create(&thread, NULL, interrupt, NULL) == 0);
     int status = 0;
     th_diag_clear(&diag);
-    CHECK_EQ_I64(th_client_request(client, "POST", "/v1/sql", NULL, 0, TH_SLICE("wait"), &status, keep, NULL, &interrupted, &diag),
+    CHECK_EQ_I64(th_client_request(client, "POST", "/v1/sql", NULL, 0, TH_SLICE("wait"), &status,
+                                   keep, NULL, &interrupted, &diag),
                  TH_ECANCELED);
     pthread_join(thread, NULL);
     for (int i = 0; i < 3000 && atomic_load(&cancelled) == 0; i++) usleep(1000);
@@ -303,7 +315,9 @@ TEST(error_of_the_body_callback_is_returned)
     th_client *client = open_socket();
     int status = 0;
     th_diag_clear(&diag);
-    CHECK_EQ_I64(th_client_request(client, "POST", "/v1/sql", &csv, 1, TH_SLICE("good"), &status, keep, &status, NULL, &diag), TH_ELIMIT);
+    CHECK_EQ_I64(th_client_request(client, "POST", "/v1/sql", &csv, 1, TH_SLICE("good"), &status,
+                                   keep, &status, NULL, &diag),
+                 TH_ELIMIT);
     CHECK_EQ_I64(post(client, "/v1/sql", TH_SLICE("good"), &status), TH_OK);
     th_client_close(client);
     stop();
@@ -316,14 +330,18 @@ TEST(header_with_a_line_end_is_refused)
     th_client_header evil = {"X-Trailhold-Object", TH_SLICE("a\r\nX-Amz-Meta-B: c")};
     int status = 0;
     th_diag_clear(&diag);
-    CHECK_EQ_I64(th_client_request(client, "GET", "/healthz", &evil, 1, (th_slice){0}, &status, keep, NULL, NULL, &diag), TH_EINVAL);
+    CHECK_EQ_I64(th_client_request(client, "GET", "/healthz", &evil, 1, (th_slice){0}, &status,
+                                   keep, NULL, NULL, &diag),
+                 TH_EINVAL);
     th_client_close(client);
     stop();
 }
 
 TEST(bad_targets_are_refused)
 {
-    static const char *const bad[] = {"", "localhost", "https://localhost:1", "http://localhost", "http://:80", "http://h:0", "http://h:70000"};
+    static const char *const bad[] = {
+        "",           "localhost",  "https://localhost:1", "http://localhost",
+        "http://:80", "http://h:0", "http://h:70000"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         th_client *client = NULL;
         th_diag_clear(&diag);
@@ -358,7 +376,8 @@ TEST(private_socket_is_private_and_replaces_a_stale_one)
     CHECK_EQ_I64(th_os_write_file(path, TH_SLICE("precious"), 0600, NULL), TH_OK);
     th_server_options options = {.socket_path = path};
     th_diag_clear(&diag);
-    CHECK_EQ_I64(net_server_start(&options, &services, &net_deadlines_default, &server, &diag), TH_ENET);
+    CHECK_EQ_I64(net_server_start(&options, &services, &net_deadlines_default, &server, &diag),
+                 TH_ENET);
     CHECK(stat(path, &info) == 0 && unlink(path) == 0);
 }
 
@@ -383,8 +402,10 @@ TEST(socket_path_may_be_longer_than_an_address)
     }
 }
 
-TEST_MAIN(answers_come_with_their_trailers, error_object_becomes_a_diagnosis_again, one_connection_carries_many_requests,
-          ended_connection_is_replaced_before_a_request, command_streams_and_its_status_comes_last, large_body_arrives_whole,
-          cancel_ends_the_call_and_the_query, error_of_the_body_callback_is_returned, header_with_a_line_end_is_refused,
-          bad_targets_are_refused, private_socket_is_private_and_replaces_a_stale_one,
+TEST_MAIN(answers_come_with_their_trailers, error_object_becomes_a_diagnosis_again,
+          one_connection_carries_many_requests, ended_connection_is_replaced_before_a_request,
+          command_streams_and_its_status_comes_last, large_body_arrives_whole,
+          cancel_ends_the_call_and_the_query, error_of_the_body_callback_is_returned,
+          header_with_a_line_end_is_refused, bad_targets_are_refused,
+          private_socket_is_private_and_replaces_a_stale_one,
           socket_path_may_be_longer_than_an_address)

@@ -66,7 +66,8 @@ TEST(request_is_read_with_its_headers)
     net_parser_init(&parser);
     net_request_init(&r, NULL);
     net_parser_begin(&parser, &r);
-    const char *text = "POST /v1/sql?a=1&format=csv HTTP/1.1\r\nHOST: here\r\nX-Empty:\r\nX-Two: a b \t\r\nContent-Length: 2\r\n\r\nok";
+    const char *text = "POST /v1/sql?a=1&format=csv HTTP/1.1\r\nHOST: here\r\nX-Empty:\r\nX-Two: a "
+                       "b \t\r\nContent-Length: 2\r\n\r\nok";
     CHECK(net_parser_feed(&parser, th_slice_text(text), &used) == NET_PARSE_HEAD);
     CHECK_EQ_STR(r.method, "POST");
     CHECK_SLICE(net_request_target(&r), "/v1/sql?a=1&format=csv");
@@ -87,7 +88,8 @@ TEST(pieces_make_no_difference)
 {
     const char *text = "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
                        "GET /b HTTP/1.1\r\nHost: x\r\n\r\n"
-                       "POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nwiki\r\n2;e=f\r\nxy\r\n0\r\nT: v\r\n\r\n"
+                       "POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+                       "chunked\r\n\r\n4\r\nwiki\r\n2;e=f\r\nxy\r\n0\r\nT: v\r\n\r\n"
                        "GET /d HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     for (size_t piece = 1; piece < 40; piece++) {
         outcome out = parse(th_slice_text(text), piece, TH_HTTP_BODY_MAX);
@@ -103,20 +105,36 @@ TEST(ambiguous_requests_are_refused)
         const char *what, *text;
         int status;
     } cases[] = {
-        {"both framings", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
-        {"both, other order", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n", 400},
-        {"length twice, equal", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400},
-        {"length twice, unequal", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 0\r\n\r\nabc", 400},
+        {"both framings",
+         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: "
+         "chunked\r\n\r\n0\r\n\r\n",
+         400},
+        {"both, other order",
+         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: "
+         "3\r\n\r\n0\r\n\r\n",
+         400},
+        {"length twice, equal",
+         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400},
+        {"length twice, unequal",
+         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 0\r\n\r\nabc", 400},
         {"length list", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3, 3\r\n\r\nabc", 400},
         {"signed length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc", 400},
         {"negative length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -3\r\n\r\nabc", 400},
         {"hex length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x3\r\n\r\nabc", 400},
         {"empty length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n", 400},
-        {"huge length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", 400},
-        {"unknown coding", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501},
-        {"two codings", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501},
-        {"coding twice", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
-        {"coding after chunked", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", 400},
+        {"huge length",
+         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", 400},
+        {"unknown coding",
+         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501},
+        {"two codings",
+         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501},
+        {"coding twice",
+         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: "
+         "chunked\r\n\r\n0\r\n\r\n",
+         400},
+        {"coding after chunked",
+         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+         400},
         {"coding in 1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
         {"bare LF", "GET / HTTP/1.1\nHost: a\n\n", 400},
         {"bare LF in header", "GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n", 400},
@@ -125,10 +143,18 @@ TEST(ambiguous_requests_are_refused)
         {"space before colon", "GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400},
         {"space in name", "GET / HTTP/1.1\r\nHost: a\r\nX Y: b\r\n\r\n", 400},
         {"header without colon", "GET / HTTP/1.1\r\nHost: a\r\nnothing\r\n\r\n", 400},
-        {"bare LF in chunk", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n", 400},
-        {"signed chunk", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n+3\r\nabc\r\n0\r\n\r\n", 400},
-        {"chunk too long", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n", 400},
-        {"huge chunk", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n", 400},
+        {"bare LF in chunk",
+         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n",
+         400},
+        {"signed chunk",
+         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n+3\r\nabc\r\n0\r\n\r\n",
+         400},
+        {"chunk too long",
+         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n",
+         400},
+        {"huge chunk",
+         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
+         400},
         {"no host", "GET / HTTP/1.1\r\n\r\n", 400},
         {"two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400},
         {"absolute target", "GET http://other/ HTTP/1.1\r\nHost: a\r\n\r\n", 400},
@@ -136,12 +162,14 @@ TEST(ambiguous_requests_are_refused)
         {"HTTP/2 words", "GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505},
         {"HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400},
         {"unknown method", "FROB / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
-        {"unknown expectation", "POST / HTTP/1.1\r\nHost: a\r\nExpect: more\r\nContent-Length: 1\r\n\r\nx", 417},
+        {"unknown expectation",
+         "POST / HTTP/1.1\r\nHost: a\r\nExpect: more\r\nContent-Length: 1\r\n\r\nx", 417},
         {"TLS", "\x16\x03\x01\x02\x01\x01", 400},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         for (size_t piece = 1; piece < 3; piece++) {
-            outcome out = parse(th_slice_text(cases[i].text), piece == 1 ? 1 : SIZE_MAX, TH_HTTP_BODY_MAX);
+            outcome out =
+                parse(th_slice_text(cases[i].text), piece == 1 ? 1 : SIZE_MAX, TH_HTTP_BODY_MAX);
             if (out.status != cases[i].status || out.requests != 0) {
                 FAIL("%s: status %d, %d requests", cases[i].what, out.status, out.requests);
             }
@@ -157,7 +185,8 @@ TEST(zero_byte_in_a_header_is_refused)
 
 TEST(upgrade_is_passed_over)
 {
-    outcome out = parse_text("GET /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n");
+    outcome out = parse_text("GET /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: "
+                             "h2c\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n");
     CHECK_EQ_STR(out.paths, "/a|/b|");
 }
 
@@ -185,7 +214,8 @@ TEST(head_of_the_largest_size_is_taken_and_one_byte_more_is_not)
 
 TEST(blank_lines_and_target_count_as_head)
 {
-    CHECK_EQ_I64(with_filler("GET /", TH_HTTP_HEADER_MAX, " HTTP/1.1\r\nHost: a\r\n\r\n", 0).status, 431);
+    CHECK_EQ_I64(with_filler("GET /", TH_HTTP_HEADER_MAX, " HTTP/1.1\r\nHost: a\r\n\r\n", 0).status,
+                 431);
     th_buf text;
     th_buf_init(&text, 1u << 20);
     for (size_t i = 0; i < TH_HTTP_HEADER_MAX; i++) th_buf_add_text(&text, "\r\n");
@@ -201,17 +231,22 @@ TEST(too_many_headers_are_refused)
         th_buf_add_text(&text, "GET / HTTP/1.1\r\nHost: a\r\n");
         for (uint32_t i = 1; i < count; i++) th_buf_add_text(&text, "X: y\r\n");
         th_buf_add_text(&text, "\r\n");
-        CHECK_EQ_I64(parse(th_buf_slice(&text), SIZE_MAX, 0).status, count > NET_HEADERS_MAX ? 431 : 0);
+        CHECK_EQ_I64(parse(th_buf_slice(&text), SIZE_MAX, 0).status,
+                     count > NET_HEADERS_MAX ? 431 : 0);
         th_buf_free(&text);
     }
 }
 
 TEST(body_of_the_largest_size_is_taken_and_one_byte_more_is_not)
 {
-    const char *text = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n";
+    const char *text = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+                       "chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n";
     CHECK_EQ_I64(parse(th_slice_text(text), SIZE_MAX, 6).requests, 1);
     CHECK_EQ_I64(parse(th_slice_text(text), SIZE_MAX, 5).status, 413);
-    CHECK_EQ_I64(parse(th_slice_text("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabcdef"), 1, 5).status, 413);
+    CHECK_EQ_I64(
+        parse(th_slice_text("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabcdef"), 1, 5)
+            .status,
+        413);
 }
 
 TEST(endless_trailers_and_extensions_are_refused)
@@ -236,7 +271,8 @@ TEST(bodies_are_charged_and_given_back)
         net_parser_init(&parser);
         net_request_init(&r, &budget);
         net_parser_begin(&parser, &r);
-        snprintf(text, sizeof(text), "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n123456789", size);
+        snprintf(text, sizeof(text),
+                 "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n123456789", size);
         CHECK(net_parser_feed(&parser, th_slice_text(text), &used) == NET_PARSE_HEAD);
         at = used;
         net_parse_state state = net_parser_feed(&parser, th_slice_text(text + at), &used);
@@ -253,9 +289,10 @@ TEST(old_http_without_host_is_taken_and_ends_the_connection)
     CHECK_EQ_STR(out.paths, "/a|");
 }
 
-TEST_MAIN(request_is_read_with_its_headers, pieces_make_no_difference, ambiguous_requests_are_refused,
-          zero_byte_in_a_header_is_refused, upgrade_is_passed_over,
-          head_of_the_largest_size_is_taken_and_one_byte_more_is_not, blank_lines_and_target_count_as_head,
-          too_many_headers_are_refused, body_of_the_largest_size_is_taken_and_one_byte_more_is_not,
+TEST_MAIN(request_is_read_with_its_headers, pieces_make_no_difference,
+          ambiguous_requests_are_refused, zero_byte_in_a_header_is_refused, upgrade_is_passed_over,
+          head_of_the_largest_size_is_taken_and_one_byte_more_is_not,
+          blank_lines_and_target_count_as_head, too_many_headers_are_refused,
+          body_of_the_largest_size_is_taken_and_one_byte_more_is_not,
           endless_trailers_and_extensions_are_refused, bodies_are_charged_and_given_back,
           old_http_without_host_is_taken_and_ends_the_connection)

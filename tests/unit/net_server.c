@@ -41,17 +41,20 @@ static th_err endless(const net_sql *sql, th_err (*write)(void *ctx, th_slice by
     return TH_ECANCELED;
 }
 
-static th_err fake_sql(const th_server_options *options, const net_sql *sql, th_err (*write)(void *ctx, th_slice bytes),
-                       void *ctx, th_query_stats *stats, th_diag *diag)
+static th_err fake_sql(const th_server_options *options, const net_sql *sql,
+                       th_err (*write)(void *ctx, th_slice bytes), void *ctx, th_query_stats *stats,
+                       th_diag *diag)
 {
     (void)options;
     pthread_mutex_lock(&last_lock);
     last_as_known_at = sql->as_known_at;
     last_limits = sql->limits;
-    if (sql->param_count > 0) snprintf(last_param, sizeof(last_param), "%.*s", TH_SLICE_ARGS(sql->params[0]));
+    if (sql->param_count > 0)
+        snprintf(last_param, sizeof(last_param), "%.*s", TH_SLICE_ARGS(sql->params[0]));
     pthread_mutex_unlock(&last_lock);
     if (th_slice_is(sql->text, "bad")) {
-        th_err err = th_fail_at(diag, TH_ESQL, "COLUMN_NOT_FOUND", 1, 8, "Column 'x' cannot be resolved");
+        th_err err =
+            th_fail_at(diag, TH_ESQL, "COLUMN_NOT_FOUND", 1, 8, "Column 'x' cannot be resolved");
         th_diag_hint(diag, "did you mean y?");
         return err;
     }
@@ -62,13 +65,15 @@ static th_err fake_sql(const th_server_options *options, const net_sql *sql, th_
         atomic_fetch_sub(&running, 1);
     }
     TH_TRY(write(ctx, TH_SLICE("{\"a\":1}\n")));
-    if (th_slice_is(sql->text, "late")) return th_fail(diag, TH_ESQL, "DIVISION_BY_ZERO", "Division by zero");
+    if (th_slice_is(sql->text, "late"))
+        return th_fail(diag, TH_ESQL, "DIVISION_BY_ZERO", "Division by zero");
     stats->rows = 1;
     return TH_OK;
 }
 
-static th_err fake_ingest(const th_server_options *options, const th_ingest_options *how, const th_object_input *object,
-                          th_buf *json, th_ingest_summary *summary, th_diag *diag)
+static th_err fake_ingest(const th_server_options *options, const th_ingest_options *how,
+                          const th_object_input *object, th_buf *json, th_ingest_summary *summary,
+                          th_diag *diag)
 {
     (void)options;
     if (strcmp(how->source, "full") == 0) return th_fail(diag, TH_ENOSPC, NULL, "the disk is full");
@@ -81,8 +86,8 @@ static th_err fake_ingest(const th_server_options *options, const th_ingest_opti
     last_headers[0] = '\0';
     for (size_t i = 0; i < object->header_count; i++) {
         size_t used = strlen(last_headers);
-        snprintf(last_headers + used, sizeof(last_headers) - used, "%.*s=%.*s;", TH_SLICE_ARGS(object->headers[i].name),
-                 TH_SLICE_ARGS(object->headers[i].value));
+        snprintf(last_headers + used, sizeof(last_headers) - used, "%.*s=%.*s;",
+                 TH_SLICE_ARGS(object->headers[i].name), TH_SLICE_ARGS(object->headers[i].value));
     }
     pthread_mutex_unlock(&last_lock);
     summary->records = 3;
@@ -105,22 +110,27 @@ static bool fake_format(const char *name, th_format *out)
 
 static const net_services services = {fake_sql, fake_ingest, fake_stats, fake_format};
 
-static th_err fake_route(void *ctx, th_slice method, th_slice path, th_slice body, th_buf *out, th_diag *diag)
+static th_err fake_route(void *ctx, th_slice method, th_slice path, th_slice body, th_buf *out,
+                         th_diag *diag)
 {
     (void)ctx;
-    if (!th_slice_starts(path, TH_SLICE("/v1/echo"))) return th_fail(diag, TH_ENOTFOUND, NULL, "no such path");
-    th_buf_printf(out, "%.*s %.*s %.*s", TH_SLICE_ARGS(method), TH_SLICE_ARGS(path), TH_SLICE_ARGS(body));
+    if (!th_slice_starts(path, TH_SLICE("/v1/echo")))
+        return th_fail(diag, TH_ENOTFOUND, NULL, "no such path");
+    th_buf_printf(out, "%.*s %.*s %.*s", TH_SLICE_ARGS(method), TH_SLICE_ARGS(path),
+                  TH_SLICE_ARGS(body));
     return TH_OK;
 }
 
 static int fake_command(void *ctx, const th_principal *principal, const char *const *argv, int argc,
-                        th_err (*write)(void *write_ctx, th_slice bytes), void *write_ctx, th_buf *messages,
-                        th_query_control *control)
+                        th_err (*write)(void *write_ctx, th_slice bytes), void *write_ctx,
+                        th_buf *messages, th_query_control *control)
 {
     (void)ctx;
     (void)control;
     for (int i = 0; i < argc; i++) {
-        if (write(write_ctx, th_slice_text(argv[i])) != TH_OK || write(write_ctx, TH_SLICE("\n")) != TH_OK) return 130;
+        if (write(write_ctx, th_slice_text(argv[i])) != TH_OK ||
+            write(write_ctx, TH_SLICE("\n")) != TH_OK)
+            return 130;
     }
     th_buf_printf(messages, "50%% done, asked by %s", principal->source);
     return 3;
@@ -153,7 +163,8 @@ static void start_with(const net_deadlines *deadlines)
                                  .command = fake_command};
     th_diag diag = {0};
     atomic_store(&hold_loads, false);
-    if (net_server_start(&options, &services, deadlines, &server, &diag) != TH_OK) FAIL("%s", diag.text);
+    if (net_server_start(&options, &services, deadlines, &server, &diag) != TH_OK)
+        FAIL("%s", diag.text);
 }
 
 static void start(void)
@@ -170,7 +181,9 @@ static void stop(void)
 static int dial(void)
 {
     const char *address = th_server_address((th_server *)server, 0);
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)strtoul(strchr(address, ':') + 1, NULL, 10))};
+    struct sockaddr_in in = {.sin_family = AF_INET,
+                             .sin_port =
+                                 htons((uint16_t)strtoul(strchr(address, ':') + 1, NULL, 10))};
     in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     CHECK(connect(fd, (struct sockaddr *)&in, sizeof(in)) == 0);
@@ -257,19 +270,23 @@ TEST(metrics_are_told)
 TEST(rows_end_with_an_end_line)
 {
     start();
-    CHECK(has(ask("POST /v1/sql HTTP/1.1\r\n" CLOSE_HEAD "Content-Length: 4\r\n\r\ngood"), "Transfer-Encoding: chunked"));
+    CHECK(has(ask("POST /v1/sql HTTP/1.1\r\n" CLOSE_HEAD "Content-Length: 4\r\n\r\ngood"),
+              "Transfer-Encoding: chunked"));
     CHECK(has(heard, "8\r\n{\"a\":1}\n\r\n"));
     CHECK(has(heard, "{\"end\":{\"rows\":1,\"ms\":"));
     CHECK(has(heard, "\r\n0\r\n\r\n"));
-    CHECK(has(ask("POST /v1/sql HTTP/1.0\r\nHost: localhost\r\nContent-Length: 4\r\n\r\ngood"), "\r\n\r\n{\"a\":1}\n{\"end\":"));
+    CHECK(has(ask("POST /v1/sql HTTP/1.0\r\nHost: localhost\r\nContent-Length: 4\r\n\r\ngood"),
+              "\r\n\r\n{\"a\":1}\n{\"end\":"));
     stop();
 }
 
 TEST(error_before_the_first_row_is_the_status)
 {
     start();
-    CHECK(has(ask("POST /v1/sql HTTP/1.1\r\n" CLOSE_HEAD "Content-Length: 3\r\n\r\nbad"), "HTTP/1.1 400"));
-    CHECK(has(heard, "{\"error\":{\"code\":\"COLUMN_NOT_FOUND\",\"message\":\"Column 'x' cannot be resolved\",\"line\":1,"
+    CHECK(has(ask("POST /v1/sql HTTP/1.1\r\n" CLOSE_HEAD "Content-Length: 3\r\n\r\nbad"),
+              "HTTP/1.1 400"));
+    CHECK(has(heard, "{\"error\":{\"code\":\"COLUMN_NOT_FOUND\",\"message\":\"Column 'x' cannot be "
+                     "resolved\",\"line\":1,"
                      "\"column\":8,\"hint\":\"did you mean y?\"}}\n"));
     stop();
 }
@@ -277,22 +294,29 @@ TEST(error_before_the_first_row_is_the_status)
 TEST(error_after_rows_is_never_a_good_end)
 {
     start();
-    CHECK(has(ask("POST /v1/sql HTTP/1.1\r\n" CLOSE_HEAD "Content-Length: 4\r\n\r\nlate"), "HTTP/1.1 200"));
+    CHECK(has(ask("POST /v1/sql HTTP/1.1\r\n" CLOSE_HEAD "Content-Length: 4\r\n\r\nlate"),
+              "HTTP/1.1 200"));
     CHECK(has(heard, "{\"error\":{\"code\":\"DIVISION_BY_ZERO\""));
     CHECK(!has(heard, "\"end\""));
     /* csv has no such line: the trailer tells it to who asked for trailers, the cut connection to all others */
-    CHECK(has(ask("POST /v1/sql HTTP/1.1\r\n" CLOSE_HEAD "TE: trailers\r\nX-Trailhold-Format: csv\r\nContent-Length: 4\r\n\r\nlate"),
+    CHECK(has(ask("POST /v1/sql HTTP/1.1\r\n" CLOSE_HEAD
+                  "TE: trailers\r\nX-Trailhold-Format: csv\r\nContent-Length: 4\r\n\r\nlate"),
               "0\r\nX-Trailhold-End: error\r\nX-Trailhold-Error: %7B%22error%22"));
-    CHECK(!has(ask("POST /v1/sql HTTP/1.1\r\n" CLOSE_HEAD "X-Trailhold-Format: csv\r\nContent-Length: 4\r\n\r\nlate"), "0\r\n\r\n"));
+    CHECK(!has(ask("POST /v1/sql HTTP/1.1\r\n" CLOSE_HEAD
+                   "X-Trailhold-Format: csv\r\nContent-Length: 4\r\n\r\nlate"),
+               "0\r\n\r\n"));
     stop();
 }
 
 TEST(statement_as_json)
 {
     start();
-    const char *body = "{\"sql\":\"good\",\"params\":[\"it's\"],\"limits\":{\"rows\":5,\"time_ms\":20},\"as_known_at\":12}";
+    const char *body = "{\"sql\":\"good\",\"params\":[\"it's\"],\"limits\":{\"rows\":5,\"time_ms\":"
+                       "20},\"as_known_at\":12}";
     char text[512];
-    snprintf(text, sizeof(text), "POST /v1/sql HTTP/1.1\r\n" CLOSE_HEAD "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+    snprintf(text, sizeof(text),
+             "POST /v1/sql HTTP/1.1\r\n" CLOSE_HEAD
+             "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
              strlen(body), body);
     CHECK(has(ask(text), "{\"a\":1}"));
     CHECK_EQ_STR(last_param, "'it''s'");
@@ -301,10 +325,14 @@ TEST(statement_as_json)
     CHECK(last_as_known_at.set && !last_as_known_at.by_time);
     CHECK_EQ_U64(last_as_known_at.lsn, 12);
     body = "{\"sql\":\"good\",\"limit\":{\"rows\":5}}";
-    snprintf(text, sizeof(text), "POST /v1/sql HTTP/1.1\r\n" CLOSE_HEAD "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+    snprintf(text, sizeof(text),
+             "POST /v1/sql HTTP/1.1\r\n" CLOSE_HEAD
+             "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
              strlen(body), body);
     CHECK(has(ask(text), "unknown member \\\"limit\\\""));
-    CHECK(has(ask("POST /v1/sql HTTP/1.1\r\n" CLOSE_HEAD "X-Trailhold-As-Known-At: 2026-03-01T00:00:00Z\r\nContent-Length: 4\r\n\r\ngood"), "200"));
+    CHECK(has(ask("POST /v1/sql HTTP/1.1\r\n" CLOSE_HEAD
+                  "X-Trailhold-As-Known-At: 2026-03-01T00:00:00Z\r\nContent-Length: 4\r\n\r\ngood"),
+              "200"));
     CHECK(last_as_known_at.by_time);
     stop();
 }
@@ -314,7 +342,8 @@ TEST(object_is_answered_after_its_commit)
     start();
     committed_lsn = 0;
     CHECK(has(ask("POST /v1/ingest/cloudtrail HTTP/1.1\r\n" CLOSE_HEAD
-                  "X-Trailhold-Object: s3://b/k\r\nx-amz-meta-a: 1\r\nX-Amz-Security-Token: secret\r\nContent-Length: 5\r\n\r\nhello"),
+                  "X-Trailhold-Object: s3://b/k\r\nx-amz-meta-a: 1\r\nX-Amz-Security-Token: "
+                  "secret\r\nContent-Length: 5\r\n\r\nhello"),
               "{\"bytes\":5}\n"));
     CHECK_EQ_STR(last_object, "s3://b/k");
     CHECK_EQ_STR(last_source, "cloudtrail");
@@ -322,13 +351,20 @@ TEST(object_is_answered_after_its_commit)
     CHECK_EQ_STR(last_headers, "x-amz-meta-a=1;");
     CHECK_EQ_U64(committed_lsn, 7);
     (void)ask("POST /v1/ingest/auto HTTP/1.1\r\n" CLOSE_HEAD "Content-Length: 5\r\n\r\nhello");
-    CHECK_EQ_STR(last_object, "http/2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
-    (void)ask("POST /v1/ingest/auto HTTP/1.1\r\n" CLOSE_HEAD "X-Trailhold-Encoding: url\r\nX-Trailhold-Object: a%0Ab\r\nContent-Length: 1\r\n\r\nh");
+    CHECK_EQ_STR(last_object,
+                 "http/2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+    (void)ask(
+        "POST /v1/ingest/auto HTTP/1.1\r\n" CLOSE_HEAD
+        "X-Trailhold-Encoding: url\r\nX-Trailhold-Object: a%0Ab\r\nContent-Length: 1\r\n\r\nh");
     CHECK_EQ_STR(last_object, "a\nb");
-    CHECK(has(ask("POST /v1/ingest/full HTTP/1.1\r\n" CLOSE_HEAD "Content-Length: 1\r\n\r\nh"), "HTTP/1.1 507"));
+    CHECK(has(ask("POST /v1/ingest/full HTTP/1.1\r\n" CLOSE_HEAD "Content-Length: 1\r\n\r\nh"),
+              "HTTP/1.1 507"));
     CHECK(has(heard, "\"code\":\"STORAGE_FULL\""));
-    CHECK(has(ask("POST /v1/ingest/../x HTTP/1.1\r\n" CLOSE_HEAD "Content-Length: 1\r\n\r\nh"), "HTTP/1.1 404"));
-    CHECK(has(ask("POST /v1/ingest/auto HTTP/1.1\r\n" CLOSE_HEAD "Content-Encoding: br\r\nContent-Length: 1\r\n\r\nh"), "HTTP/1.1 415"));
+    CHECK(has(ask("POST /v1/ingest/../x HTTP/1.1\r\n" CLOSE_HEAD "Content-Length: 1\r\n\r\nh"),
+              "HTTP/1.1 404"));
+    CHECK(has(ask("POST /v1/ingest/auto HTTP/1.1\r\n" CLOSE_HEAD
+                  "Content-Encoding: br\r\nContent-Length: 1\r\n\r\nh"),
+              "HTTP/1.1 415"));
     stop();
 }
 
@@ -336,7 +372,9 @@ TEST(too_large_a_body_is_refused_before_it_is_sent)
 {
     start();
     char text[256];
-    snprintf(text, sizeof(text), "POST /v1/ingest/auto HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: %u\r\n\r\n",
+    snprintf(text, sizeof(text),
+             "POST /v1/ingest/auto HTTP/1.1\r\nHost: localhost\r\nExpect: "
+             "100-continue\r\nContent-Length: %u\r\n\r\n",
              TH_HTTP_BODY_MAX + 1);
     CHECK(has(ask(text), "HTTP/1.1 413"));
     CHECK(!has(heard, "100 Continue"));
@@ -347,7 +385,8 @@ TEST(client_that_expects_is_told_to_continue)
 {
     start();
     int fd = dial();
-    say(fd, "POST /v1/ingest/auto HTTP/1.1\r\n" CLOSE_HEAD "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    say(fd, "POST /v1/ingest/auto HTTP/1.1\r\n" CLOSE_HEAD
+            "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n");
     CHECK_EQ_STR(hear(fd, "\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
     say(fd, "ab");
     CHECK(has(hear(fd, NULL), "{\"bytes\":2}"));
@@ -360,11 +399,12 @@ TEST(pipelined_requests_are_answered_in_order)
     start();
     CHECK(has(ask("POST /v1/sql HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nsleep"
                   "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-                  "POST /v1/ingest/auto HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n"
+                  "POST /v1/ingest/auto HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: "
+                  "chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n"
                   "GET /readyz HTTP/1.1\r\n" CLOSE_HEAD "\r\n"),
               "\"end\""));
-    const char *rows = strstr(heard, "\"end\""), *ok = strstr(heard, "\r\n\r\nok\n"), *bytes = strstr(heard, "{\"bytes\":2}"),
-               *ready = strstr(heard, "ready\n");
+    const char *rows = strstr(heard, "\"end\""), *ok = strstr(heard, "\r\n\r\nok\n"),
+               *bytes = strstr(heard, "{\"bytes\":2}"), *ready = strstr(heard, "ready\n");
     CHECK(rows != NULL && ok != NULL && bytes != NULL && ready != NULL);
     CHECK(rows < ok && ok < bytes && bytes < ready);
     stop();
@@ -415,8 +455,10 @@ TEST(slow_reader_holds_its_query_and_nobody_else)
     }
     CHECK_EQ_U64(atomic_load(&written_bytes), before); /* it waits */
     CHECK(before < (16u << 20));
-    CHECK(has(ask("POST /v1/sql HTTP/1.1\r\n" CLOSE_HEAD "Content-Length: 4\r\n\r\ngood"), "\"end\""));
-    CHECK(has(ask("POST /v1/ingest/auto HTTP/1.1\r\n" CLOSE_HEAD "Content-Length: 1\r\n\r\nx"), "\"bytes\""));
+    CHECK(has(ask("POST /v1/sql HTTP/1.1\r\n" CLOSE_HEAD "Content-Length: 4\r\n\r\ngood"),
+              "\"end\""));
+    CHECK(has(ask("POST /v1/ingest/auto HTTP/1.1\r\n" CLOSE_HEAD "Content-Length: 1\r\n\r\nx"),
+              "\"bytes\""));
     for (size_t got = 0; got < (8u << 20);) {
         ssize_t n = recv(fd, heard, sizeof(heard), 0);
         CHECK(n > 0);
@@ -455,7 +497,8 @@ TEST(full_queue_is_told_with_retry_after)
     }
     for (int i = 0; i < 5000 && net_jobs_waiting(server->jobs) < NET_JOBS_MAX; i++) usleep(1000);
     CHECK_EQ_U64(net_jobs_waiting(server->jobs), NET_JOBS_MAX);
-    CHECK(has(ask("POST /v1/ingest/auto HTTP/1.1\r\n" CLOSE_HEAD "Content-Length: 1\r\n\r\nx"), "HTTP/1.1 429"));
+    CHECK(has(ask("POST /v1/ingest/auto HTTP/1.1\r\n" CLOSE_HEAD "Content-Length: 1\r\n\r\nx"),
+              "HTTP/1.1 429"));
     CHECK(has(heard, "Retry-After: 1\r\n"));
     atomic_store(&hold_loads, false);
     for (int i = 0; i < ALL; i++) {
@@ -468,19 +511,26 @@ TEST(full_queue_is_told_with_retry_after)
 TEST(strangers_are_refused)
 {
     start();
-    CHECK(has(ask("GET /healthz HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"), "HTTP/1.1 403"));
-    CHECK(has(ask("GET /healthz HTTP/1.1\r\n" CLOSE_HEAD "Origin: http://evil.example\r\n\r\n"), "HTTP/1.1 403"));
+    CHECK(has(ask("GET /healthz HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"),
+              "HTTP/1.1 403"));
+    CHECK(has(ask("GET /healthz HTTP/1.1\r\n" CLOSE_HEAD "Origin: http://evil.example\r\n\r\n"),
+              "HTTP/1.1 403"));
     CHECK(has(ask("GET /healthz HTTP/1.1\r\n" CLOSE_HEAD "Origin: null\r\n\r\n"), "HTTP/1.1 403"));
-    CHECK(has(ask("GET /healthz HTTP/1.1\r\n" CLOSE_HEAD "Origin: http://localhost\r\n\r\n"), "HTTP/1.1 200"));
-    CHECK(net_host_is_ours(TH_SLICE("LOCALHOST:80")) && net_host_is_ours(TH_SLICE("[::1]:80")) && net_host_is_ours(TH_SLICE("[::1]")));
-    CHECK(net_host_is_ours(TH_SLICE("127.0.0.1")) && !net_host_is_ours(TH_SLICE("127.0.0.1.evil.example")));
-    CHECK(!net_host_is_ours(TH_SLICE("localhost:x")) && !net_host_is_ours(TH_SLICE("")) && !net_host_is_ours(TH_SLICE("a@localhost")));
+    CHECK(has(ask("GET /healthz HTTP/1.1\r\n" CLOSE_HEAD "Origin: http://localhost\r\n\r\n"),
+              "HTTP/1.1 200"));
+    CHECK(net_host_is_ours(TH_SLICE("LOCALHOST:80")) && net_host_is_ours(TH_SLICE("[::1]:80")) &&
+          net_host_is_ours(TH_SLICE("[::1]")));
+    CHECK(net_host_is_ours(TH_SLICE("127.0.0.1")) &&
+          !net_host_is_ours(TH_SLICE("127.0.0.1.evil.example")));
+    CHECK(!net_host_is_ours(TH_SLICE("localhost:x")) && !net_host_is_ours(TH_SLICE("")) &&
+          !net_host_is_ours(TH_SLICE("a@localhost")));
     stop();
 }
 
 TEST(only_loopback_is_listened_on)
 {
-    static const char *const cases[] = {"0.0.0.0:0", "[::]:0", "192.0.2.1:80", "nonsense", "127.0.0.1:99999", "localhost"};
+    static const char *const cases[] = {"0.0.0.0:0", "[::]:0",          "192.0.2.1:80",
+                                        "nonsense",  "127.0.0.1:99999", "localhost"};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const char *listen[] = {cases[i], NULL};
         th_server_options options = {.listen = listen};
@@ -498,7 +548,8 @@ TEST(taken_port_is_an_error_that_names_it)
     th_server_options options = {.listen = listen};
     th_diag diag = {0};
     net_server *none = NULL;
-    CHECK_EQ_I64(net_server_start(&options, &services, &net_deadlines_default, &none, &diag), TH_ENET);
+    CHECK_EQ_I64(net_server_start(&options, &services, &net_deadlines_default, &none, &diag),
+                 TH_ENET);
     CHECK(strstr(diag.text, listen[0]) != NULL);
     CHECK(th_server_address((th_server *)server, 1) == NULL);
     stop();
@@ -512,7 +563,8 @@ TEST(slow_head_body_and_idle_connections_end)
     start_with(&quick);
     int head = dial(), body = dial(), idle = dial();
     say(head, "GET /healthz HTTP/1.1\r\n");
-    say(body, "POST /v1/ingest/auto HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nx");
+    say(body,
+        "POST /v1/ingest/auto HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nx");
     CHECK(has(hear(head, NULL), "HTTP/1.1 408"));
     CHECK(has(hear(body, NULL), "HTTP/1.1 408"));
     CHECK_EQ_STR(hear(idle, NULL), "");
@@ -588,7 +640,7 @@ TEST(gzip_statement_is_inflated_and_bounded)
     for (int large = 0; large < 2; large++) {
         z_stream z = {0};
         CHECK(deflateInit2(&z, 9, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY) == Z_OK);
-        z.next_in = large ? zeros : (Bytef *)(uintptr_t)"good";
+        z.next_in = large ? zeros : (Bytef *)(uintptr_t) "good";
         z.avail_in = large ? sizeof(zeros) : 4;
         z.next_out = packed;
         z.avail_out = sizeof(packed);
@@ -596,7 +648,10 @@ TEST(gzip_statement_is_inflated_and_bounded)
         size_t size = sizeof(packed) - z.avail_out;
         deflateEnd(&z);
         char head[256];
-        snprintf(head, sizeof(head), "POST /v1/sql HTTP/1.1\r\n" CLOSE_HEAD "Content-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n", size);
+        snprintf(head, sizeof(head),
+                 "POST /v1/sql HTTP/1.1\r\n" CLOSE_HEAD
+                 "Content-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n",
+                 size);
         int fd = dial();
         say(fd, head);
         CHECK(send(fd, packed, size, MSG_NOSIGNAL) == (ssize_t)size);
@@ -622,12 +677,14 @@ TEST(lag_is_measured)
     CHECK_EQ_U64(net_histogram_p99(&h), 50000);
 }
 
-TEST_MAIN(health_and_unknown_paths, metrics_are_told, rows_end_with_an_end_line, error_before_the_first_row_is_the_status,
-          error_after_rows_is_never_a_good_end, statement_as_json, object_is_answered_after_its_commit,
+TEST_MAIN(health_and_unknown_paths, metrics_are_told, rows_end_with_an_end_line,
+          error_before_the_first_row_is_the_status, error_after_rows_is_never_a_good_end,
+          statement_as_json, object_is_answered_after_its_commit,
           too_large_a_body_is_refused_before_it_is_sent, client_that_expects_is_told_to_continue,
           pipelined_requests_are_answered_in_order, flood_of_pipelined_requests_is_all_answered,
           slow_reader_holds_its_query_and_nobody_else, client_that_leaves_cancels_its_query,
           full_queue_is_told_with_retry_after, strangers_are_refused, only_loopback_is_listened_on,
-          taken_port_is_an_error_that_names_it, slow_head_body_and_idle_connections_end, reader_that_stands_still_is_cut,
-          connection_over_the_limit_is_told, stop_lets_running_requests_end, stop_does_not_wait_for_ever,
+          taken_port_is_an_error_that_names_it, slow_head_body_and_idle_connections_end,
+          reader_that_stands_still_is_cut, connection_over_the_limit_is_told,
+          stop_lets_running_requests_end, stop_does_not_wait_for_ever,
           gzip_statement_is_inflated_and_bounded, lag_is_measured)
