@@ -80,7 +80,9 @@ class Builder:
     def program(self, name, files, module, extra=()):
         """Links files with module's closure; returns the program's path."""
         closure = [self.modules[m] for m in self.modules[module]["closure"]]
-        wanted = [(f, list(extra)) for f in files]
+        fetched = self.modules[module]["fetched_dir"]
+        own = [*extra, "-isystem", fetched] if fetched else list(extra)
+        wanted = [(f, own) for f in files]
         for m in closure:
             wanted += self.module_files(m)
         objects = [self.compile(source, flags) for source, flags in wanted]
