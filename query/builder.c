@@ -197,6 +197,24 @@ void th_builder_finish(th_builder *b, th_vector *out)
     out->children = b->vectors;
 }
 
+bool th_value_copy(th_arena *arena, const th_type *type, const th_value *in, th_value *out)
+{
+    th_builder b;
+    *out = *in;
+    if (in->null) return true;
+    if (is_text_kind(type->kind)) {
+        out->s = in->s.size == 0 ? TH_SLICE("") : th_arena_copy(arena, in->s);
+        return out->s.bytes != NULL;
+    }
+    if (type->child_count == 0) return true;
+    th_vector *v = TH_NEW(arena, th_vector);
+    if (v == NULL || !th_builder_init(&b, arena, type, 1, true) || !th_builder_add(&b, in)) return false;
+    th_builder_finish(&b, v);
+    out->n.vector = v;
+    out->n.slot = 0;
+    return true;
+}
+
 th_vector *th_vector_const(th_arena *arena, const th_type *type, const th_value *v, uint32_t count)
 {
     th_builder b;

@@ -76,6 +76,8 @@ TH_MUST_CHECK bool th_builder_end_nested(th_builder *b);
 /* FLAT vector of what was added; the builder must not be used afterwards. */
 void th_builder_finish(th_builder *b, th_vector *out);
 
+/* Deep copy of a value into the arena. */
+TH_MUST_CHECK bool th_value_copy(th_arena *arena, const th_type *type, const th_value *in, th_value *out);
 /* One value as a CONST vector of count rows; copies nothing but the box. NULL: no memory. */
 th_vector *th_vector_const(th_arena *arena, const th_type *type, const th_value *v, uint32_t count);
 th_vector *th_vector_null(th_arena *arena, const th_type *type, uint32_t count);

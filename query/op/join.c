@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Hash join: the right side is held in memory, the left side streams. Pairs that the keys allow are made a few
+ * thousand at a time and put to the residual predicate. NULL keys match nothing. */
+#include "base/limits.h"
+#include "query/op/op.h"
+#include "query/op/valueset.h"
+
+typedef struct join_op {
+    th_op op;
+    th_arena *build_arena, *left_arena, *scratch_arena;
+    th_eval **left_keys, **right_keys;
+    th_eval *predicate;
+    /* right side */
+    th_vector *right;
+    uint32_t right_rows;
+    valueset keys;
+    uint32_t *first, *next; /* rows of a key: chains, row + 1 */
+    uint64_t *right_matched;
+    bool built, right_done;
+    uint32_t right_at;
+    /* left side */
+    const th_batch *left;
+    uint32_t *chain; /* of each left row: right row + 1, 0 = none */
+    uint64_t *left_matched;
+    uint32_t row, candidate; /* candidate: right row + 1 to look at next; 0 with fresh set: start of the chain */
+    bool fresh, flushed;
+} join_op;
+
+static bool is_semi(const join_op *j)
+{
+    return j->op.plan->join == TH_JOIN_SEMI || j->op.plan->join == TH_JOIN_ANTI;
+}
+
+static bool keeps_right(const join_op *j)
+{
+    return j->op.plan->join == TH_JOIN_RIGHT || j->op.plan->join == TH_JOIN_FULL;
+}
+
+static th_err join_open(th_op *op)
+{
+    join_op *j = (join_op *)op;
+    const th_plan *p = op->plan;
+    j->build_arena = th_exec_arena(op->exec);
+    j->left_arena = th_exec_arena(op->exec);
+    j->scratch_arena = th_exec_arena(op->exec);
+    if (j->build_arena == NULL || j->left_arena == NULL || j->scratch_arena == NULL) return op_memory(op);
+    TH_TRY(th_eval_new_many(op->exec, p->left_keys, p->key_count, &j->left_keys));
+    TH_TRY(th_eval_new_many(op->exec, p->right_keys, p->key_count, &j->right_keys));
+    return p->predicate == NULL ? TH_OK : th_eval_new(op->exec, p->predicate, &j->predicate);
+}
+
+static void set_bit(uint64_t *bits, uint32_t i)
+{
+    bits[i >> 6] |= UINT64_C(1) << (i & 63);
+}
+
+static th_err read_right(join_op *j)
+{
+    const th_plan *p = j->op.plan->inputs[1];
+    th_builder *builders;
+    const th_batch *in;
+    uint64_t rows = 0;
+    TH_TRY(op_builders_init(&j->op, j->build_arena, p, &builders));
+    for (;;) {
+        th_arena_reset(j->scratch_arena);
+        TH_TRY(th_op_next(j->op.inputs[1], j->scratch_arena, &in));
+        if (in == NULL) break;
+        rows += in->rows;
+        if (rows > UINT32_MAX / 4) return op_memory(&j->op);
+        TH_TRY(op_builders_add(&j->op, builders, in));
+    }
+    j->right_rows = (uint32_t)rows;
+    j->right = TH_NEW_ARRAY(j->build_arena, th_vector, p->column_count);
+    j->right_matched = TH_NEW_ARRAY(j->build_arena, uint64_t, rows / 64 + 1);
+    if (j->right == NULL || j->right_matched == NULL) return op_memory(&j->op);
+    for (uint32_t c = 0; c < p->column_count; c++)
+        th_builder_finish(&builders[c], &j->right[c]);
+    return TH_OK;
+}
+
+/* The key tuple of one row; false when one is NULL. */
+static bool key_of(const join_op *j, const th_vector *keys, uint32_t row, th_value *tuple)
+{
+    for (uint32_t k = 0; k < j->op.plan->key_count; k++) {
+        th_value_get(&keys[k], row, &tuple[k]);
+        if (tuple[k].null) return false;
+    }
+    return true;
+}
+
+static th_err index_right(join_op *j)
+{
+    const th_plan *p = j->op.plan;
+    const th_batch all = {j->right_rows, p->inputs[1]->column_count, j->right};
+    th_vector *keys = TH_NEW_ARRAY(j->build_arena, th_vector, p->key_count);
+    th_value *tuple = TH_NEW_ARRAY(j->build_arena, th_value, p->key_count);
+    const th_type **types = TH_NEW_ARRAY(j->build_arena, const th_type *, p->key_count);
+    j->first = TH_NEW_ARRAY(j->build_arena, uint32_t, (size_t)j->right_rows + 1);
+    j->next = TH_NEW_ARRAY(j->build_arena, uint32_t, (size_t)j->right_rows + 1);
+    if (keys == NULL || tuple == NULL || types == NULL || j->first == NULL || j->next == NULL)
+        return op_memory(&j->op);
+    for (uint32_t k = 0; k < p->key_count; k++) {
+        types[k] = p->right_keys[k]->type;
+        TH_TRY(th_eval_run(j->right_keys[k], &all, j->build_arena, &keys[k]));
+    }
+    if (!valueset_init(&j->keys, j->build_arena, types, p->key_count)) return op_memory(&j->op);
+    for (uint32_t i = j->right_rows; i > 0; i--) { /* backwards, so that chains run in row order */
+        uint32_t index;
+        if (!key_of(j, keys, i - 1, tuple)) continue;
+        if (!valueset_put(&j->keys, tuple, &index, NULL)) return op_memory(&j->op);
+        j->next[i - 1] = j->first[index];
+        j->first[index] = i;
+    }
+    return TH_OK;
+}
+
+static th_err build(join_op *j)
+{
+    TH_TRY(read_right(j));
+    if (j->op.plan->key_count > 0) TH_TRY(index_right(j));
+    j->built = true;
+    return TH_OK;
+}
+
+static th_err probe_left(join_op *j)
+{
+    const th_plan *p = j->op.plan;
+    uint32_t n = j->left->rows;
+    th_vector *keys = TH_NEW_ARRAY(j->left_arena, th_vector, p->key_count);
+    th_value *tuple = TH_NEW_ARRAY(j->left_arena, th_value, p->key_count);
+    j->chain = TH_NEW_ARRAY(j->left_arena, uint32_t, n);
+    j->left_matched = TH_NEW_ARRAY(j->left_arena, uint64_t, n / 64 + 1);
+    if (keys == NULL || tuple == NULL || j->chain == NULL || j->left_matched == NULL) return op_memory(&j->op);
+    for (uint32_t k = 0; k < p->key_count; k++)
+        TH_TRY(th_eval_run(j->left_keys[k], j->left, j->left_arena, &keys[k]));
+    for (uint32_t i = 0; i < n; i++) {
+        if (p->key_count == 0) {
+            j->chain[i] = j->right_rows > 0;
+        } else if (key_of(j, keys, i, tuple)) {
+            uint32_t index = valueset_find(&j->keys, tuple);
+            j->chain[i] = index == UINT32_MAX ? 0 : j->first[index];
+        }
+    }
+    return TH_OK;
+}
+
+static th_err next_left(join_op *j)
+{
+    do {
+        th_arena_reset(j->left_arena);
+        TH_TRY(th_op_next(j->op.inputs[0], j->left_arena, &j->left));
+    } while (j->left != NULL && j->left->rows == 0);
+    j->row = 0;
+    j->fresh = true;
+    j->flushed = false;
+    return j->left == NULL ? TH_OK : probe_left(j);
+}
+
+static uint32_t following(const join_op *j, uint32_t candidate)
+{
+    if (j->op.plan->key_count > 0) return j->next[candidate - 1];
+    return candidate < j->right_rows ? candidate + 1 : 0;
+}
+
+/* Candidate pairs from where we are, at most a batch of them. */
+static uint32_t take_pairs(join_op *j, uint32_t *left, uint32_t *right)
+{
+    uint32_t n = 0;
+    for (; j->row < j->left->rows; j->row++, j->fresh = true) {
+        if (j->fresh) j->candidate = j->chain[j->row];
+        j->fresh = false;
+        while (j->candidate != 0) {
+            if (n == TH_QUERY_BATCH_ROWS) return n;
+            left[n] = j->row;
+            right[n++] = j->candidate - 1;
+            j->candidate = following(j, j->candidate);
+        }
+    }
+    return n;
+}
+
+static th_err pair_batch(join_op *j, th_arena *arena, const uint32_t *left, const uint32_t *right, uint32_t n,
+                         th_batch **out)
+{
+    uint32_t lc = j->left->column_count, rc = j->op.plan->inputs[1]->column_count;
+    th_vector *vectors;
+    *out = op_batch_new(&j->op, arena, n, lc + rc, &vectors);
+    if (*out == NULL) return op_memory(&j->op);
+    TH_TRY(op_batch_gather(&j->op, arena, j->left, left, n, vectors));
+    for (uint32_t c = 0; c < rc; c++)
+        if (!th_vector_gather(arena, &j->right[c], right, n, &vectors[lc + c])) return op_memory(&j->op);
+    return TH_OK;
+}
+
+/* Pairs that pass the residual; marks both sides as matched. */
+static th_err match_pairs(join_op *j, th_arena *arena, uint32_t *left, uint32_t *right, uint32_t *count)
+{
+    th_batch *pairs;
+    const uint32_t *rows;
+    uint32_t kept;
+    if (j->predicate != NULL && *count > 0) {
+        TH_TRY(pair_batch(j, arena, left, right, *count, &pairs));
+        TH_TRY(th_eval_filter(j->predicate, pairs, arena, &rows, &kept));
+        for (uint32_t i = 0; i < kept; i++) {
+            left[i] = left[rows[i]];
+            right[i] = right[rows[i]];
+        }
+        *count = kept;
+    }
+    for (uint32_t i = 0; i < *count; i++) {
+        set_bit(j->left_matched, left[i]);
+        set_bit(j->right_matched, right[i]);
+    }
+    return TH_OK;
+}
+
+/* Left rows of the batch that matched or not, with NULLs at the right unless the join is a semi join. */
+static th_err flush_left(join_op *j, th_arena *arena, const th_batch **out)
+{
+    th_join_kind kind = j->op.plan->join;
+    bool want = kind == TH_JOIN_SEMI;
+    th_vector *vectors;
+    uint32_t n = 0, columns = j->op.plan->column_count;
+    j->flushed = true;
+    uint32_t *rows = th_arena_alloc(arena, ((size_t)j->left->rows + 1) * sizeof *rows);
+    if (rows == NULL) return op_memory(&j->op);
+    for (uint32_t i = 0; i < j->left->rows; i++)
+        if (th_bit_get(j->left_matched, i) == want) rows[n++] = i;
+    th_batch *b = op_batch_new(&j->op, arena, n, columns, &vectors);
+    if (b == NULL) return op_memory(&j->op);
+    TH_TRY(op_batch_gather(&j->op, arena, j->left, rows, n, vectors));
+    for (uint32_t c = j->left->column_count; c < columns; c++) {
+        th_vector *null = th_vector_null(arena, j->op.plan->columns[c].type, n);
+        if (null == NULL) return op_memory(&j->op);
+        vectors[c] = *null;
+    }
+    *out = b;
+    return TH_OK;
+}
+
+/* RIGHT and FULL: right rows that nothing matched. */
+static th_err flush_right(join_op *j, th_arena *arena, const th_batch **out)
+{
+    const th_plan *p = j->op.plan;
+    uint32_t lc = p->inputs[0]->column_count, n = 0;
+    th_vector *vectors;
+    uint32_t *rows = th_arena_alloc(arena, TH_QUERY_BATCH_ROWS * sizeof *rows);
+    if (rows == NULL) return op_memory(&j->op);
+    for (; j->right_at < j->right_rows && n < TH_QUERY_BATCH_ROWS; j->right_at++)
+        if (!th_bit_get(j->right_matched, j->right_at)) rows[n++] = j->right_at;
+    if (n == 0) return TH_OK;
+    th_batch *b = op_batch_new(&j->op, arena, n, p->column_count, &vectors);
+    if (b == NULL) return op_memory(&j->op);
+    for (uint32_t c = 0; c < p->column_count; c++) {
+        if (c >= lc) {
+            if (!th_vector_gather(arena, &j->right[c - lc], rows, n, &vectors[c])) return op_memory(&j->op);
+            continue;
+        }
+        th_vector *null = th_vector_null(arena, p->columns[c].type, n);
+        if (null == NULL) return op_memory(&j->op);
+        vectors[c] = *null;
+    }
+    *out = b;
+    return TH_OK;
+}
+
+static bool wants_flush(const join_op *j)
+{
+    return is_semi(j) || j->op.plan->join == TH_JOIN_LEFT || j->op.plan->join == TH_JOIN_FULL;
+}
+
+static th_err next_pairs(join_op *j, th_arena *batch, const th_batch **out)
+{
+    th_batch *pairs;
+    uint32_t *left = th_arena_alloc(batch, TH_QUERY_BATCH_ROWS * sizeof *left);
+    uint32_t *right = th_arena_alloc(batch, TH_QUERY_BATCH_ROWS * sizeof *right);
+    if (left == NULL || right == NULL) return op_memory(&j->op);
+    uint32_t n = take_pairs(j, left, right);
+    TH_TRY(match_pairs(j, batch, left, right, &n));
+    if (is_semi(j)) n = 0; /* what matched comes when the left batch is flushed */
+    TH_TRY(pair_batch(j, batch, left, right, n, &pairs));
+    if (is_semi(j)) pairs->column_count = j->op.plan->column_count;
+    *out = pairs;
+    return TH_OK;
+}
+
+static th_err join_next(th_op *op, th_arena *batch, const th_batch **out)
+{
+    join_op *j = (join_op *)op;
+    *out = NULL;
+    if (!j->built) TH_TRY(build(j));
+    if (j->left != NULL && j->row >= j->left->rows && !j->flushed && wants_flush(j))
+        return flush_left(j, batch, out);
+    if (j->left == NULL || j->row >= j->left->rows) {
+        if (!j->right_done) TH_TRY(next_left(j));
+        if (j->left == NULL || j->right_done) {
+            j->right_done = true;
+            return keeps_right(j) ? flush_right(j, batch, out) : TH_OK;
+        }
+    }
+    return next_pairs(j, batch, out);
+}
+
+static void join_close(th_op *op)
+{
+    join_op *j = (join_op *)op;
+    th_arena_free(j->build_arena);
+    th_arena_free(j->left_arena);
+    th_arena_free(j->scratch_arena);
+    j->build_arena = j->left_arena = j->scratch_arena = NULL;
+}
+
+const th_op_ops th_op_join = {"Join", sizeof(join_op), join_open, join_next, join_close};

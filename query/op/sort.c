@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Sort and top-N. Rows are kept in builders; with a limit they are cut down to it whenever they have doubled. */
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "query/op/op.h"
+
+typedef struct sort_op {
+    th_op op;
+    th_arena *rows_arena, *spare_arena, *input_arena;
+    th_eval **keys;
+    th_builder *columns; /* the plan's columns, then the keys */
+    th_vector *vectors;
+    uint32_t *order;
+    uint32_t rows, at, total;
+    bool sorted;
+} sort_op;
+
+typedef struct sort_context {
+    const th_vector *keys;
+    const th_sort_key *specs;
+    uint32_t count;
+} sort_context;
+
+static int compare_rows(const void *pa, const void *pb, void *ctx)
+{
+    const sort_context *c = ctx;
+    uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
+    th_value x, y;
+    for (uint32_t i = 0; i < c->count; i++) {
+        th_value_get(&c->keys[i], a, &x);
+        th_value_get(&c->keys[i], b, &y);
+        if (x.null || y.null) {
+            if (x.null == y.null) continue;
+            return x.null == c->specs[i].nulls_first ? -1 : 1;
+        }
+        int r = th_value_compare(c->keys[i].type, &x, &y);
+        if (r != 0) return c->specs[i].descending ? -r : r;
+    }
+    return (a > b) - (a < b);
+}
+
+static uint32_t width_of(const sort_op *s)
+{
+    return s->op.plan->column_count + s->op.plan->sort_count;
+}
+
+static const th_type *type_of(const sort_op *s, uint32_t i)
+{
+    const th_plan *p = s->op.plan;
+    return i < p->column_count ? p->columns[i].type : p->sorts[i - p->column_count].expr->type;
+}
+
+static th_err builders_new(sort_op *s)
+{
+    s->columns = TH_NEW_ARRAY(s->rows_arena, th_builder, width_of(s));
+    if (s->columns == NULL) return op_memory(&s->op);
+    for (uint32_t i = 0; i < width_of(s); i++)
+        if (!th_builder_init(&s->columns[i], s->rows_arena, type_of(s, i), 64, true)) return op_memory(&s->op);
+    s->rows = 0;
+    return TH_OK;
+}
+
+static th_err sort_open(th_op *op)
+{
+    sort_op *s = (sort_op *)op;
+    const th_plan *p = op->plan;
+    s->rows_arena = th_exec_arena(op->exec);
+    s->spare_arena = th_exec_arena(op->exec);
+    s->input_arena = th_exec_arena(op->exec);
+    s->keys = TH_NEW_ARRAY(op->exec->arena, th_eval *, p->sort_count);
+    if (s->rows_arena == NULL || s->spare_arena == NULL || s->input_arena == NULL || s->keys == NULL)
+        return op_memory(op);
+    for (uint32_t i = 0; i < p->sort_count; i++)
+        TH_TRY(th_eval_new(op->exec, p->sorts[i].expr, &s->keys[i]));
+    return builders_new(s);
+}
+
+static th_err add_batch(sort_op *s, const th_batch *in)
+{
+    const th_plan *p = s->op.plan;
+    th_vector *keys = TH_NEW_ARRAY(s->input_arena, th_vector, p->sort_count);
+    if (keys == NULL) return op_memory(&s->op);
+    for (uint32_t i = 0; i < p->sort_count; i++)
+        TH_TRY(th_eval_run(s->keys[i], in, s->input_arena, &keys[i]));
+    th_batch key_batch = {.rows = in->rows, .column_count = p->sort_count, .columns = keys};
+    TH_TRY(op_builders_add(&s->op, s->columns, in));
+    TH_TRY(op_builders_add(&s->op, s->columns + p->column_count, &key_batch));
+    s->rows += in->rows;
+    return TH_OK;
+}
+
+/* Turn the builders into vectors and find the order of their rows. */
+static th_err order_rows(sort_op *s)
+{
+    const th_plan *p = s->op.plan;
+    s->vectors = TH_NEW_ARRAY(s->rows_arena, th_vector, width_of(s));
+    s->order = th_arena_alloc(s->rows_arena, ((size_t)s->rows + 1) * sizeof *s->order);
+    if (s->vectors == NULL || s->order == NULL) return op_memory(&s->op);
+    for (uint32_t i = 0; i < width_of(s); i++)
+        th_builder_finish(&s->columns[i], &s->vectors[i]);
+    for (uint32_t i = 0; i < s->rows; i++)
+        s->order[i] = i;
+    sort_context c = {s->vectors + p->column_count, p->sorts, p->sort_count};
+    qsort_r(s->order, s->rows, sizeof *s->order, compare_rows, &c);
+    return TH_OK;
+}
+
+/* Top-N: keep the first limit rows in a fresh arena. */
+static th_err cut(sort_op *s, uint64_t limit)
+{
+    th_value v;
+    TH_TRY(order_rows(s));
+    const th_vector *old = s->vectors;
+    const uint32_t *order = s->order;
+    uint32_t keep = s->rows < limit ? s->rows : (uint32_t)limit;
+    th_arena *full = s->rows_arena;
+    s->rows_arena = s->spare_arena;
+    s->spare_arena = full;
+    TH_TRY(builders_new(s));
+    for (uint32_t c = 0; c < width_of(s); c++) {
+        for (uint32_t i = 0; i < keep; i++) {
+            th_value_get(&old[c], order[i], &v);
+            if (!th_builder_add(&s->columns[c], &v)) return op_memory(&s->op);
+        }
+    }
+    s->rows = keep;
+    th_arena_reset(s->spare_arena);
+    return TH_OK;
+}
+
+static th_err consume(sort_op *s)
+{
+    const th_plan *p = s->op.plan;
+    const th_batch *in;
+    uint64_t limit = p->has_limit ? p->limit_rows + p->offset_rows : UINT64_MAX;
+    if (limit < p->offset_rows) limit = UINT64_MAX;
+    for (;;) {
+        th_arena_reset(s->input_arena);
+        TH_TRY(th_op_next(s->op.inputs[0], s->input_arena, &in));
+        if (in == NULL) break;
+        if (in->rows == 0) continue;
+        if (s->rows > UINT32_MAX / 4) return op_memory(&s->op);
+        TH_TRY(add_batch(s, in));
+        if (limit < UINT32_MAX / 8 && s->rows >= 2 * limit + TH_QUERY_BATCH_ROWS) TH_TRY(cut(s, limit));
+    }
+    th_arena_reset(s->input_arena);
+    TH_TRY(order_rows(s));
+    s->total = s->rows < limit ? s->rows : (uint32_t)limit;
+    s->at = p->offset_rows < s->total ? (uint32_t)p->offset_rows : s->total;
+    s->sorted = true;
+    return TH_OK;
+}
+
+static th_err sort_next(th_op *op, th_arena *batch, const th_batch **out)
+{
+    sort_op *s = (sort_op *)op;
+    th_vector *vectors;
+    *out = NULL;
+    if (!s->sorted) TH_TRY(consume(s));
+    uint32_t n = s->total - s->at;
+    if (n == 0) return TH_OK;
+    if (n > TH_QUERY_BATCH_ROWS) n = TH_QUERY_BATCH_ROWS;
+    th_batch *result = op_batch_new(op, batch, n, op->plan->column_count, &vectors);
+    if (result == NULL) return op_memory(op);
+    for (uint32_t c = 0; c < op->plan->column_count; c++)
+        if (!th_vector_gather(batch, &s->vectors[c], s->order + s->at, n, &vectors[c])) return op_memory(op);
+    s->at += n;
+    *out = result;
+    return TH_OK;
+}
+
+static void sort_close(th_op *op)
+{
+    sort_op *s = (sort_op *)op;
+    th_arena_free(s->rows_arena);
+    th_arena_free(s->spare_arena);
+    th_arena_free(s->input_arena);
+    s->rows_arena = s->spare_arena = s->input_arena = NULL;
+}
+
+const th_op_ops th_op_sort = {"Sort", sizeof(sort_op), sort_open, sort_next, sort_close};
