@@ -56,6 +56,8 @@ th_ingest *th_ingest_new(th_store *store, const th_ingest_options *options)
     if (in->source == INGEST_RECOGNISER_COUNT) in->source = INGEST_AUTO;
     in->batch_bytes = options->batch_bytes == 0 ? INGEST_BATCH_BYTES : options->batch_bytes;
     if (in->batch_bytes > INGEST_BATCH_BYTES_MAX) in->batch_bytes = INGEST_BATCH_BYTES_MAX;
+    /* Most files fit a commit whole: their rows then name their delivery, which parts cannot. */
+    in->part_bytes = in->batch_bytes * 3 < INGEST_BATCH_BYTES_MAX ? in->batch_bytes * 3 : INGEST_BATCH_BYTES_MAX;
     in->batch_objects = options->batch_objects == 0 ? INGEST_BATCH_OBJECTS : options->batch_objects;
     if (!fill(in, options)) {
         th_ingest_free(in);

@@ -19,7 +19,7 @@
 #define INGEST_NONE UINT32_MAX
 enum {
     INGEST_BATCH_BYTES = 16 << 20,     /* contents a commit, unless the caller says otherwise */
-    INGEST_BATCH_BYTES_MAX = 48 << 20, /* ... and at most; a larger content is committed in parts */
+    INGEST_BATCH_BYTES_MAX = 40 << 20, /* ... and at most; a larger content is committed in parts */
     INGEST_BATCH_OBJECTS = 4096,
     INGEST_ITEMS_MAX = 1 << 19,        /* rows a commit */
     INGEST_DAYS_MAX = 2000,            /* different (table, day) a commit: each is a stored value of its own */
@@ -121,6 +121,7 @@ struct th_ingest {
     ingest_recogniser_id source;
     const char *who;
     uint64_t batch_bytes;
+    uint64_t part_bytes; /* a content beyond this is committed in parts of this size */
     uint32_t batch_objects;
 
     th_arena *arena; /* of the batch: names, headers, decoded records, reasons */

@@ -132,7 +132,7 @@ static th_err take_object(th_ingest *in, const th_object_input *input, ingest_sl
     ingest_object o = {.same = INGEST_NONE};
     ingest_slurp_init(&o.store, in->tmp_dir, INGEST_SLURP_MEMORY_MAX);
     th_err err = fill_object(in, &o, input, owned, diag);
-    bool large = o.content.size + in->object_bytes > INGEST_BATCH_BYTES_MAX;
+    bool large = o.content.size + in->object_bytes > in->part_bytes;
     if (err == TH_OK && large && in->objects.count > 0) {
         /* The batch in hand goes first, and the arena with it: this object is then taken again. */
         if (owned != NULL && !o.gzipped) {

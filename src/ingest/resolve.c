@@ -125,6 +125,7 @@ static void find_twin(th_ingest *in, uint32_t index)
     for (uint32_t i = *slot - 1; i != INGEST_NONE; last = i, i = in->items.at[i].next) {
         ingest_item *other = &in->items.at[i];
         if (other->table != item->table || !th_slice_equal(other->bytes, item->bytes)) continue;
+        if (th_model_table(item->table)->identity == TH_IDENTITY_POSITION) continue;
         item->fate = INGEST_FATE_TWIN;
         item->twin = i;
         other->any_delivered |= item->delivered_form;
@@ -189,10 +190,13 @@ static th_err judge(resolve_run *r, const resolve_candidate *c, th_slice record,
 {
     th_ingest *in = r->in;
     const ingest_item *sibling = NULL;
+    /* Of a line only its fingerprint tells the place: it must be one that a broken-off load left behind. */
+    if (r->table->identity == TH_IDENTITY_POSITION && run->object_seq != UINT64_MAX) return TH_OK;
     for (uint32_t i = resolve_chain(in, c->fingerprint); i != INGEST_NONE; i = in->items.at[i].next) {
         ingest_item *item = &in->items.at[i];
         if (item->table != r->table->id) continue;
         if (th_slice_equal(item->bytes, record)) {
+            if (item->fate == INGEST_FATE_KNOWN && r->table->identity == TH_IDENTITY_POSITION) continue;
             if (item->fate == INGEST_FATE_KNOWN) return TH_OK;
             item->fate = INGEST_FATE_KNOWN;
             item->day = c->day;
@@ -302,8 +306,7 @@ static th_err run_resolve(resolve_run *r)
     const th_stored_table *tables = th_model_tables(&table_count);
     TH_TRY(find_twins(in));
     for (size_t i = 0; i < table_count; i++) {
-        bool deduplicated = tables[i].identity == TH_IDENTITY_EVENT || tables[i].identity == TH_IDENTITY_VERSION;
-        if (deduplicated) TH_TRY(find_stored(r, &tables[i]));
+        if (tables[i].identity != TH_IDENTITY_NONE) TH_TRY(find_stored(r, &tables[i]));
     }
     in->marks.count = 0;
     TH_TRY(resolve_variants(r));

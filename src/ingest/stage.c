@@ -57,14 +57,13 @@ static th_err add_item(th_ingest *in, const ingest_item *item)
     return TH_OK;
 }
 
-/* Contents that are larger than a commit may be leave in parts. */
+/* Contents that are larger than a commit may be leave in parts: rows first, their deliveries with the last one. */
 static th_err make_room(stage *s)
 {
     th_ingest *in = s->in;
-    bool full = in->item_bytes >= INGEST_BATCH_BYTES_MAX - TH_RECORD_SIZE_MAX || in->items.count >= INGEST_ITEMS_MAX ||
+    bool full = in->item_bytes >= in->part_bytes || in->items.count >= INGEST_ITEMS_MAX ||
                 (in->days != NULL && th_map_count(in->days) >= INGEST_DAYS_MAX);
     if (!full) return TH_OK;
-    /* A part may hold objects only whose items are all there; then theirs are committed with the part. */
     return ingest_commit_items(in, true, s->diag);
 }
 
@@ -148,6 +147,14 @@ static th_err fill_escaped(stage *s, const ingest_piece *piece, ingest_item *ite
     return TH_OK;
 }
 
+/* Lines are separate facts, equal or not. Only those of a content that goes in parts are looked up: a load that was
+ * killed between two parts left some of them behind, without a delivery. */
+static bool is_deduplicated(const stage *s, const th_stored_table *table)
+{
+    if (table->identity == TH_IDENTITY_POSITION) return s->in->objects.at[s->object].content.size > s->in->part_bytes;
+    return table->identity == TH_IDENTITY_EVENT || table->identity == TH_IDENTITY_VERSION;
+}
+
 static th_err stage_record(stage *s, const ingest_piece *piece)
 {
     th_ingest *in = s->in;
@@ -164,7 +171,7 @@ static th_err stage_record(stage *s, const ingest_piece *piece)
     if (piece->kind == INGEST_ESCAPED) TH_TRY(fill_escaped(s, piece, &item));
     item.has_time = th_model_time(table, item.bytes, item.layout, &item.time_us);
     item.day = th_model_day(item.has_time, item.time_us);
-    if (table->identity == TH_IDENTITY_EVENT || table->identity == TH_IDENTITY_VERSION) {
+    if (is_deduplicated(s, table)) {
         th_buf_clear(&s->identity);
         ingest_identity(table, item.bytes, item.layout, &in->objects.at[s->object].sha, s->ordinal, &s->identity);
         TH_TRY(th_buf_error(&s->identity));
