@@ -5,7 +5,7 @@
 #include "store/store_private.h"
 
 /* Rows are tested against a bitmap of the wanted fingerprints first: nearly all rows end there. */
-enum { BITS_MIN = 12, BITS_MAX = 24 };
+enum { BITS_MIN = 12, BITS_MAX = 24, BLOCK = 256, FEW = 8 };
 
 typedef struct wanted {
     const uint64_t *fingerprints;
@@ -92,11 +92,27 @@ static th_err add_hit(finder *f, hit h)
     return TH_OK;
 }
 
+/* Whether the block holds one of few wanted fingerprints: simple enough for vector instructions. */
+static bool holds_any(const uint32_t *prints, const wanted *w)
+{
+    uint32_t any = 0;
+    for (size_t k = 0; k < w->count; k++) {
+        uint32_t low = low_of(w->fingerprints[k]);
+        for (uint32_t i = 0; i < BLOCK; i++)
+            any |= prints[i] == low;
+    }
+    return any != 0;
+}
+
 /* head may be NULL: all rows are of one commit that is late enough. */
 static th_err scan(finder *f, const uint32_t *prints, uint32_t rows, const store_piece *head, int32_t day, uint64_t seq)
 {
     const wanted *w = &f->w;
     for (uint32_t row = 0; row < rows; row++) {
+        while (w->count <= FEW && row % BLOCK == 0 && rows - row >= BLOCK && !holds_any(prints + row, w))
+            row += BLOCK;
+        if (row == rows)
+            break;
         uint32_t low = prints[row], at = low & w->mask;
         if ((w->bits[at / 64] >> (at % 64) & 1) == 0 || low == 0)
             continue;

@@ -291,7 +291,7 @@ th_err store_file_decode(uint32_t id, th_slice payload, store_file_info *out, th
     f.closed = th_take_u8(&r);
     f.table = th_take_u16(&r);
     f.class_id = th_take_u16(&r);
-    (void)th_take_u16(&r);
+    uint16_t reserved = th_take_u16(&r);
     f.first_day = (int32_t)th_take_u32(&r);
     f.last_day = (int32_t)th_take_u32(&r);
     f.first_lsn = th_take_u64(&r);
@@ -307,7 +307,7 @@ th_err store_file_decode(uint32_t id, th_slice payload, store_file_info *out, th
     f.pages = th_take_u64(&r);
     th_slice hash = th_take_bytes(&r, TH_SHA256_SIZE);
     bool sane = !r.bad && r.pos == r.end && (f.kind == STORE_JOURNAL || f.kind == STORE_SEALED) && f.closed <= 1 &&
-                f.first_day <= f.last_day && f.pages <= UINT64_MAX / STORE_PAGE;
+                reserved == 0 && f.first_day <= f.last_day && f.pages <= UINT64_MAX / STORE_PAGE;
     if (!sane)
         return th_fail(diag, TH_ECORRUPT, NULL, "the catalog's entry of file %u is damaged", id);
     memcpy(f.page_hash.bytes, hash.bytes, TH_SHA256_SIZE);

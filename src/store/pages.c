@@ -50,7 +50,7 @@ static th_err page_at(page_walk *w, uint64_t page, const uint8_t **out, th_diag 
 static th_err hash_pages(page_walk *w, uint64_t pages, th_sha256_ctx *sha, th_diag *diag)
 {
     for (uint64_t page = 0; page < pages;) {
-        const uint8_t *p;
+        const uint8_t *p = NULL;
         TH_TRY(page_at(w, page, &p, diag));
         if ((u16_at(p + 10) & FLAG_OVERFLOW) == 0) {
             th_sha256_update(sha, th_slice_of(p, STORE_PAGE));
