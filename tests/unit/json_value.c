@@ -108,7 +108,7 @@ TEST(scan_finds_the_end_whatever_the_pieces)
         const char *text;
         size_t end;
     } cases[] = {
-        {"{\"a\": \"}\\\"}\", \"b\": [1, {}]} {\"next\": 1}", 26},
+        {"{\"a\": \"}\\\"}\", \"b\": [1, {}]} {\"next\": 1}", 27},
         {"  [1, 2]\n", 8},
         {" \"a\\\\\" ", 6},
         {"12 ", 2},
