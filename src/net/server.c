@@ -96,8 +96,8 @@ static void drain_ready(net_server *server)
     pthread_mutex_unlock(&server->lock);
     while (ex != NULL) {
         net_exchange *next = ex->next_ready;
-        atomic_store(&ex->on_ready_list,
-                     false); /* before its output is looked at: what comes later queues it again */
+        /* Before its output is looked at: what comes later queues it again. */
+        atomic_store(&ex->on_ready_list, false);
         if (ex->conn != NULL) net_conn_flush(ex->conn);
         net_exchange_unref(ex);
         ex = next;
