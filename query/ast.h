@@ -232,6 +232,7 @@ typedef enum ast_statement_kind {
     AST_SHOW_SCHEMAS,
     AST_SHOW_FUNCTIONS,
     AST_SHOW_CATALOGS,
+    AST_USE, /* name */
     AST_UNSUPPORTED /* text: the words that name it */
 } ast_statement_kind;
 

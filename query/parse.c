@@ -119,7 +119,7 @@ static bool known_elsewhere(const parser *p)
     case KW_ALTER: case KW_ANALYZE: case KW_CALL: case KW_COMMENT: case KW_COMMIT: case KW_CREATE: case KW_DEALLOCATE:
     case KW_DELETE: case KW_DENY: case KW_DROP: case KW_EXECUTE: case KW_GRANT: case KW_INSERT: case KW_MERGE:
     case KW_MSCK: case KW_REFRESH: case KW_RESET: case KW_REVOKE: case KW_ROLLBACK: case KW_SET:
-    case KW_START: case KW_TRUNCATE: case KW_UNLOAD: case KW_UPDATE: case KW_USE: return true;
+    case KW_START: case KW_TRUNCATE: case KW_UNLOAD: case KW_UPDATE: return true;
     default: return false;
     }
 }
@@ -158,6 +158,10 @@ static th_err statement(parser *p, ast_statement **out)
         s->text = th_slice_of(first.text.bytes, (size_t)(second.bytes + second.size - first.text.bytes));
         skip_statement(p);
         return TH_OK;
+    }
+    if (parser_take(p, KW_USE)) {
+        s->kind = AST_USE;
+        return parser_path(p, &s->name);
     }
     if (known_elsewhere(p)) return other(p, s);
     return parser_mismatch(p, STATEMENTS);

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Expressions: operators, predicates, CASE, constructors, subqueries. Calls, names and literals have their own files. */
+#include <ctype.h>
+#include <stdio.h>
+
+#include "query/bind.h"
+#include "query/lex.h"
+#include "query/type/coerce.h"
+
+/* "varchar = integer" and the like, for a message */
+static th_err cannot_apply(binder *b, const ast_expr *ast, const char *op, const th_type *left, const th_type *right)
+{
+    th_buf text;
+    th_buf_init(&text, 1u << 16);
+    th_type_print(&text, left);
+    th_buf_printf(&text, right == NULL ? " %s" : " %s ", op);
+    if (right != NULL) th_type_print(&text, right);
+    th_fail_at(b->diag, TH_ESQL, "TYPE_MISMATCH", ast->line, ast->column, "Cannot apply operator: %s",
+               th_buf_text(&text));
+    th_buf_free(&text);
+    bool varchar = left->kind == TH_VARCHAR || (right != NULL && right->kind == TH_VARCHAR);
+    if (varchar && right != NULL && left->kind != right->kind) {
+        th_diag_hint(b->diag, "text is not converted by itself: write CAST(... AS type), or quote the literal");
+    }
+    return TH_ESQL;
+}
+
+static th_err call_resolved(binder *b, const ast_expr *ast, const th_function *fn, const th_type *result,
+                            const th_type *const *params, uint32_t count, const th_expr *const *args,
+                            const th_expr **out)
+{
+    th_expr *call = query_expr_children(b, TH_X_CALL, result, ast, count, args);
+    if (call == NULL) return query_no_memory(b);
+    call->function = fn;
+    const th_expr **children = (const th_expr **)(uintptr_t)call->children;
+    for (uint32_t i = 0; i < count; i++) {
+        if (params[i]->kind != TH_FUNCTION) TH_TRY(query_bind_cast(b, args[i], params[i], &children[i]));
+    }
+    return query_bind_fold(b, call, out);
+}
+
+static th_err resolve(binder *b, const char *name, uint32_t count, const th_expr *const *args, const th_function **fn,
+                      const th_type *const **params, const th_type **result, th_diag *diag)
+{
+    const th_type **types = th_arena_alloc(b->arena, count * sizeof *types);
+    if (types == NULL) return query_no_memory(b);
+    for (uint32_t i = 0; i < count; i++) types[i] = args[i]->type;
+    return th_function_resolve(th_slice_text(name), types, count, b->arena, fn, params, result, diag);
+}
+
+th_err query_bind_function(binder *b, const ast_expr *ast, const char *name, uint32_t count,
+                           const th_expr *const *args, const th_expr **out)
+{
+    const th_function *fn;
+    const th_type *const *params;
+    const th_type *result;
+    TH_TRY(query_at(b, ast, resolve(b, name, count, args, &fn, &params, &result, b->diag)));
+    return call_resolved(b, ast, fn, result, params, count, args, out);
+}
+
+/* An operator: the message speaks of it as SQL writes it. */
+static th_err operator_call(binder *b, const ast_expr *ast, const char *name, const char *symbol, uint32_t count,
+                            const th_expr *const *args, const th_expr **out)
+{
+    const th_function *fn;
+    const th_type *const *params;
+    const th_type *result;
+    th_diag why = {0};
+    th_err err = resolve(b, name, count, args, &fn, &params, &result, &why);
+    if (err == TH_ESQL) return cannot_apply(b, ast, symbol, args[0]->type, count > 1 ? args[1]->type : NULL);
+    if (err != TH_OK) return query_at(b, ast, th_fail(b->diag, err, why.name, "%s", why.text));
+    return call_resolved(b, ast, fn, result, params, count, args, out);
+}
+
+static const struct comparison {
+    uint32_t op;
+    const char *name, *symbol;
+} comparisons[] = {{'=', "$eq", "="},      {LEX_NE, "$ne", "<>"}, {'<', "$lt", "<"},
+                   {LEX_LE, "$le", "<="},  {'>', "$gt", ">"},     {LEX_GE, "$ge", ">="},
+                   {0, "$is_distinct", "IS DISTINCT FROM"}};
+
+static const struct comparison *comparison_of(uint32_t op)
+{
+    size_t i = 0;
+    while (i + 1 < sizeof comparisons / sizeof comparisons[0] && comparisons[i].op != op) i++;
+    return &comparisons[i];
+}
+
+th_err query_bind_compare(binder *b, const ast_expr *ast, const char *name, const th_expr *left, const th_expr *right,
+                          const th_expr **out)
+{
+    const char *symbol = "=";
+    for (size_t i = 0; i < sizeof comparisons / sizeof comparisons[0]; i++) {
+        if (strcmp(comparisons[i].name, name) == 0) symbol = comparisons[i].symbol;
+    }
+    const th_expr *pair[2] = {left, right};
+    bool unified;
+    TH_TRY(query_at(b, ast, query_bind_unify(b, &pair[0], &pair[1], &unified)));
+    if (!unified) return cannot_apply(b, ast, symbol, left->type, right->type);
+    return operator_call(b, ast, name, symbol, 2, pair, out);
+}
+
+static th_err not_of(binder *b, const ast_expr *ast, const th_expr *e, const th_expr **out)
+{
+    th_expr *not = query_expr_children(b, TH_X_NOT, &th_type_boolean, ast, 1, &e);
+    return not == NULL ? query_no_memory(b) : query_bind_fold(b, not, out);
+}
+
+static th_err maybe_not(binder *b, const ast_expr *ast, const th_expr **out)
+{
+    return ast->negated ? not_of(b, ast, *out, out) : TH_OK;
+}
+
+static th_err must_be_boolean(binder *b, const ast_expr *ast, const char *what, const th_expr **e)
+{
+    if ((*e)->type->kind == TH_BOOLEAN) return TH_OK;
+    if ((*e)->type->kind == TH_UNKNOWN) return query_bind_cast(b, *e, &th_type_boolean, e);
+    th_buf type;
+    th_buf_init(&type, 1u << 16);
+    th_type_print(&type, (*e)->type);
+    th_fail_at(b->diag, TH_ESQL, "TYPE_MISMATCH", ast->line, ast->column,
+               "%s must evaluate to a boolean: actual type %s", what, th_buf_text(&type));
+    th_buf_free(&type);
+    return TH_ESQL;
+}
+
+th_err query_bind_boolean(const bind_place *at, const ast_expr *ast, const char *what, const th_expr **out)
+{
+    TH_TRY(query_bind_expr(at, ast, out));
+    return must_be_boolean(at->b, ast, what, out);
+}
+
+static th_err logical(const bind_place *at, const ast_expr *ast, const th_expr **out)
+{
+    th_expr_kind kind = ast->kind == AST_AND ? TH_X_AND : ast->kind == AST_OR ? TH_X_OR : TH_X_NOT;
+    const th_expr **children = th_arena_alloc(at->b->arena, ast->child_count * sizeof *children);
+    if (children == NULL) return query_no_memory(at->b);
+    for (uint32_t i = 0; i < ast->child_count; i++) {
+        TH_TRY(query_bind_boolean(at, ast->children[i], "Logical expression term", &children[i]));
+    }
+    th_expr *e = query_expr_children(at->b, kind, &th_type_boolean, ast, ast->child_count, children);
+    return e == NULL ? query_no_memory(at->b) : query_bind_fold(at->b, e, out);
+}
+
+static th_err compare(const bind_place *at, const ast_expr *ast, const th_expr **out)
+{
+    const th_expr *left, *right;
+    TH_TRY(query_bind_expr(at, ast->children[0], &left));
+    TH_TRY(query_bind_expr(at, ast->children[1], &right));
+    const char *name = comparison_of(ast->kind == AST_DISTINCT ? 0 : ast->op)->name;
+    TH_TRY(query_bind_compare(at->b, ast, name, left, right, out));
+    return ast->kind == AST_DISTINCT ? maybe_not(at->b, ast, out) : TH_OK;
+}
+
+static th_err between(const bind_place *at, const ast_expr *ast, const th_expr **out)
+{
+    const th_expr *value, *low, *high, *both[2];
+    TH_TRY(query_bind_expr(at, ast->children[0], &value));
+    TH_TRY(query_bind_expr(at, ast->children[1], &low));
+    TH_TRY(query_bind_expr(at, ast->children[2], &high));
+    TH_TRY(query_bind_compare(at->b, ast, "$ge", value, low, &both[0]));
+    TH_TRY(query_bind_compare(at->b, ast, "$le", value, high, &both[1]));
+    th_expr *e = query_expr_children(at->b, TH_X_AND, &th_type_boolean, ast, 2, both);
+    if (e == NULL) return query_no_memory(at->b);
+    TH_TRY(query_bind_fold(at->b, e, out));
+    return maybe_not(at->b, ast, out);
+}
+
+/* Items that are no constants: value = a OR value = b ... */
+static th_err in_expressions(const bind_place *at, const ast_expr *ast, uint32_t count, const th_expr *const *e,
+                             const th_expr **out)
+{
+    const th_expr **terms = th_arena_alloc(at->b->arena, count * sizeof *terms);
+    if (terms == NULL) return query_no_memory(at->b);
+    for (uint32_t i = 1; i < count; i++) {
+        TH_TRY(query_bind_compare(at->b, ast, "$eq", e[0], e[i], &terms[i - 1]));
+    }
+    if (count == 2) {
+        *out = terms[0];
+        return TH_OK;
+    }
+    th_expr *any = query_expr_children(at->b, TH_X_OR, &th_type_boolean, ast, count - 1, terms);
+    return any == NULL ? query_no_memory(at->b) : query_bind_fold(at->b, any, out);
+}
+
+static th_err in_list(const bind_place *at, const ast_expr *ast, const th_expr **out)
+{
+    uint32_t count = ast->child_count;
+    const th_expr **e = th_arena_alloc(at->b->arena, count * sizeof *e);
+    if (e == NULL) return query_no_memory(at->b);
+    bool constants = true;
+    for (uint32_t i = 0; i < count; i++) TH_TRY(query_bind_expr(at, ast->children[i], &e[i]));
+    for (uint32_t i = 1; i < count; i++) {
+        bool unified;
+        const th_type *was = e[0]->type;
+        TH_TRY(query_at(at->b, ast->children[i], query_bind_unify(at->b, &e[0], &e[i], &unified)));
+        if (!unified) return cannot_apply(at->b, ast->children[i], "=", was, e[i]->type);
+        constants = constants && e[i]->kind == TH_X_CONST;
+    }
+    /* The value may have grown on the way (integer, then bigint): bring the earlier items along. */
+    for (uint32_t i = 1; i < count; i++) TH_TRY(query_bind_cast(at->b, e[i], e[0]->type, &e[i]));
+    if (!th_type_is_comparable(e[0]->type)) return cannot_apply(at->b, ast, "=", e[0]->type, e[0]->type);
+    for (uint32_t i = 1; i < count; i++) constants = constants && e[i]->kind == TH_X_CONST;
+    if (constants && e[0]->type->kind != TH_UNKNOWN) {
+        th_expr *in = query_expr_children(at->b, TH_X_IN, &th_type_boolean, ast, count, e);
+        if (in == NULL) return query_no_memory(at->b);
+        TH_TRY(query_bind_fold(at->b, in, out));
+    } else {
+        TH_TRY(in_expressions(at, ast, count, e, out));
+    }
+    return maybe_not(at->b, ast, out);
+}
+
+static th_err call_children(const bind_place *at, const ast_expr *ast, const char *name, const char *symbol,
+                            const th_expr **out)
+{
+    const th_expr **args = th_arena_alloc(at->b->arena, ast->child_count * sizeof *args);
+    if (args == NULL) return query_no_memory(at->b);
+    for (uint32_t i = 0; i < ast->child_count; i++) TH_TRY(query_bind_expr(at, ast->children[i], &args[i]));
+    return operator_call(at->b, ast, name, symbol, ast->child_count, args, out);
+}
+
+static th_err arithmetic(const bind_place *at, const ast_expr *ast, const th_expr **out)
+{
+    switch (ast->op) {
+    case '+': return call_children(at, ast, "$add", "+", out);
+    case '-': return call_children(at, ast, "$sub", "-", out);
+    case '*': return call_children(at, ast, "$mul", "*", out);
+    case '/': return call_children(at, ast, "$div", "/", out);
+    case '%': return call_children(at, ast, "$mod", "%", out);
+    default: return call_children(at, ast, "$concat", "||", out);
+    }
+}
+
+static th_err negate(const bind_place *at, const ast_expr *ast, const th_expr **out)
+{
+    ast_kind kind = ast->children[0]->kind;
+    if (kind == AST_INTEGER || kind == AST_DECIMAL || kind == AST_DOUBLE) {
+        return query_bind_literal(at->b, ast->children[0], true, out);
+    }
+    return call_children(at, ast, "$neg", "-", out);
+}
+
+static th_err is_null(const bind_place *at, const ast_expr *ast, const th_expr **out)
+{
+    const th_expr *value;
+    TH_TRY(query_bind_expr(at, ast->children[0], &value));
+    th_expr *e = query_expr_children(at->b, TH_X_IS_NULL, &th_type_boolean, ast, 1, &value);
+    if (e == NULL) return query_no_memory(at->b);
+    TH_TRY(query_bind_fold(at->b, e, out));
+    return maybe_not(at->b, ast, out);
+}
+
+static th_err case_of(const bind_place *at, const ast_expr *ast, const th_expr **out)
+{
+    binder *b = at->b;
+    const th_expr *operand = NULL, **parts, **results;
+    uint32_t first = ast->simple ? 1 : 0, pairs = (ast->child_count - first - ast->has_else) / 2;
+    parts = th_arena_alloc(b->arena, (pairs * 2 + 1) * sizeof *parts);
+    results = th_arena_alloc(b->arena, (pairs + 1) * sizeof *results);
+    if (parts == NULL || results == NULL) return query_no_memory(b);
+    if (ast->simple) TH_TRY(query_bind_expr(at, ast->children[0], &operand));
+    for (uint32_t i = 0; i < pairs; i++) {
+        const ast_expr *when = ast->children[first + 2 * i];
+        if (ast->simple) {
+            const th_expr *value;
+            TH_TRY(query_bind_expr(at, when, &value));
+            TH_TRY(query_bind_compare(b, when, "$eq", operand, value, &parts[2 * i]));
+        } else {
+            TH_TRY(query_bind_boolean(at, when, "CASE WHEN clause", &parts[2 * i]));
+        }
+        TH_TRY(query_bind_expr(at, ast->children[first + 2 * i + 1], &results[i]));
+    }
+    if (ast->has_else) TH_TRY(query_bind_expr(at, ast->children[ast->child_count - 1], &results[pairs]));
+    else results[pairs] = query_expr_null(b, &th_type_unknown, ast);
+    if (results[pairs] == NULL) return query_no_memory(b);
+    const th_type *type;
+    TH_TRY(query_bind_common(b, ast, "CASE results", pairs + 1, results, &type));
+    for (uint32_t i = 0; i < pairs; i++) parts[2 * i + 1] = results[i];
+    parts[2 * pairs] = results[pairs];
+    th_expr *e = query_expr_children(b, TH_X_CASE, type, ast, pairs * 2 + 1, parts);
+    return e == NULL ? query_no_memory(b) : query_bind_fold(b, e, out);
+}
+
+static th_err cast(const bind_place *at, const ast_expr *ast, const th_expr **out)
+{
+    const th_expr *value;
+    const th_type *type;
+    TH_TRY(query_bind_expr(at, ast->children[0], &value));
+    TH_TRY(query_bind_type(at->b, ast, &type));
+    if (!th_type_can_cast(value->type, type)) {
+        th_buf from, to;
+        th_buf_init(&from, 1u << 16);
+        th_buf_init(&to, 1u << 16);
+        th_type_print(&from, value->type);
+        th_type_print(&to, type);
+        th_fail_at(at->b->diag, TH_ESQL, "TYPE_MISMATCH", ast->line, ast->column, "Cannot cast %s to %s",
+                   th_buf_text(&from), th_buf_text(&to));
+        th_buf_free(&from);
+        th_buf_free(&to);
+        return TH_ESQL;
+    }
+    if (th_type_equal(value->type, type)) {
+        *out = value;
+        return TH_OK;
+    }
+    th_expr *e = query_expr_children(at->b, TH_X_CAST, type, ast, 1, &value);
+    if (e == NULL) return query_no_memory(at->b);
+    e->try_cast = ast->try_cast;
+    return query_bind_fold(at->b, e, out);
+}
+
+static th_err extract(const bind_place *at, const ast_expr *ast, const th_expr **out)
+{
+    char name[48];
+    int n = snprintf(name, sizeof name, "$extract_%.*s", (int)(ast->text.size > 30 ? 30 : ast->text.size),
+                     (const char *)ast->text.bytes);
+    for (int i = 0; i < n; i++) name[i] = (char)tolower((unsigned char)name[i]);
+    const th_expr *value;
+    TH_TRY(query_bind_expr(at, ast->children[0], &value));
+    const th_function *fn;
+    const th_type *const *params;
+    const th_type *result;
+    th_diag why = {0};
+    th_err err = resolve(at->b, name, 1, &value, &fn, &params, &result, &why);
+    if (err == TH_ESQL && strcmp(why.name, "FUNCTION_NOT_FOUND") == 0 && value->type->kind != TH_VARCHAR) {
+        return th_fail_at(at->b->diag, TH_ESYNTAX, "SYNTAX_ERROR", ast->line, ast->column,
+                          "Invalid EXTRACT field: %.*s", TH_SLICE_ARGS(ast->text));
+    }
+    return operator_call(at->b, ast, name, "EXTRACT", 1, &value, out);
+}
+
+/* Names that were given to fields of ROW(..) go into its type by a cast. */
+static th_err row(const bind_place *at, const ast_expr *ast, const th_expr **out)
+{
+    TH_TRY(call_children(at, ast, "$row", "ROW", out));
+    bool named = false;
+    for (uint32_t i = 0; i < ast->param_count; i++) named = named || ast->params[i].text.size > 0;
+    if (!named) return TH_OK;
+    th_slice *names = TH_NEW_ARRAY(at->b->arena, th_slice, ast->param_count);
+    if (names == NULL) return query_no_memory(at->b);
+    for (uint32_t i = 0; i < ast->param_count; i++) names[i] = ast->params[i].text;
+    const th_type *type = th_type_row(at->b->arena, (*out)->type->children, names, ast->param_count);
+    if (type == NULL) return query_no_memory(at->b);
+    th_expr *e = query_expr_children(at->b, TH_X_CAST, type, ast, 1, out);
+    return e == NULL ? query_no_memory(at->b) : query_bind_fold(at->b, e, out);
+}
+
+static th_err subscript(const bind_place *at, const ast_expr *ast, const th_expr **out)
+{
+    const th_expr *pair[2];
+    TH_TRY(query_bind_expr(at, ast->children[0], &pair[0]));
+    TH_TRY(query_bind_expr(at, ast->children[1], &pair[1]));
+    if (pair[0]->type->kind != TH_ROW) return operator_call(at->b, ast, "$subscript", "[]", 2, pair, out);
+    th_value v = {.null = true};
+    if (pair[1]->kind == TH_X_CONST && th_type_is_integer(pair[1]->type)) th_value_get(pair[1]->constant, 0, &v);
+    if (v.null || v.i < 1 || v.i > pair[0]->type->child_count) {
+        return th_fail_at(at->b->diag, TH_ESQL, "INVALID_FUNCTION_ARGUMENT", ast->line, ast->column,
+                          "Subscript of a row must be a constant from 1 to %u", pair[0]->type->child_count);
+    }
+    th_expr *e = query_expr_children(at->b, TH_X_FIELD, pair[0]->type->children[v.i - 1], ast, 1, pair);
+    if (e == NULL) return query_no_memory(at->b);
+    e->index = (uint32_t)v.i - 1;
+    return query_bind_fold(at->b, e, out);
+}
+
+static th_err one_column(binder *b, const ast_expr *ast, const th_plan *plan)
+{
+    if (plan->column_count == 1) return TH_OK;
+    return th_fail_at(b->diag, TH_ESQL, "TYPE_MISMATCH", ast->query->line, ast->query->column,
+                      "Multiple columns returned by subquery are not supported. Expression expects 1 column, the "
+                      "subquery has %u",
+                      plan->column_count);
+}
+
+static th_err with_plan(const bind_place *at, const ast_expr *ast, th_expr_kind kind, const th_expr **out)
+{
+    th_plan *plan;
+    TH_TRY(query_bind_subplan(at, ast->query, &plan));
+    if (kind != TH_X_EXISTS) TH_TRY(one_column(at->b, ast, plan));
+    th_expr *e = query_expr_new(at->b, kind, kind == TH_X_EXISTS ? &th_type_boolean : plan->columns[0].type, ast);
+    if (e == NULL) return query_no_memory(at->b);
+    e->plan = plan;
+    *out = e;
+    return TH_OK;
+}
+
+static th_err in_query(const bind_place *at, const ast_expr *ast, bool negated, const th_expr **out)
+{
+    const th_expr *value, *column;
+    th_plan *plan;
+    TH_TRY(query_bind_expr(at, ast->children[0], &value));
+    TH_TRY(query_bind_subplan(at, ast->query, &plan));
+    TH_TRY(one_column(at->b, ast, plan));
+    column = query_expr_column(at->b, 0, plan->columns[0].type, ast);
+    if (column == NULL) return query_no_memory(at->b);
+    const th_type *was = value->type;
+    bool unified;
+    TH_TRY(query_at(at->b, ast, query_bind_unify(at->b, &value, &column, &unified)));
+    if (!unified) return cannot_apply(at->b, ast, "=", was, plan->columns[0].type);
+    if (column->kind != TH_X_COLUMN) {
+        plan = query_plan_project(at->b, plan, 1, &column, NULL);
+        if (plan == NULL) return query_no_memory(at->b);
+        TH_TRY(query_optimize(at->b, plan, &plan));
+    }
+    th_expr *e = query_expr_children(at->b, TH_X_IN_PLAN, &th_type_boolean, ast, 1, &value);
+    if (e == NULL) return query_no_memory(at->b);
+    e->plan = plan;
+    *out = e;
+    return negated ? not_of(at->b, ast, e, out) : TH_OK;
+}
+
+static th_err quantified(const bind_place *at, const ast_expr *ast, const th_expr **out)
+{
+    if (ast->op == '=' && ast->quantifier == AST_ANY) return in_query(at, ast, false, out);
+    if (ast->op == LEX_NE && ast->quantifier == AST_ALL) return in_query(at, ast, true, out);
+    return th_fail_at(at->b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->line, ast->column,
+                      "Of quantified comparisons = ANY and <> ALL are supported");
+}
+
+static th_err param(const bind_place *at, const ast_expr *ast, const th_expr **out)
+{
+    if (ast->index >= at->b->param_count) {
+        th_fail_at(at->b->diag, TH_ESQL, "INVALID_PARAMETER_USAGE", ast->line, ast->column,
+                   "Incorrect number of parameters: parameter %u has no value", ast->index + 1);
+        return TH_ESQL;
+    }
+    bind_place alone = {.b = at->b, .clause = "Parameter"};
+    return query_at(at->b, ast, query_bind_expr(&alone, at->b->params[ast->index], out));
+}
+
+static th_err not_yet(const bind_place *at, const ast_expr *ast, const char *what)
+{
+    return th_fail_at(at->b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->line, ast->column, "%s is not supported",
+                      what);
+}
+
+th_err query_bind_expr(const bind_place *at, const ast_expr *ast, const th_expr **out)
+{
+    if (stack_guard_full(&at->b->stack)) return query_too_deep(at->b, ast->line, ast->column);
+    switch (ast->kind) {
+    case AST_NAME:
+    case AST_FIELD: return query_bind_name(at, ast, out);
+    case AST_CALL: return query_bind_call(at, ast, out);
+    case AST_NEGATE: return negate(at, ast, out);
+    case AST_PLUS: return query_bind_expr(at, ast->children[0], out);
+    case AST_ARITHMETIC: return arithmetic(at, ast, out);
+    case AST_COMPARE:
+    case AST_DISTINCT: return compare(at, ast, out);
+    case AST_AND:
+    case AST_OR:
+    case AST_NOT: return logical(at, ast, out);
+    case AST_BETWEEN: return between(at, ast, out);
+    case AST_IN: return in_list(at, ast, out);
+    case AST_LIKE:
+        TH_TRY(call_children(at, ast, "$like", "LIKE", out));
+        return maybe_not(at->b, ast, out);
+    case AST_IS_NULL: return is_null(at, ast, out);
+    case AST_CASE: return case_of(at, ast, out);
+    case AST_CAST: return cast(at, ast, out);
+    case AST_EXTRACT: return extract(at, ast, out);
+    case AST_ARRAY: return call_children(at, ast, "$array", "ARRAY", out);
+    case AST_ROW: return row(at, ast, out);
+    case AST_SUBSCRIPT: return subscript(at, ast, out);
+    case AST_AT_TIME_ZONE: return call_children(at, ast, "$at_timezone", "AT TIME ZONE", out);
+    case AST_EXISTS: return with_plan(at, ast, TH_X_EXISTS, out);
+    case AST_SUBQUERY: return with_plan(at, ast, TH_X_SCALAR, out);
+    case AST_IN_QUERY: return in_query(at, ast, ast->negated, out);
+    case AST_QUANTIFIED: return quantified(at, ast, out);
+    case AST_PARAM: return param(at, ast, out);
+    case AST_GROUPING: return not_yet(at, ast, "GROUPING");
+    case AST_LAMBDA: return not_yet(at, ast, "A lambda outside a function's arguments");
+    default: return query_bind_literal(at->b, ast, false, out);
+    }
+}
