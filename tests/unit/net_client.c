@@ -14,14 +14,17 @@
 
 static atomic_int running, cancelled;
 static char last_source[96], last_name[64];
+static pthread_mutex_t last_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static th_err fake_sql(const th_server_options *options, const net_sql *sql,
                        th_err (*write)(void *ctx, th_slice bytes), void *ctx, th_query_stats *stats,
                        th_diag *diag)
 {
     (void)options;
+    pthread_mutex_lock(&last_lock);
     snprintf(last_source, sizeof(last_source), "%s", sql->principal->source);
     snprintf(last_name, sizeof(last_name), "%s", sql->principal->name);
+    pthread_mutex_unlock(&last_lock);
     if (th_slice_is(sql->text, "wait")) {
         atomic_fetch_add(&running, 1);
         while (atomic_load(&sql->control->cancel) == 0) usleep(1000);
@@ -402,10 +405,71 @@ TEST(socket_path_may_be_longer_than_an_address)
     }
 }
 
+typedef struct visitor {
+    pthread_t thread;
+    uint32_t seed;
+    uint64_t answers;
+    atomic_bool *over;
+} visitor;
+
+static th_err drop(void *ctx, th_slice bytes)
+{
+    (void)ctx;
+    (void)bytes;
+    return TH_OK;
+}
+
+/* Asks this and that, leaves in the middle now and then. */
+static void *visit(void *arg)
+{
+    visitor *v = arg;
+    static const char *const words[] = {"good", "late", "bad", "good"};
+    while (!atomic_load(v->over)) {
+        th_client *client = NULL;
+        th_diag own = {0};
+        if (th_client_open(url, &client, &own) != TH_OK) break;
+        for (int i = 0; i < 20; i++) {
+            int status = 0, leave = 1;
+            v->seed = v->seed * 1664525u + 1013904223u;
+            bool load = v->seed >> 31 != 0, leaves = (v->seed >> 24 & 15) == 0;
+            th_slice text = th_slice_text(words[v->seed >> 16 & 3]);
+            th_diag_clear(&own);
+            th_err err =
+                th_client_request(client, "POST", load ? "/v1/ingest/auto" : "/v1/sql", &csv, 1,
+                                  text, &status, drop, NULL, leaves ? &leave : NULL, &own);
+            if (err == TH_OK && (status == 200 || status == 400)) v->answers++;
+        }
+        th_client_close(client);
+    }
+    return NULL;
+}
+
+TEST(visitors_come_and_go_while_it_stops)
+{
+    static visitor visitors[8];
+    for (int round = 0; round < 5; round++) {
+        atomic_bool over = false;
+        uint64_t answers = 0;
+        start();
+        for (uint32_t i = 0; i < 8; i++) {
+            visitors[i] = (visitor){.seed = 77 * i + (uint32_t)round, .over = &over};
+            CHECK(pthread_create(&visitors[i].thread, NULL, visit, &visitors[i]) == 0);
+        }
+        usleep(200000);
+        stop();
+        atomic_store(&over, true);
+        for (int i = 0; i < 8; i++) {
+            pthread_join(visitors[i].thread, NULL);
+            answers += visitors[i].answers;
+        }
+        CHECK(answers > 0);
+    }
+}
+
 TEST_MAIN(answers_come_with_their_trailers, error_object_becomes_a_diagnosis_again,
           one_connection_carries_many_requests, ended_connection_is_replaced_before_a_request,
           command_streams_and_its_status_comes_last, large_body_arrives_whole,
           cancel_ends_the_call_and_the_query, error_of_the_body_callback_is_returned,
           header_with_a_line_end_is_refused, bad_targets_are_refused,
           private_socket_is_private_and_replaces_a_stale_one,
-          socket_path_may_be_longer_than_an_address)
+          socket_path_may_be_longer_than_an_address, visitors_come_and_go_while_it_stops)
