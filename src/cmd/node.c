@@ -18,6 +18,15 @@ static void node_committed(void *ctx, uint64_t lsn)
     if (node->plugins != NULL) th_plugins_wake(node->plugins);
 }
 
+/* What changes the archive's files or its detectors is for the folder's own user, who comes over the private socket: TCP
+ * has no login yet. */
+static bool only_socket(const char *const *argv, int argc)
+{
+    const char *verb = argc > 1 ? argv[argc > 2 && strcmp(argv[1], "--json") == 0 ? 2 : 1] : "";
+    if (strcmp(argv[0], "compact") == 0) return true;
+    return strcmp(argv[0], "plugins") == 0 && strcmp(verb, "list") != 0 && strcmp(verb, "wait") != 0;
+}
+
 /* A command asked for by another process, run on a worker of the server. */
 static int node_command(void *ctx, const th_principal *principal, const char *const *argv, int argc,
                         th_err (*write)(void *write_ctx, th_slice bytes), void *write_ctx, th_buf *messages,
@@ -29,6 +38,11 @@ static int node_command(void *ctx, const th_principal *principal, const char *co
     const cmd_command *command = argc > 0 ? cmd_find(argv[0]) : NULL;
     if (command == NULL || (command->flags & CMD_NODE) == 0) {
         return cmd_usage(&io, "help", "no command '%s' over the network", argc > 0 ? argv[0] : "");
+    }
+    if (strcmp(principal->source, "socket") != 0 && only_socket(argv, argc)) {
+        cmd_message(&io, "error: PERMISSION_DENIED: %s is for the owner of the data folder\n"
+                         "hint: run it on the server's machine with --data\n", command->name);
+        return CMD_EXIT_ERROR;
     }
     cmd_call call = {.name = command->name,
                      .argc = argc - (json ? 2 : 1),
