@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The committer: the one thread that gives out log positions and sequences, and makes groups of writes durable, one
- * LMDB transaction a group. What is answered with success was committed by LMDB in default sync mode before. */
+ * The committer makes groups of writes durable, one LMDB transaction a group. What is answered with success was committed by LMDB in default sync mode before. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/log.h"
-#include "base/map.h"
-#include "base/time.h"
 #include "store/store_private.h"
 
-enum { SEQ_KEYS_MAX = 1 << 20, COMMIT_VALUES_MAX = 60000 };
-
-/* ---- a group ---------------------------------------------------------------------------------------------------------------- */
+enum { CONTROL_US = 5000 };
 
 typedef struct group {
     th_store *store;
@@ -100,6 +96,7 @@ static void answer_early(group *g)
     for (uint32_t i = 0; i < g->count; i++)
         store_answer(g->store, g->writes[i], TH_OK);
     g->count = 0;
+    (void)usleep(CONTROL_US); /* the answer leaves the process */
 }
 
 /* Fill one transaction and commit it: LMDB's code. */
@@ -119,10 +116,9 @@ static int write_group(group *g)
         mdb_txn_abort(g->txn);
         return rc;
     }
-    TH_FAILPOINT("commit_before_txn");
-    bool early = strcmp(g->store->test_mode, "ack-before-commit") == 0;
-    if (early)
+    if (strcmp(g->store->test_mode, "ack-before-commit") == 0)
         answer_early(g);
+    TH_FAILPOINT("commit_before_txn");
     return mdb_txn_commit(g->txn);
 }
 

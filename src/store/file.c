@@ -142,6 +142,7 @@ th_version *store_version_new(th_store *store, store_files *files, uint64_t lsn)
         return NULL;
     atomic_init(&version->refs, 1);
     atomic_fetch_add(&files->refs, 1);
+    atomic_fetch_add(&store->versions, 1);
     version->store = store;
     version->files = files;
     version->lsn = lsn;
@@ -177,8 +178,10 @@ void th_version_release(th_version *version)
 {
     if (version == NULL || atomic_fetch_sub(&version->refs, 1) != 1)
         return;
+    th_store *store = version->store;
     store_files_release(version->files);
     free(version);
+    atomic_fetch_sub(&store->versions, 1);
 }
 
 uint64_t th_version_lsn(const th_version *version)

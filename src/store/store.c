@@ -313,13 +313,11 @@ void th_store_close(th_store *store)
         return;
     stop(store, &store->stopping, &store->work, store->committer, store->has_committer);
     stop(store, &store->stop_background, &store->merge, store->compactor, store->has_compactor);
-    bool in_use = store->current != NULL && atomic_load(&store->current->refs) != 1;
-    bool trash = store->has_unlinker;
     th_version *last = store->current;
     store->current = NULL;
     th_version_release(last);
-    stop(store, &store->stop_trash, &store->trash, store->unlinker, trash);
-    if (in_use) {
+    stop(store, &store->stop_trash, &store->trash, store->unlinker, store->has_unlinker);
+    if (atomic_load(&store->versions) != 0) {
         th_log(TH_LOG_ERROR, "the store is closed while a version of it is in use; its memory is not given back");
         return;
     }

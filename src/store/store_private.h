@@ -430,7 +430,7 @@ struct th_store {
     struct th_map *next_seq;
     th_segment_builder *leaf_builder;
 
-    atomic_uint_fast64_t commits, merges;
+    atomic_uint_fast64_t commits, merges, versions;
 };
 
 /* Take over lock and signal: a file that nobody names any more. */

@@ -21,13 +21,13 @@ static bool commit_next(th_store *store, uint64_t i)
 }
 
 /* The child: goes on with the history until it is killed; each answered commit is told through the pipe. */
-_Noreturn static void write_until_killed(const char *failpoint, int pass, int tell)
+_Noreturn static void write_until_killed(const char *failpoint, int pass, const char *mode, int tell)
 {
     char text[64];
     (void)snprintf(text, sizeof(text), "%s:%d", failpoint, pass);
     setenv("TRAILHOLD_FAILPOINT", text, 1);
     th_failpoints_init();
-    th_store_options options = {.create = true, .no_background = true, .journal_bytes = 40 << 10};
+    th_store_options options = {.create = true, .no_background = true, .journal_bytes = 40 << 10, .test_mode = mode};
     th_store *store;
     th_diag diag = {0};
     if (th_store_open(help_dir, &options, &store, NULL, &diag) != TH_OK)
@@ -76,7 +76,7 @@ static uint64_t check_history(uint64_t answered)
 }
 
 /* Run a child against the folder; the count of commits answered in all its life, from 1. */
-static bool run_child(const char *failpoint, int pass, uint64_t *answered)
+static bool run_child(const char *failpoint, int pass, const char *mode, uint64_t *answered)
 {
     int fds[2];
     CHECK(pipe(fds) == 0);
@@ -85,7 +85,7 @@ static bool run_child(const char *failpoint, int pass, uint64_t *answered)
     CHECK(pid >= 0);
     if (pid == 0) {
         close(fds[0]);
-        write_until_killed(failpoint, pass, fds[1]);
+        write_until_killed(failpoint, pass, mode, fds[1]);
     }
     close(fds[1]);
     uint64_t i;
@@ -103,10 +103,10 @@ static void crash_at(const char *failpoint, int first_pass, int second_pass)
 {
     help_new_dir();
     uint64_t answered = 0;
-    if (!run_child(failpoint, first_pass, &answered))
+    if (!run_child(failpoint, first_pass, NULL, &answered))
         FAIL("%s:%d was not passed", failpoint, first_pass);
     answered = check_history(answered);
-    (void)run_child(failpoint, second_pass, &answered);
+    (void)run_child(failpoint, second_pass, NULL, &answered);
     (void)check_history(answered);
 }
 
@@ -136,6 +136,18 @@ TEST(killed_while_merging)
     crash_at("compact_after_catalog", 1, 1);
     crash_at("compact_after_catalog", 2, 1);
     crash_at("trash_renamed", 1, 3);
+}
+
+/* The control: a store that answers before it commits is found out by what this file looks at. */
+TEST(answers_that_come_too_early_are_found_out)
+{
+    help_new_dir();
+    uint64_t answered = 0;
+    CHECK(run_child("commit_before_txn", 9, "ack-before-commit", &answered));
+    CHECK_EQ_U64(answered, 9);
+    th_store *store = help_open();
+    CHECK_EQ_U64(th_store_lsn(store), 8);
+    th_store_close(store);
 }
 
 /* ---- a file that cannot grow ------------------------------------------------------------------------------------------- */
@@ -182,4 +194,5 @@ TEST(a_file_that_cannot_grow)
     (void)check_history((uint64_t)WEXITSTATUS(status) - 100 + 5);
 }
 
-TEST_MAIN(killed_while_committing, killed_while_rolling_a_journal, killed_while_merging, a_file_that_cannot_grow)
+TEST_MAIN(killed_while_committing, killed_while_rolling_a_journal, killed_while_merging,
+          answers_that_come_too_early_are_found_out, a_file_that_cannot_grow)

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * store: one past each limit is an error in words; a full disk loses nothing that was answered. */
+#include "base/limits.h"
+#include "tests/unit/store_help.h"
+
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+
+enum { DAY = 20000, DAYS_A_FILE = 31 };
+
+TEST(a_write_takes_so_many_bytes)
+{
+    help_new_dir();
+    th_store *store = help_open();
+    th_write *batch = th_write_new(store);
+    size_t size = 1 << 20;
+    char *text = malloc(size);
+    memset(text, 'x', size);
+    th_row row = {.record = th_slice_of(text, size), .object = UINT32_MAX};
+    uint32_t local;
+    const th_stored_table *table = th_model_table(TH_TABLE_blobs);
+    for (uint32_t i = 0; i < TH_BATCH_BYTES_MAX >> 20; i++) {
+        CHECK_EQ_I64(th_write_add(batch, table, DAY, &row, &local), TH_OK);
+        CHECK_EQ_U64(local, i);
+    }
+    CHECK_EQ_I64(th_write_add(batch, table, DAY, &row, &local), TH_ELIMIT);
+    uint64_t lsn;
+    th_diag diag = {0};
+    CHECK_EQ_I64(th_store_commit(store, batch, &lsn, &diag), TH_OK); /* what fitted is whole */
+    th_version *version = th_store_version(store);
+    CHECK_EQ_U64(help_rows(version, TH_TABLE_blobs), TH_BATCH_BYTES_MAX >> 20);
+    th_version_release(version);
+    th_write_free(batch);
+    free(text);
+    th_store_close(store);
+}
+
+TEST(a_write_takes_so_many_days)
+{
+    help_new_dir();
+    th_store *store = help_open();
+    th_write *batch = th_write_new(store);
+    const th_stored_table *table = th_model_table(TH_TABLE_cloudtrail);
+    char text[160];
+    uint32_t local, days = TH_BATCH_VALUES_MAX / 4;
+    th_row row = {.record = help_record(1, text), .object = UINT32_MAX};
+    for (uint32_t i = 0; i < days; i++)
+        CHECK(th_write_add(batch, table, (int32_t)i, &row, &local) == TH_OK);
+    CHECK_EQ_I64(th_write_add(batch, table, (int32_t)days, &row, &local), TH_ELIMIT);
+    CHECK_EQ_I64(th_write_add(batch, table, 0, &row, &local), TH_OK);
+    uint64_t lsn;
+    th_diag diag = {0};
+    CHECK_EQ_I64(th_store_commit(store, batch, &lsn, &diag), TH_OK);
+    th_write_free(batch);
+    CHECK_EQ_I64(th_store_compact(store, NULL, NULL, &diag), TH_OK);
+    th_store_stats stats;
+    th_store_stats_get(store, &stats);
+    CHECK_EQ_U64(stats.sealed_files, (days + DAYS_A_FILE - 1) / DAYS_A_FILE + 1);
+    th_version *version = th_store_version(store);
+    CHECK_EQ_U64(help_rows(version, TH_TABLE_cloudtrail), days + 1);
+    th_version_release(version);
+    th_store_close(store);
+}
+
+TEST(a_setting_is_small)
+{
+    help_new_dir();
+    th_store *store = help_open();
+    char text[1024];
+    memset(text, 'x', sizeof(text));
+    th_diag diag = {0};
+    CHECK_EQ_I64(th_store_setting_put(store, "a", th_slice_of(text, 1023), &diag), TH_OK);
+    CHECK_EQ_I64(th_store_setting_put(store, "a", th_slice_of(text, 1024), &diag), TH_ELIMIT);
+    th_diag_clear(&diag);
+    text[300] = 0;
+    CHECK_EQ_I64(th_store_setting_put(store, text, TH_SLICE("x"), &diag), TH_EINVAL);
+    CHECK(strstr(diag.text, "a setting's name") != NULL);
+    th_store_close(store);
+}
+
+/* ---- a full disk ----------------------------------------------------------------------------------------------------------- */
+
+static th_err commit_some(th_store *store, uint64_t i, th_diag *diag)
+{
+    th_write *batch = th_write_new(store);
+    help_add(store, batch, DAY, i * 200, 200);
+    uint64_t lsn;
+    th_err err = th_store_commit(store, batch, &lsn, diag);
+    th_write_free(batch);
+    return err;
+}
+
+static bool write_text(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    bool good = f != NULL && fputs(text, f) >= 0;
+    return (f == NULL || fclose(f) == 0) && good;
+}
+
+/* Root needs a mount namespace only; others get one inside a user namespace, as its root. */
+static bool enter_namespace(void)
+{
+    if (geteuid() == 0 && unshare(CLONE_NEWNS) == 0)
+        return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+    char map[64];
+    (void)snprintf(map, sizeof(map), "0 %u 1", (unsigned)geteuid());
+    return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 && write_text("/proc/self/uid_map", map);
+}
+
+/* In a mount namespace of its own, on a file system of 3 MiB. 77: this system gives us none. */
+_Noreturn static void fill_the_disk(void)
+{
+    if (!enter_namespace() || mount("none", help_dir, "tmpfs", 0, "size=3m") != 0)
+        _exit(77);
+    th_store_options options = {.create = true, .no_background = true, .journal_bytes = 64 << 20};
+    th_store *store;
+    th_diag diag = {0};
+    if (th_store_open(help_dir, &options, &store, NULL, &diag) != TH_OK) {
+        printf("# %s\n", diag.text);
+        fflush(stdout);
+        _exit(2);
+    }
+    uint64_t stored = 0;
+    th_err err = TH_OK;
+    for (; stored < 2000 && err == TH_OK; stored += err == TH_OK)
+        err = commit_some(store, stored, &diag);
+    if (err != TH_ENOSPC || strstr(diag.text, "storage full") == NULL || th_store_lsn(store) != stored)
+        _exit(3);
+    if (commit_some(store, stored, &diag) != TH_ENOSPC)
+        _exit(4);
+    for (uint64_t i = 0; i < stored * 200; i += 101) {
+        th_version *version = th_store_version(store);
+        help_check_record(version, DAY, i, i);
+        th_version_release(version);
+    }
+    (void)mount("none", help_dir, "tmpfs", MS_REMOUNT, "size=6m");
+    if (commit_some(store, stored, &diag) != TH_OK || th_store_lsn(store) != stored + 1)
+        _exit(5);
+    th_store_close(store);
+    options.create = false;
+    if (th_store_open(help_dir, &options, &store, NULL, &diag) != TH_OK || th_store_lsn(store) != stored + 1)
+        _exit(6);
+    th_store_close(store);
+    _exit(0);
+}
+
+TEST(a_full_disk_refuses_and_loses_nothing)
+{
+    help_new_dir();
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0)
+        fill_the_disk();
+    int status;
+    CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77)
+        printf("# no file system of our own here: not tried\n");
+    else
+        CHECK_EQ_I64(WEXITSTATUS(status), 0);
+}
+
+TEST_MAIN(a_write_takes_so_many_bytes, a_write_takes_so_many_days, a_setting_is_small,
+          a_full_disk_refuses_and_loses_nothing)
