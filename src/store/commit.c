@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/time.h"
 #include "base/log.h"
 #include "store/store_private.h"
 
