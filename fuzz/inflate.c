@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * fuzz-module: ingest
- * Gzip containers, good and bad: the fast inflater and its portable twin agree on the verdict, and where there is
- * content, on every byte of it and on where it ends. TH_FUZZ_CANARY plants a difference. */
+ * Gzip containers, good and bad: what the portable twin inflates the fast inflater does too, to the same bytes and the
+ * same end. TH_FUZZ_CANARY plants a difference. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -32,9 +32,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 #ifdef TH_FUZZ_CANARY
     if (results[0].problem == NULL && outs[0].size > 3 && outs[0].bytes[0] == 'c') outs[0].bytes[0] = 'x';
 #endif
-    /* Which complaint comes first may differ in a stream that is wrong in two ways; that there is one may not. */
-    TH_ASSERT((results[0].problem == NULL) == (results[1].problem == NULL));
-    if (results[0].problem == NULL) {
+    /* ISA-L takes incomplete sets of codes, which zlib refuses; CRC and length are right then as well. The other way
+     * round would lose a content that everybody else can read. */
+    TH_ASSERT(results[0].problem == NULL || results[1].problem != NULL);
+    if (results[1].problem == NULL) {
         TH_ASSERT(results[0].consumed == results[1].consumed);
         TH_ASSERT(th_slice_equal(th_buf_slice(&outs[0]), th_buf_slice(&outs[1])));
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Rows about objects, as JSON: a delivery in `objects`, a refused piece in `quarantine`. The names of members are what
  * model/schemas/objects.def and quarantine.def read. */
+#include "base/limits.h"
 #include "base/time.h"
 #include "ingest/ingest_private.h"
 #include "json/json.h"
@@ -48,6 +49,16 @@ static void put_bucket_and_key(th_json_writer *w, const char *name)
     size_t size = slash == NULL ? strlen(bucket) : (size_t)(slash - bucket);
     put_slice(w, "bucket", th_slice_of(bucket, size));
     if (slash != NULL) put_slice(w, "key", th_slice_text(slash + 1));
+}
+
+/* A file's name may be any bytes; JSON can only say text. */
+static void put_odd_name(th_json_writer *w, const char *name)
+{
+    char hex[2 * TH_NAME_SIZE_MAX + 1];
+    size_t size = strlen(name);
+    if (th_utf8_valid(th_slice_text(name)) || size > TH_NAME_SIZE_MAX) return;
+    th_hex_encode((const uint8_t *)name, size, hex);
+    put_slice(w, "name_hex", th_slice_of(hex, 2 * size));
 }
 
 static th_slice header_of(const ingest_object *o, const char *name)
@@ -121,6 +132,7 @@ void ingest_delivery_json(const th_ingest *in, const ingest_object *o, int64_t a
     th_json_writer_init(&w, out);
     th_json_begin_object(&w);
     put_text(&w, "name", o->name);
+    put_odd_name(&w, o->name);
     put_bucket_and_key(&w, o->name);
     put_slice(&w, "version", header_of(o, "x-amz-version-id"));
     put_sha(&w, "content", &o->sha);

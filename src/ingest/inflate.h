@@ -7,7 +7,8 @@
 #include "base/err.h"
 #include "base/slice.h"
 
-/* Two inflaters over one gzip framing: ISA-L is the fast one, zlib its portable twin. They must agree on everything. */
+/* Two inflaters over one gzip framing: ISA-L is the fast one, zlib its portable twin. They give the same bytes; ISA-L takes
+ * some damaged tables of codes that zlib refuses, but only when CRC and length of what comes out are right. */
 typedef enum ingest_engine { INGEST_ENGINE_ISAL, INGEST_ENGINE_ZLIB } ingest_engine;
 
 typedef struct ingest_inflate_limits {

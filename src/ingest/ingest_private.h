@@ -82,8 +82,6 @@ typedef struct ingest_object {
     uint32_t same;        /* earlier object of the batch with this content, or INGEST_NONE */
     bool known;           /* the store has the content: only a delivery is added */
     bool again;           /* the store has the content */
-    bool split;           /* cut into items [first_item, first_item + item_count) */
-    uint32_t first_item, item_count;
     uint64_t cursor;      /* content bytes that items cover */
     uint64_t built;       /* content bytes that the recipe covers */
     ingest_split_result result;

@@ -8,7 +8,7 @@
 
 #include "base/limits.h"
 
-enum { LINES_AHEAD = 64, PEEK_MEMBERS = 64 };
+enum { LINES_AHEAD = 64, PEEK_MEMBERS = 64, SCAN_FREE = 1 << 20, SCAN_FACTOR = 4 };
 
 /* The text of a parser's complaint without its own place, which counts from the value's start. */
 static const char *complaint(const splitter *s, const uint8_t *at, const th_diag *diag)
@@ -22,12 +22,14 @@ static const char *complaint(const splitter *s, const uint8_t *at, const th_diag
 }
 
 /* End of the value that starts at p by structure alone, or NULL. */
-static const uint8_t *structural_end(const splitter *s, const uint8_t *p)
+static const uint8_t *structural_end(splitter *s, const uint8_t *p)
 {
     th_json_scan scan;
+    if (s->scanned > SCAN_FREE + SCAN_FACTOR * (uint64_t)(s->end - s->base)) return NULL;
     th_json_scan_init(&scan);
     size_t size = th_json_scan_feed(&scan, split_rest(s, p));
-    return scan.done && !scan.scalar ? p + size : NULL;
+    s->scanned += size;
+    return scan.done ? p + size : NULL;
 }
 
 /* A value that is not valid, or too deep. Where its end is beyond doubt only it is refused, else all from here on is
@@ -35,7 +37,8 @@ static const uint8_t *structural_end(const splitter *s, const uint8_t *p)
 static th_err bad_value(splitter *s, const uint8_t **pos, th_err err, const th_diag *diag)
 {
     const char *reason = complaint(s, *pos, diag);
-    const uint8_t *end = structural_end(s, *pos);
+    bool brackets = **pos == '{' || **pos == '[' || **pos == '"';
+    const uint8_t *end = brackets ? structural_end(s, *pos) : NULL;
     if (end == NULL) return split_damage(s, *pos, reason);
     if (err == TH_ELIMIT) {
         reason = "nested deeper than 128 levels";
@@ -50,7 +53,7 @@ static th_err bad_value(splitter *s, const uint8_t **pos, th_err err, const th_d
 }
 
 /* Does the object that starts at p have a member whose array may hold records? Reads no further than to that array. */
-static bool peek_envelope(const splitter *s, const uint8_t *p)
+static bool peek_envelope(splitter *s, const uint8_t *p)
 {
     p++;
     for (int i = 0; i < PEEK_MEMBERS; i++) {
@@ -64,10 +67,8 @@ static bool peek_envelope(const splitter *s, const uint8_t *p)
         p = split_skip_blank(s, p + 1);
         if (p == s->end) return false;
         if (*p == '[' && ingest_array_form(key) != NULL) return true;
-        th_json_scan scan;
-        th_json_scan_init(&scan);
-        p += th_json_scan_feed(&scan, split_rest(s, p));
-        if (!scan.done) return false;
+        p = structural_end(s, p);
+        if (p == NULL) return false;
         p = split_skip_blank(s, p);
         if (p == s->end || *p != ',') return false;
         p++;

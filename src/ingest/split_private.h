@@ -22,6 +22,7 @@ typedef struct splitter {
     th_arena *kept;    /* texts of held refusals */
     split_refusal *held;
     size_t held_count;
+    uint64_t scanned;        /* bytes read ahead of the walk; bounded, or damaged text would cost its square */
     bool damaged;            /* the walk stopped at damage_at */
     const uint8_t *damage_at;
     const char *damage;

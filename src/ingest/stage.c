@@ -220,7 +220,6 @@ th_err ingest_stage_object(th_ingest *in, uint32_t index, th_diag *diag)
     if (err != TH_OK) return th_fail(diag, err, NULL, "cannot take %s apart: %s", object->name, th_err_text(err));
     object = &in->objects.at[index];
     object->cursor = object->content.size;
-    object->split = true;
     object->result = result;
     object->source = th_slice_text(result.source == INGEST_AUTO ? "" : ingest_recognisers[result.source].name);
     object->form = th_slice_text(result.form);

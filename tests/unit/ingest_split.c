@@ -236,6 +236,18 @@ TEST(too_many_refusals_are_joined)
     CHECK_EQ_U64(pieces[1000].offset + pieces[1000].size, strlen(text) - 1);
 }
 
+TEST(damage_on_every_line_costs_no_square)
+{
+    enum { LINES = 200000 };
+    char *text = malloc(LINES * 8 + 4);
+    memcpy(text, "{}\n", 3); /* a good line: so the others are judged one by one */
+    for (int i = 0; i < LINES; i++) memcpy(text + 3 + i * 8, "{\"ab\":[\n", 9);
+    ingest_split_result r = split(text);
+    free(text);
+    CHECK_EQ_U64(r.records, 0);
+    CHECK_EQ_U64(r.refused, 1);
+}
+
 TEST(a_record_past_the_limit_is_refused)
 {
     size_t size = 16u << 20;
@@ -264,5 +276,6 @@ TEST_MAIN(log_file_has_records_in_delivered_form, nothing_in_it_is_fine, bare_ar
           event_names_alone_do_not_make_cloudtrail, lookup_events_record_is_the_decoded_text, eventbridge_and_notifications,
           other_formats, flow_lines_keep_their_ends, a_file_cut_off_gives_the_records_before,
           of_lines_only_the_bad_one_is_refused, a_content_without_records_is_refused_whole,
-          strange_records_do_not_take_the_others_along, too_many_refusals_are_joined, a_record_past_the_limit_is_refused,
+          strange_records_do_not_take_the_others_along, too_many_refusals_are_joined, damage_on_every_line_costs_no_square,
+          a_record_past_the_limit_is_refused,
           a_forced_source_takes_only_its_own)
