@@ -349,8 +349,8 @@ static void *load_in_thread(void *arg)
     th_err err = ingest == NULL ? TH_ENOMEM : TH_OK;
     for (uint32_t i = 0; i < 40 && err == TH_OK; i++) {
         char text[2000];
-        /* All threads load the same 40 files, each from another place on. */
-        uint32_t n = (i + own * 10) % 40;
+        /* All load the same 40 files at the same time, two of them from another place on. */
+        uint32_t n = (i + own / 2 * 20) % 40;
         snprintf(text, sizeof(text), "{\"Records\":[" CT("same%u") "," CT("next%u") "]}", n, n + 1);
         th_object_input input = {.name = "n", .bytes = th_slice_text(text)};
         err = th_ingest_object(ingest, &input, NULL);
