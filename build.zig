@@ -76,7 +76,7 @@ const modules = [_]Module{
         .files = &.{
             "lex.c",        "parser.c",        "parse.c",       "parse_expr.c",   "parse_primary.c",  "parse_call.c",
             "parse_type.c", "parse_window.c",  "parse_query.c", "parse_select.c", "parse_relation.c", "bind_agg.c",
-            "bind_call.c",  "bind_coerce.c",   "bind_expr.c",   "bind_join.c",    "bind_literal.c",   "bind_name.c",
+            "bind_call.c",  "bind_coerce.c",   "bind_expr.c", "bind_function.c",   "bind_join.c",    "bind_literal.c",   "bind_name.c",
             "bind_query.c", "bind_relation.c", "bind_select.c", "bind_setop.c",   "bind_table.c",     "bind_unnest.c",
             "explain.c",    "plan_build.c",    "plan_expr.c",   "plan_narrow.c",  "plan_optimize.c",  "plan_push.c",
             "plan_scan.c",  "query.c",         "show.c",        "split.c",
@@ -105,7 +105,7 @@ const modules = [_]Module{
         .name = "plugin",
         .dir = "src/plugin",
         .includes = &.{ "base", "os", "json", "model", "segment", "store", "query", "finding", "engine", "sdk" },
-        .files = &.{ "abi.c", "deliver.c", "feed.c", "hits.c", "host.c", "process.c", "runner.c", "wire.c" },
+        .files = &.{ "abi.c", "deliver.c", "feed.c", "hits.c", "host.c", "process.c", "runner.c", "settle.c", "wire.c" },
     },
     .{
         .name = "net",

@@ -105,11 +105,18 @@ typedef struct bind_place {
 TH_MUST_CHECK th_err query_bind_expr(const bind_place *at, const ast_expr *ast, const th_expr **out);
 TH_MUST_CHECK th_err query_bind_boolean(const bind_place *at, const ast_expr *ast, const char *what,
                                         const th_expr **out);
-/* Call of an operator or function that must exist for these arguments, with its casts. */
+/* bind_function.c
+ * Call of an operator or function that must exist for these arguments, with its casts. */
 TH_MUST_CHECK th_err query_bind_function(binder *b, const ast_expr *ast, const char *name, uint32_t count,
                                          const th_expr *const *args, const th_expr **out);
 TH_MUST_CHECK th_err query_bind_compare(binder *b, const ast_expr *ast, const char *name, const th_expr *left,
                                         const th_expr *right, const th_expr **out);
+/* The same for an operator, which the message writes as `symbol`. */
+TH_MUST_CHECK th_err query_bind_operator(binder *b, const ast_expr *ast, const char *name, const char *symbol,
+                                         uint32_t count, const th_expr *const *args, const th_expr **out);
+/* TYPE_MISMATCH "Cannot apply operator: varchar = integer"; right may be NULL. */
+th_err query_cannot_apply(binder *b, const ast_expr *ast, const char *symbol, const th_type *left,
+                          const th_type *right);
 /* bind_literal.c */
 TH_MUST_CHECK th_err query_bind_literal(binder *b, const ast_expr *ast, bool negative, const th_expr **out);
 TH_MUST_CHECK th_err query_bind_type(binder *b, const ast_expr *ast, const th_type **out);

@@ -7,99 +7,6 @@
 #include "query/lex.h"
 #include "query/type/coerce.h"
 
-/* "varchar = integer" and the like, for a message */
-static th_err cannot_apply(binder *b, const ast_expr *ast, const char *op, const th_type *left, const th_type *right)
-{
-    th_buf text;
-    th_buf_init(&text, 1u << 16);
-    th_type_print(&text, left);
-    th_buf_printf(&text, right == NULL ? " %s" : " %s ", op);
-    if (right != NULL) th_type_print(&text, right);
-    th_fail_at(b->diag, TH_ESQL, "TYPE_MISMATCH", ast->line, ast->column, "Cannot apply operator: %s",
-               th_buf_text(&text));
-    th_buf_free(&text);
-    bool varchar = left->kind == TH_VARCHAR || (right != NULL && right->kind == TH_VARCHAR);
-    if (varchar && right != NULL && left->kind != right->kind) {
-        th_diag_hint(b->diag, "text is not converted by itself: write CAST(... AS type), or quote the literal");
-    }
-    return TH_ESQL;
-}
-
-static th_err call_resolved(binder *b, const ast_expr *ast, const th_function *fn, const th_type *result,
-                            const th_type *const *params, uint32_t count, const th_expr *const *args,
-                            const th_expr **out)
-{
-    th_expr *call = query_expr_children(b, TH_X_CALL, result, ast, count, args);
-    if (call == NULL) return query_no_memory(b);
-    call->function = fn;
-    const th_expr **children = (const th_expr **)(uintptr_t)call->children;
-    for (uint32_t i = 0; i < count; i++) {
-        if (params[i]->kind != TH_FUNCTION) TH_TRY(query_bind_cast(b, args[i], params[i], &children[i]));
-    }
-    return query_bind_fold(b, call, out);
-}
-
-static th_err resolve(binder *b, const char *name, uint32_t count, const th_expr *const *args, const th_function **fn,
-                      const th_type *const **params, const th_type **result, th_diag *diag)
-{
-    const th_type **types = th_arena_alloc(b->arena, count * sizeof *types);
-    if (types == NULL) return query_no_memory(b);
-    for (uint32_t i = 0; i < count; i++) types[i] = args[i]->type;
-    return th_function_resolve(th_slice_text(name), types, count, b->arena, fn, params, result, diag);
-}
-
-th_err query_bind_function(binder *b, const ast_expr *ast, const char *name, uint32_t count,
-                           const th_expr *const *args, const th_expr **out)
-{
-    const th_function *fn;
-    const th_type *const *params;
-    const th_type *result;
-    TH_TRY(query_at(b, ast, resolve(b, name, count, args, &fn, &params, &result, b->diag)));
-    return call_resolved(b, ast, fn, result, params, count, args, out);
-}
-
-/* An operator: the message speaks of it as SQL writes it. */
-static th_err operator_call(binder *b, const ast_expr *ast, const char *name, const char *symbol, uint32_t count,
-                            const th_expr *const *args, const th_expr **out)
-{
-    const th_function *fn;
-    const th_type *const *params;
-    const th_type *result;
-    th_diag why = {0};
-    th_err err = resolve(b, name, count, args, &fn, &params, &result, &why);
-    if (err == TH_ESQL) return cannot_apply(b, ast, symbol, args[0]->type, count > 1 ? args[1]->type : NULL);
-    if (err != TH_OK) return query_at(b, ast, th_fail(b->diag, err, why.name, "%s", why.text));
-    return call_resolved(b, ast, fn, result, params, count, args, out);
-}
-
-static const struct comparison {
-    uint32_t op;
-    const char *name, *symbol;
-} comparisons[] = {{'=', "$eq", "="},      {LEX_NE, "$ne", "<>"}, {'<', "$lt", "<"},
-                   {LEX_LE, "$le", "<="},  {'>', "$gt", ">"},     {LEX_GE, "$ge", ">="},
-                   {0, "$is_distinct", "IS DISTINCT FROM"}};
-
-static const struct comparison *comparison_of(uint32_t op)
-{
-    size_t i = 0;
-    while (i + 1 < sizeof comparisons / sizeof comparisons[0] && comparisons[i].op != op) i++;
-    return &comparisons[i];
-}
-
-th_err query_bind_compare(binder *b, const ast_expr *ast, const char *name, const th_expr *left, const th_expr *right,
-                          const th_expr **out)
-{
-    const char *symbol = "=";
-    for (size_t i = 0; i < sizeof comparisons / sizeof comparisons[0]; i++) {
-        if (strcmp(comparisons[i].name, name) == 0) symbol = comparisons[i].symbol;
-    }
-    const th_expr *pair[2] = {left, right};
-    bool unified;
-    TH_TRY(query_at(b, ast, query_bind_unify(b, &pair[0], &pair[1], &unified)));
-    if (!unified) return cannot_apply(b, ast, symbol, left->type, right->type);
-    return operator_call(b, ast, name, symbol, 2, pair, out);
-}
-
 static th_err not_of(binder *b, const ast_expr *ast, const th_expr *e, const th_expr **out)
 {
     th_expr *not = query_expr_children(b, TH_X_NOT, &th_type_boolean, ast, 1, &e);
@@ -142,12 +49,24 @@ static th_err logical(const bind_place *at, const ast_expr *ast, const th_expr *
     return e == NULL ? query_no_memory(at->b) : query_bind_fold(at->b, e, out);
 }
 
+static const char *comparison_name(uint32_t op)
+{
+    switch (op) {
+    case LEX_NE: return "$ne";
+    case '<': return "$lt";
+    case LEX_LE: return "$le";
+    case '>': return "$gt";
+    case LEX_GE: return "$ge";
+    default: return "$eq";
+    }
+}
+
 static th_err compare(const bind_place *at, const ast_expr *ast, const th_expr **out)
 {
     const th_expr *left, *right;
     TH_TRY(query_bind_expr(at, ast->children[0], &left));
     TH_TRY(query_bind_expr(at, ast->children[1], &right));
-    const char *name = comparison_of(ast->kind == AST_DISTINCT ? 0 : ast->op)->name;
+    const char *name = ast->kind == AST_DISTINCT ? "$is_distinct" : comparison_name(ast->op);
     TH_TRY(query_bind_compare(at->b, ast, name, left, right, out));
     return ast->kind == AST_DISTINCT ? maybe_not(at->b, ast, out) : TH_OK;
 }
@@ -194,12 +113,12 @@ static th_err in_list(const bind_place *at, const ast_expr *ast, const th_expr *
         bool unified;
         const th_type *was = e[0]->type;
         TH_TRY(query_at(at->b, ast->children[i], query_bind_unify(at->b, &e[0], &e[i], &unified)));
-        if (!unified) return cannot_apply(at->b, ast->children[i], "=", was, e[i]->type);
+        if (!unified) return query_cannot_apply(at->b, ast->children[i], "=", was, e[i]->type);
         constants = constants && e[i]->kind == TH_X_CONST;
     }
     /* The value may have grown on the way (integer, then bigint): bring the earlier items along. */
     for (uint32_t i = 1; i < count; i++) TH_TRY(query_bind_cast(at->b, e[i], e[0]->type, &e[i]));
-    if (!th_type_is_comparable(e[0]->type)) return cannot_apply(at->b, ast, "=", e[0]->type, e[0]->type);
+    if (!th_type_is_comparable(e[0]->type)) return query_cannot_apply(at->b, ast, "=", e[0]->type, e[0]->type);
     for (uint32_t i = 1; i < count; i++) constants = constants && e[i]->kind == TH_X_CONST;
     if (constants && e[0]->type->kind != TH_UNKNOWN) {
         th_expr *in = query_expr_children(at->b, TH_X_IN, &th_type_boolean, ast, count, e);
@@ -217,7 +136,7 @@ static th_err call_children(const bind_place *at, const ast_expr *ast, const cha
     const th_expr **args = th_arena_alloc(at->b->arena, ast->child_count * sizeof *args);
     if (args == NULL) return query_no_memory(at->b);
     for (uint32_t i = 0; i < ast->child_count; i++) TH_TRY(query_bind_expr(at, ast->children[i], &args[i]));
-    return operator_call(at->b, ast, name, symbol, ast->child_count, args, out);
+    return query_bind_operator(at->b, ast, name, symbol, ast->child_count, args, out);
 }
 
 static th_err arithmetic(const bind_place *at, const ast_expr *ast, const th_expr **out)
@@ -322,12 +241,12 @@ static th_err extract(const bind_place *at, const ast_expr *ast, const th_expr *
     const th_type *const *params;
     const th_type *result;
     th_diag why = {0};
-    th_err err = resolve(at->b, name, 1, &value, &fn, &params, &result, &why);
+    th_err err = th_function_resolve(th_slice_text(name), &value->type, 1, at->b->arena, &fn, &params, &result, &why);
     if (err == TH_ESQL && strcmp(why.name, "FUNCTION_NOT_FOUND") == 0 && value->type->kind != TH_VARCHAR) {
         return th_fail_at(at->b->diag, TH_ESYNTAX, "SYNTAX_ERROR", ast->line, ast->column,
                           "Invalid EXTRACT field: %.*s", TH_SLICE_ARGS(ast->text));
     }
-    return operator_call(at->b, ast, name, "EXTRACT", 1, &value, out);
+    return query_bind_operator(at->b, ast, name, "EXTRACT", 1, &value, out);
 }
 
 /* Names that were given to fields of ROW(..) go into its type by a cast. */
@@ -351,7 +270,7 @@ static th_err subscript(const bind_place *at, const ast_expr *ast, const th_expr
     const th_expr *pair[2];
     TH_TRY(query_bind_expr(at, ast->children[0], &pair[0]));
     TH_TRY(query_bind_expr(at, ast->children[1], &pair[1]));
-    if (pair[0]->type->kind != TH_ROW) return operator_call(at->b, ast, "$subscript", "[]", 2, pair, out);
+    if (pair[0]->type->kind != TH_ROW) return query_bind_operator(at->b, ast, "$subscript", "[]", 2, pair, out);
     th_value v = {.null = true};
     if (pair[1]->kind == TH_X_CONST && th_type_is_integer(pair[1]->type)) th_value_get(pair[1]->constant, 0, &v);
     if (v.null || v.i < 1 || v.i > pair[0]->type->child_count) {
@@ -397,7 +316,7 @@ static th_err in_query(const bind_place *at, const ast_expr *ast, bool negated, 
     const th_type *was = value->type;
     bool unified;
     TH_TRY(query_at(at->b, ast, query_bind_unify(at->b, &value, &column, &unified)));
-    if (!unified) return cannot_apply(at->b, ast, "=", was, plan->columns[0].type);
+    if (!unified) return query_cannot_apply(at->b, ast, "=", was, plan->columns[0].type);
     if (column->kind != TH_X_COLUMN) {
         plan = query_plan_project(at->b, plan, 1, &column, NULL);
         if (plan == NULL) return query_no_memory(at->b);

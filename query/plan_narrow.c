@@ -171,6 +171,21 @@ static th_err scan_column(binder *b, const th_plan *scan, const th_expr *e, th_s
     return TH_OK;
 }
 
+/* "useridentity.arn", as EXPLAIN shows it */
+static th_err scan_name(binder *b, const th_plan *scan, const th_scan_column *c, th_slice *out)
+{
+    *out = scan->table->columns[c->column].name;
+    for (uint32_t i = 0; i < c->field_count && out->bytes != NULL; i++) {
+        *out = th_slice_text(
+            th_arena_printf(b->arena, "%.*s.%.*s", TH_SLICE_ARGS(*out), TH_SLICE_ARGS(c->fields[i])));
+    }
+    if (c->json_path.size > 0 && out->bytes != NULL) {
+        *out = th_slice_text(
+            th_arena_printf(b->arena, "%.*s -> %.*s", TH_SLICE_ARGS(*out), TH_SLICE_ARGS(c->json_path)));
+    }
+    return out->bytes == NULL ? query_no_memory(b) : TH_OK;
+}
+
 static bool anonymous_field(const th_expr *e)
 {
     for (; e->kind == TH_X_FIELD; e = e->children[0]) {
@@ -210,7 +225,8 @@ static th_err narrow_scan(binder *b, const th_plan *plan, wants *w, const th_pla
         if (item->at < n) continue;
         sources[n] = item->have;
         TH_TRY(scan_column(b, plan, item->have, &columns[n]));
-        names[n] = (th_plan_column){plan->columns[root_of(item->have)->index].name, item->have->type};
+        names[n].type = item->have->type;
+        TH_TRY(scan_name(b, plan, &columns[n], &names[n].name));
         n++;
     }
     copy->column_count = n;
@@ -518,6 +534,18 @@ static th_err narrow(binder *b, const th_plan *plan, wants *w, const th_plan **o
     }
 }
 
+/* The node was made by narrow and is not shared. */
+static th_err rename_columns(binder *b, th_plan *plan, const th_slice *names)
+{
+    th_plan_column *columns = TH_NEW_ARRAY(b->arena, th_plan_column, plan->column_count);
+    if (columns == NULL) return query_no_memory(b);
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        columns[i] = (th_plan_column){names[i], plan->columns[i].type};
+    }
+    plan->columns = columns;
+    return TH_OK;
+}
+
 /* The columns of the plan as they were, in names and order. */
 th_err query_narrow(binder *b, const th_plan *plan, const th_plan **out)
 {
@@ -534,10 +562,8 @@ th_err query_narrow(binder *b, const th_plan *plan, const th_plan **out)
     }
     TH_TRY(narrow(b, plan, &w, out));
     bool same = (*out)->column_count == n;
-    for (uint32_t i = 0; same && i < n; i++) {
-        same = w.items[i].at == i && th_slice_equal((*out)->columns[i].name, names[i]);
-    }
-    if (same) return TH_OK;
+    for (uint32_t i = 0; same && i < n; i++) same = w.items[i].at == i;
+    if (same) return rename_columns(b, (th_plan *)(uintptr_t)*out, names);
     const th_expr *const *exprs;
     TH_TRY(rewrite_all(b, &w, n, columns, &exprs));
     *out = query_plan_project(b, *out, n, exprs, names);

@@ -1,0 +1,1 @@
+SELECT a, count(*) FROM t WHERE n > 1 GROUP BY a HAVING count(*) > 2 ORDER BY 2 DESC LIMIT 5

@@ -1,0 +1,1 @@
+SELECT a.extra.key FROM t
