@@ -8,6 +8,7 @@
 
 #define TITLE_MAX 256u
 #define DESCRIPTION_MAX 1024u
+#define TEXT_MAX (1u << 16) /* made of a few texts of a hit, each at most 4,096 bytes */
 
 /* At most max bytes, cut at a character. */
 static th_slice cut(th_slice text, size_t max)
@@ -100,7 +101,7 @@ static void put_resources(th_json_writer *w, const th_finding_hit *hit, th_slice
 static void put_head(th_json_writer *w, const th_finding_hit *hit, th_slice account, th_slice id)
 {
     th_buf text;
-    th_buf_init(&text, 4096);
+    th_buf_init(&text, TEXT_MAX);
     put(w, "SchemaVersion", TH_SLICE("2018-10-08"));
     put(w, "Id", id);
     th_buf_printf(&text, "arn:aws:securityhub:::product/%.*s/trailhold", TH_SLICE_ARGS(account));
@@ -120,7 +121,7 @@ th_err th_finding_body(const th_finding_hit *hit, const th_finding_state *state,
     th_slice account = or_else(hit->account, "000000000000");
     char key[33];
     th_buf id;
-    th_buf_init(&id, 4096);
+    th_buf_init(&id, TEXT_MAX);
     th_finding_id(hit, key, &id);
     th_json_writer w;
     th_json_writer_init(&w, out);

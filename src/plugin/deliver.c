@@ -45,49 +45,79 @@ static bool is_fault(const th_diag *diag)
     return strcmp(diag->name, "PLUGIN_FAULT") == 0;
 }
 
-static th_err give_rows(stretch *s, uint32_t index, const th_loaded *loaded, const uint32_t *rows, uint32_t count, uint64_t lsn)
+/* Rows of one segment that a subscription takes. */
+typedef struct rows_of {
+    uint32_t subscription;
+    const th_loaded *loaded;
+    uint64_t lsn;
+} rows_of;
+
+/* *too_large: the batch does not fit into memory; fewer rows may. */
+static th_err give_rows(stretch *s, const rows_of *of, const uint32_t *rows, uint32_t count, bool *too_large)
 {
     th_plugin_host *host = s->host;
+    uint32_t index = of->subscription;
     int fd = -1;
-    TH_TRY(feed_batch(&host->subscriptions[index], index, loaded, rows, count, lsn, s->arena, &fd, s->diag));
+    /* A runner that was started again has greeted again, and may have said something else. */
+    if (index >= host->subscription_count || host->subscriptions[index].table != of->loaded->ref.table) {
+        return th_fail(s->diag, TH_EINVAL, NULL, "plugin %s changed its subscriptions", host->name);
+    }
+    th_arena_reset(host->scratch);
+    th_err err = feed_batch(&host->subscriptions[index], index, of->loaded, rows, count, of->lsn, host->scratch, &fd, s->diag);
+    *too_large = err == TH_ELIMIT;
+    if (err != TH_OK) return err;
     wire_result result;
-    th_err err = host_exchange(host, fd, count, s->arena, &result, s->diag);
+    err = host_exchange(host, fd, count, &result, s->diag);
     th_os_close(fd);
-    if (err == TH_OK) err = hits_add(s->hits, &result, host->subscriptions[index].table, loaded, rows, s->diag);
+    if (err == TH_OK) {
+        err = hits_add(s->hits, &result, of->loaded->ref.table, of->loaded, rows, host->scratch);
+    }
     return err;
 }
 
-/* Give the rows; on a fault restart the runner and give halves. Depth is log2 of a batch. */
-static th_err give_halving(stretch *s, uint32_t index, const th_loaded *loaded, const uint32_t *rows, uint32_t count,
-                           uint64_t lsn)
+/* A new runner after a fault, unless there were too many in a row. */
+static th_err recover(stretch *s)
 {
-    if (host_stopping(s->host)) return TH_ESTOPPING;
-    th_err err = give_rows(s, index, loaded, rows, count, lsn);
-    if (err == TH_OK) s->host->faults_in_a_row = 0;
-    if (err == TH_OK || !is_fault(s->diag)) return err;
     count_fault(s->host, s->diag);
     th_diag_clear(s->diag);
     host_process_end(s->host, false);
-    if (++s->host->faults_in_a_row > HOST_FAULTS_MAX + 16) {
+    if (++s->host->faults_in_a_row > HOST_BATCH_FAULTS_MAX) {
         return th_fail(s->diag, TH_EPERM, "PLUGIN_OFF", "plugin %s failed %u times in a row", s->host->name,
                        s->host->faults_in_a_row);
     }
-    TH_TRY(host_process_start(s->host, s->diag));
-    if (count == 1) {
-        set_aside(s->host, loaded, rows[0]);
-        return TH_OK;
+    return host_process_start(s->host, s->diag);
+}
+
+/* Give the rows; on a fault start the runner again and give halves. A single record gets several tries, since a runner may
+ * have been killed from outside. Depth is log2 of a batch. */
+static th_err give_halving(stretch *s, const rows_of *of, const uint32_t *rows, uint32_t count)
+{
+    for (uint32_t tries = 1;; tries++) {
+        bool too_large = false;
+        if (host_stopping(s->host)) return TH_ESTOPPING;
+        th_err err = give_rows(s, of, rows, count, &too_large);
+        if (err == TH_OK) s->host->faults_in_a_row = 0;
+        if (err == TH_OK || (!too_large && !is_fault(s->diag))) return err;
+        if (!too_large) TH_TRY(recover(s));
+        th_diag_clear(s->diag);
+        if (count > 1) break;
+        if (too_large || tries == HOST_ROW_TRIES) {
+            set_aside(s->host, of->loaded, rows[0]);
+            return TH_OK;
+        }
     }
-    TH_TRY(give_halving(s, index, loaded, rows, count / 2, lsn));
-    return give_halving(s, index, loaded, rows + count / 2, count - count / 2, lsn);
+    TH_TRY(give_halving(s, of, rows, count / 2));
+    return give_halving(s, of, rows + count / 2, count - count / 2);
 }
 
 static th_err give_range(stretch *s, uint32_t index, const th_log_range *range, const th_loaded *loaded)
 {
     uint32_t *rows = NULL, count = 0;
+    rows_of of = {index, loaded, range->lsn};
     TH_TRY(feed_rows(&s->host->subscriptions[index], s->version, range, s->arena, &rows, &count, s->diag));
     for (uint32_t begin = 0; begin < count; begin += HOST_BATCH_ROWS) {
         uint32_t n = count - begin < HOST_BATCH_ROWS ? count - begin : HOST_BATCH_ROWS;
-        TH_TRY(give_halving(s, index, loaded, rows + begin, n, range->lsn));
+        TH_TRY(give_halving(s, &of, rows + begin, n));
     }
     pthread_mutex_lock(&s->host->all->lock);
     s->host->rows += count;
@@ -166,12 +196,13 @@ th_err deliver_stretch(th_plugin_host *host, bool *moved, th_diag *diag)
 
 /* ---- the cursor in the plugin's own file ------------------------------------------------------------------------------ */
 
-static th_err load_mark(th_plugin_host *host, const char *key, uint64_t *out, th_diag *diag)
+static th_err load_mark(th_plugin_host *host, const char *key, uint64_t *out, bool *there, th_diag *diag)
 {
     th_arena *arena = th_arena_new(1u << 20, NULL);
     if (arena == NULL) return TH_ENOMEM;
     th_slice value;
     th_err err = th_kv_get(host->kv, th_slice_text(key), arena, &value);
+    *there = err == TH_OK;
     if (err == TH_OK && value.size == sizeof(*out)) memcpy(out, value.bytes, sizeof(*out));
     else if (err == TH_OK) err = th_fail(diag, TH_ECORRUPT, NULL, "the state of plugin %s is damaged", host->name);
     th_arena_free(arena);
@@ -180,10 +211,18 @@ static th_err load_mark(th_plugin_host *host, const char *key, uint64_t *out, th
 
 th_err cursor_load(th_plugin_host *host, th_diag *diag)
 {
-    uint64_t cursor = 0;
-    TH_TRY(load_mark(host, "c", &cursor, diag));
-    TH_TRY(load_mark(host, "l", &host->findings_lsn, diag));
-    host->saved_cursor = cursor;
+    uint64_t cursor = 0, findings = 0, rebuild = 0, stored = th_store_lsn(host->all->store);
+    bool known = false, there = false;
+    TH_TRY(load_mark(host, "c", &cursor, &known, diag));
+    TH_TRY(load_mark(host, "l", &findings, &there, diag));
+    TH_TRY(load_mark(host, "r", &rebuild, &there, diag));
+    if (!there) rebuild = stored; /* a new file: what the archive holds of ours, if anything, it does not know */
+    if (cursor > stored || findings > stored) {
+        return th_fail(diag, TH_ECORRUPT, NULL, "the state of plugin %s is newer than the archive", host->name);
+    }
+    host->findings_lsn = findings;
+    host->rebuild_until = rebuild;
+    host->saved_cursor = known ? cursor : UINT64_MAX;
     pthread_mutex_lock(&host->all->lock);
     host->cursor = cursor;
     pthread_mutex_unlock(&host->all->lock);
@@ -193,8 +232,9 @@ th_err cursor_load(th_plugin_host *host, th_diag *diag)
 th_err cursor_save(th_plugin_host *host, uint64_t cursor, th_diag *diag)
 {
     if (cursor == host->saved_cursor) return TH_OK;
-    th_kv_put put = {TH_SLICE("c"), th_slice_of(&cursor, sizeof(cursor))};
-    TH_TRY(th_kv_commit(host->kv, &put, 1, diag));
+    th_kv_put puts[] = {{TH_SLICE("c"), th_slice_of(&cursor, sizeof(cursor))},
+                        {TH_SLICE("r"), th_slice_of(&host->rebuild_until, sizeof(host->rebuild_until))}};
+    TH_TRY(th_kv_commit(host->kv, puts, sizeof(puts) / sizeof(puts[0]), diag));
     host->saved_cursor = cursor;
     return TH_OK;
 }

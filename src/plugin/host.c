@@ -29,11 +29,23 @@ bool host_stopping(th_plugin_host *host)
     return stopping;
 }
 
+void host_copy_text(char *out, size_t room, th_slice text)
+{
+    size_t size = text.size < room ? text.size : room - 1;
+    while (size > 0 && size < text.size && (text.bytes[size] & 0xC0) == 0x80) size--;
+    if (size > 0) memcpy(out, text.bytes, size);
+    out[size] = '\0';
+    if (th_utf8_valid(th_slice_of(out, size))) return;
+    for (size_t i = 0; i < size; i++) {
+        if ((out[i] & 0x80) != 0) out[i] = '?';
+    }
+}
+
 static void set_state(th_plugin_host *host, plugin_state state, const char *reason)
 {
     pthread_mutex_lock(&host->all->lock);
     host->state = state;
-    if (reason != NULL) snprintf(host->reason, sizeof(host->reason), "%s", reason);
+    if (reason != NULL) host_copy_text(host->reason, sizeof(host->reason), th_slice_text(reason));
     pthread_cond_broadcast(&host->all->changed);
     pthread_mutex_unlock(&host->all->lock);
 }
@@ -77,6 +89,7 @@ static bool take_replay(th_plugin_host *host)
 /* Follow the log until there is an error, an order to stop, or a switch-off. */
 static th_err follow(th_plugin_host *host, th_diag *diag)
 {
+    TH_TRY(host_open_state(host, diag));
     TH_TRY(host_process_start(host, diag));
     uint64_t woken = 0;
     for (;;) {
@@ -122,8 +135,10 @@ static void switch_off(th_plugin_host *host, const char *reason)
     th_log(TH_LOG_ERROR, "plugin %s is switched off: %s", host->name, reason);
     pthread_mutex_lock(&host->all->lock);
     host->enabled = false;
+    host->state = PLUGIN_FAILED; /* together: whoever waits must not see one without the other */
+    host_copy_text(host->reason, sizeof(host->reason), th_slice_text(reason));
+    pthread_cond_broadcast(&host->all->changed);
     pthread_mutex_unlock(&host->all->lock);
-    set_state(host, PLUGIN_FAILED, reason);
 }
 
 static void *host_run(void *arg)
@@ -177,15 +192,32 @@ static bool enabled_setting(struct th_plugins *all, const char *name)
     return enabled;
 }
 
-static th_err open_state(th_plugin_host *host, th_diag *diag)
+/* State is a cache: a file that cannot be used is made again from the log. */
+static th_err open_file(th_plugin_host *host, const char *path, th_diag *diag)
 {
+    TH_TRY(th_kv_open(path, HOST_STATE_BYTES, &host->kv, diag));
+    th_err err = cursor_load(host, diag);
+    if (err != TH_OK) {
+        th_kv_close(host->kv);
+        host->kv = NULL;
+    }
+    return err;
+}
+
+th_err host_open_state(th_plugin_host *host, th_diag *diag)
+{
+    if (host->kv != NULL) return TH_OK;
     char path[TH_PATH_SIZE_MAX];
     int size = snprintf(path, sizeof(path), "%s/plugins/%s", th_store_dir(host->all->store), host->name);
     if (size < 0 || (size_t)size + 16 >= sizeof(path)) return th_fail(diag, TH_EINVAL, NULL, "the data folder's path is too long");
     TH_TRY(th_os_mkdirs(path, 0700, diag));
     memcpy(path + size, "/state.mdb", sizeof("/state.mdb"));
-    TH_TRY(th_kv_open(path, HOST_STATE_BYTES, &host->kv, diag));
-    return cursor_load(host, diag);
+    th_err err = open_file(host, path, diag);
+    if (err != TH_ECORRUPT) return err;
+    th_log(TH_LOG_WARN, "%s; plugin %s begins again", diag->text, host->name);
+    th_diag_clear(diag);
+    TH_TRY(th_os_unlink(path, diag));
+    return open_file(host, path, diag);
 }
 
 static th_err host_add(struct th_plugins *all, const char *path, const char *name, size_t name_size, th_diag *diag)
@@ -197,12 +229,17 @@ static th_err host_add(struct th_plugins *all, const char *path, const char *nam
     memcpy(host->name, name, name_size);
     host->path = strdup(path);
     host->greeting = th_arena_new(64u << 20, NULL);
+    host->scratch = th_arena_new(HOST_ARENA, NULL);
+    host->answers = th_arena_new(4u << 20, NULL);
     th_buf_init(&host->frame, WIRE_FRAME_MAX);
     host->enabled = enabled_setting(all, host->name);
     if (!host->enabled) host->state = PLUGIN_DISABLED;
     all->host_count++;
-    if (host->path == NULL || host->greeting == NULL) return TH_ENOMEM;
-    return open_state(host, diag);
+    if (host->path == NULL || host->greeting == NULL || host->scratch == NULL || host->answers == NULL) return TH_ENOMEM;
+    /* Here for the list's cursor; the thread tries again and says what is wrong. */
+    th_diag later = {0};
+    if (host_open_state(host, &later) != TH_OK) th_log(TH_LOG_WARN, "plugin %s: %s", host->name, later.text);
+    return TH_OK;
 }
 
 /* Plugins beside the binary: ../plugins/NAME.so seen from it. */
@@ -300,6 +337,8 @@ void th_plugins_stop(th_plugins *plugins)
         th_kv_close(host->kv);
         th_os_close(host->code_fd);
         th_arena_free(host->greeting);
+        th_arena_free(host->scratch);
+        th_arena_free(host->answers);
         th_buf_free(&host->frame);
         free(host->path);
     }
@@ -318,7 +357,7 @@ static const th_plugin_host *behind(th_plugins *plugins, uint64_t lsn, const th_
     for (uint32_t i = 0; i < plugins->host_count; i++) {
         const th_plugin_host *host = &plugins->hosts[i];
         if (host->state == PLUGIN_FAILED) *failed = host;
-        else if (host->enabled && host->cursor < lsn) found = host;
+        else if (host->enabled && (host->replay_asked || host->cursor < lsn)) found = host;
     }
     return found;
 }
@@ -400,6 +439,7 @@ static th_err set_enabled(th_plugins *plugins, th_plugin_host *host, bool enable
     pthread_mutex_lock(&plugins->lock);
     host->enabled = enabled;
     if (enabled) host->reason[0] = '\0';
+    if (enabled && host->state == PLUGIN_FAILED) host->state = PLUGIN_STARTING;
     pthread_cond_broadcast(&plugins->changed);
     pthread_mutex_unlock(&plugins->lock);
     return TH_OK;
@@ -414,6 +454,7 @@ th_err th_plugins_control(th_plugins *plugins, const char *verb, const char *nam
     if (host == NULL) return th_fail(diag, TH_ENOTFOUND, NULL, "no plugin '%s'", name);
     if (strcmp(verb, "enable") == 0) return set_enabled(plugins, host, true, diag);
     if (strcmp(verb, "disable") == 0) return set_enabled(plugins, host, false, diag);
+    if (strcmp(verb, "replay") != 0) return th_fail(diag, TH_EINVAL, NULL, "no order '%s' for plugins", verb);
     pthread_mutex_lock(&plugins->lock);
     host->replay_asked = true;
     pthread_cond_broadcast(&plugins->changed);

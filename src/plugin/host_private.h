@@ -5,7 +5,8 @@
  *   process.c the runner process: start, greeting, one exchange, end
  *   feed.c    log ranges -> rows that a subscription takes -> sealed memfds
  *   deliver.c one stretch of the log through the plugin; faults, halving, setting aside
- *   hits.c    hits -> findings, evidence, tags; their commit, then state and cursor
+ *   hits.c    hits -> findings, evidence, tags
+ *   settle.c  their commit, then that of state and cursor
  */
 #ifndef TH_PLUGIN_HOST_PRIVATE_H
 #define TH_PLUGIN_HOST_PRIVATE_H
@@ -16,7 +17,10 @@
 #include "plugin/wire.h"
 
 #define HOST_PLUGINS_MAX 32u
-#define HOST_FAULTS_MAX 10u          /* in a row: the plugin is switched off */
+#define HOST_FAULTS_MAX 10u          /* starts without progress in between: the plugin is switched off */
+#define HOST_BATCH_FAULTS_MAX 26u    /* batches in a row, the deepest halving among them: the same */
+#define HOST_ROW_TRIES 3u            /* of one record, before it is set aside: a runner may die of something else */
+#define HOST_LOG_LINES_MAX 256u      /* a batch; more are dropped */
 #define HOST_BATCH_ROWS 4096u
 #define HOST_STRETCH_ROWS 65536u     /* rows looked at between two cursors */
 #define HOST_BATCH_TIME_US INT64_C(30000000)
@@ -55,13 +59,16 @@ typedef struct th_plugin_host {
     int code_fd; /* sealed copy of the .so */
     int socket;
     th_arena *greeting; /* subscriptions */
+    th_arena *scratch;  /* of one batch, then of the settling */
+    th_arena *answers;  /* of one question of the runner */
     plugin_subscription *subscriptions;
     uint32_t subscription_count;
     th_buf frame;
     struct hit_list *pending; /* of the stretch in hand */
     uint64_t saved_cursor, findings_lsn;
+    uint64_t rebuild_until; /* below it the archive may hold rows of ours that a lost file knew */
     int64_t saved_us;
-    uint32_t faults_in_a_row;
+    uint32_t faults_in_a_row, log_lines;
 } th_plugin_host;
 
 struct th_plugins {
@@ -76,14 +83,18 @@ struct th_plugins {
 };
 
 bool host_stopping(th_plugin_host *host);
+/* Copy as a C string, cut at a character to room - 1 bytes. */
+void host_copy_text(char *out, size_t room, th_slice text);
+/* The plugin's own file, opened when it is not. */
+TH_MUST_CHECK th_err host_open_state(th_plugin_host *host, th_diag *diag);
 
 /* process.c */
 TH_MUST_CHECK th_err host_code_load(th_plugin_host *host, th_diag *diag); /* hash, pin, seal */
 TH_MUST_CHECK th_err host_process_start(th_plugin_host *host, th_diag *diag);
 void host_process_end(th_plugin_host *host, bool gently);
-/* Send a batch and wait for its result; state questions and log lines in between are answered. */
-TH_MUST_CHECK th_err host_exchange(th_plugin_host *host, int batch_fd, uint32_t rows, th_arena *arena, wire_result *out,
-                                   th_diag *diag);
+/* Send a batch and wait for its result, which lives in host->scratch; state questions and log lines in between are answered.
+ * PLUGIN_FAULT is the runner's own failure; TH_ESTOPPING: the host is to stop. */
+TH_MUST_CHECK th_err host_exchange(th_plugin_host *host, int batch_fd, uint32_t rows, wire_result *out, th_diag *diag);
 
 /* feed.c: rows of one range that the subscription takes, ascending; then some of them as a sealed memfd. */
 TH_MUST_CHECK th_err feed_rows(const plugin_subscription *subscription, th_version *version, const th_log_range *range,
@@ -95,7 +106,7 @@ TH_MUST_CHECK th_err feed_batch(const plugin_subscription *subscription, uint32_
 typedef struct hit_list hit_list;
 hit_list *hits_new(th_plugin_host *host, th_arena *arena);
 TH_MUST_CHECK th_err hits_add(hit_list *list, const wire_result *result, uint32_t table, const th_loaded *loaded,
-                              const uint32_t *rows, th_diag *diag);
+                              const uint32_t *rows, th_arena *scratch);
 /* Findings commit; then state and cursor. cursor: the stretch's last log position. */
 TH_MUST_CHECK th_err hits_commit(hit_list *list, th_version *version, uint64_t cursor, th_diag *diag);
 bool hits_empty(const hit_list *list);

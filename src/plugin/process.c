@@ -3,6 +3,7 @@
  * before anything runs; the runner gets that copy and one end of a socket pair, and nothing else of ours. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@
 
 #define CODE_SIZE_MAX (256u << 20)
 #define END_WAIT_US INT64_C(2000000)
+#define SEND_WAIT_S 10 /* a runner that does not read */
+#define STOP_LOOK_US INT64_C(100000)
 
 static bool pinned(const char *name, const th_sha256 *sha)
 {
@@ -134,26 +137,28 @@ static th_err take_greeting(th_plugin_host *host, th_diag *diag)
         TH_TRY(bind_subscription(host, &ready.subscriptions[i], &host->subscriptions[i], diag));
     }
     pthread_mutex_lock(&host->all->lock);
-    snprintf(host->version, sizeof(host->version), "%.*s", TH_SLICE_ARGS(ready.version));
+    host_copy_text(host->version, sizeof(host->version), ready.version);
     pthread_mutex_unlock(&host->all->lock);
     return TH_OK;
 }
 
 static void log_line(th_plugin_host *host)
 {
+    if (host->log_lines++ >= HOST_LOG_LINES_MAX) return;
     th_reader r = th_reader_of(th_buf_slice(&host->frame));
     uint8_t level = th_take_u8(&r);
-    th_slice text = wire_take_text(&r, WIRE_TEXT_MAX);
-    if (r.bad) return;
+    th_slice text = wire_take_bytes(&r, WIRE_TEXT_MAX);
+    if (r.bad || text.bytes == NULL) return;
     th_log(level == 0 ? TH_LOG_INFO : level == 1 ? TH_LOG_WARN : TH_LOG_ERROR, "plugin %s: %.*s", host->name,
            TH_SLICE_ARGS(text));
 }
 
-static th_err answer_state(th_plugin_host *host, th_arena *arena)
+static th_err answer_state(th_plugin_host *host)
 {
     th_slice value = {0};
     if (host->frame.size == 0 || host->frame.size > WIRE_KEY_MAX) return TH_EPARSE;
-    TH_TRY(hits_state_get(host, th_buf_slice(&host->frame), arena, &value));
+    th_arena_reset(host->answers);
+    TH_TRY(hits_state_get(host, th_buf_slice(&host->frame), host->answers, &value));
     th_buf reply;
     th_buf_init(&reply, WIRE_FRAME_MAX);
     wire_put_bytes(&reply, value);
@@ -163,14 +168,30 @@ static th_err answer_state(th_plugin_host *host, th_arena *arena)
     return err;
 }
 
-/* The next message that is neither a log line nor a question. */
-static th_err next_message(th_plugin_host *host, int64_t give_up_us, th_arena *arena, wire_kind *kind)
+/* Until the runner says something; an order to stop does not wait for a slow one. */
+static th_err await_runner(th_plugin_host *host, int64_t give_up_us)
 {
     for (;;) {
+        if (host_stopping(host)) return TH_ESTOPPING;
+        int64_t left = give_up_us - th_os_mono_us();
+        if (left <= 0) return TH_ETIME;
+        struct pollfd p = {.fd = host->socket, .events = POLLIN};
+        int n = poll(&p, 1, (int)((left < STOP_LOOK_US ? left : STOP_LOOK_US) / 1000 + 1));
+        if (n > 0) return TH_OK;
+        if (n < 0 && errno != EINTR) return TH_EIO;
+    }
+}
+
+/* The next message that is neither a log line nor a question. */
+static th_err next_message(th_plugin_host *host, int64_t give_up_us, wire_kind *kind)
+{
+    host->log_lines = 0;
+    for (;;) {
+        TH_TRY(await_runner(host, give_up_us));
         int64_t left = give_up_us - th_os_mono_us();
         TH_TRY(wire_receive(host->socket, left > 0 ? left : 0, kind, &host->frame, NULL));
         if (*kind == WIRE_LOG) log_line(host);
-        else if (*kind == WIRE_STATE_GET) TH_TRY(answer_state(host, arena));
+        else if (*kind == WIRE_STATE_GET) TH_TRY(answer_state(host));
         else return TH_OK;
     }
 }
@@ -183,11 +204,12 @@ static th_err greet(th_plugin_host *host, th_diag *diag)
     th_err err = wire_send(host->socket, WIRE_OPEN, th_buf_slice(&open), -1);
     th_buf_free(&open);
     wire_kind kind = WIRE_CLOSE;
-    if (err == TH_OK) err = next_message(host, th_os_mono_us() + HOST_OPEN_TIME_US, host->greeting, &kind);
+    if (err == TH_OK) err = next_message(host, th_os_mono_us() + HOST_OPEN_TIME_US, &kind);
+    if (err == TH_ESTOPPING) return err;
     if (err != TH_OK) return th_fail(diag, err, "PLUGIN_FAULT", "plugin %s did not start: %s", host->name, th_err_text(err));
     if (kind == WIRE_REFUSED) {
         th_reader r = th_reader_of(th_buf_slice(&host->frame));
-        th_slice text = wire_take_text(&r, WIRE_TEXT_MAX);
+        th_slice text = wire_take_bytes(&r, WIRE_TEXT_MAX);
         return th_fail(diag, TH_EPERM, "PLUGIN_REFUSED", "plugin %s: %.*s", host->name, TH_SLICE_ARGS(text));
     }
     if (kind != WIRE_READY) return th_fail(diag, TH_EPARSE, "PLUGIN_FAULT", "plugin %s did not greet", host->name);
@@ -202,6 +224,8 @@ th_err host_process_start(th_plugin_host *host, th_diag *diag)
         return th_fail(diag, TH_EIO, NULL, "cannot make a socket for plugin %s: %s", host->name, strerror(errno));
     }
     host->socket = ends[0];
+    struct timeval patience = {.tv_sec = SEND_WAIT_S};
+    (void)setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)); /* of a socket of ours: cannot fail */
     th_err err = spawn(host, ends[1], diag);
     th_os_close(ends[1]);
     if (err == TH_OK) err = greet(host, diag);
@@ -234,19 +258,22 @@ void host_process_end(th_plugin_host *host, bool gently)
     set_pid(host, 0);
 }
 
-th_err host_exchange(th_plugin_host *host, int batch_fd, uint32_t rows, th_arena *arena, wire_result *out, th_diag *diag)
+th_err host_exchange(th_plugin_host *host, int batch_fd, uint32_t rows, wire_result *out, th_diag *diag)
 {
     wire_kind kind = WIRE_CLOSE;
     th_err err = wire_send(host->socket, WIRE_BATCH, (th_slice){0}, batch_fd);
-    if (err == TH_OK) err = next_message(host, th_os_mono_us() + HOST_BATCH_TIME_US, arena, &kind);
+    if (err == TH_OK) err = next_message(host, th_os_mono_us() + HOST_BATCH_TIME_US, &kind);
+    if (err == TH_ESTOPPING) return err;
     if (err == TH_OK && kind != WIRE_RESULT) err = TH_EPARSE;
     if (err != TH_OK) {
         return th_fail(diag, err, "PLUGIN_FAULT", "plugin %s %s", host->name,
                        err == TH_ETIME ? "took too long over a batch" : err == TH_EIO ? "died over a batch" : "answered nonsense");
     }
-    th_slice kept = th_arena_copy(arena, th_buf_slice(&host->frame));
+    th_diag wrong = {0};
+    th_slice kept = th_arena_copy(host->scratch, th_buf_slice(&host->frame));
     if (kept.bytes == NULL) return TH_ELIMIT;
-    TH_TRY(wire_result_decode(kept, rows, arena, out, diag));
-    if (out->status == 0) return TH_OK;
+    err = wire_result_decode(kept, rows, host->scratch, out, &wrong);
+    if (err == TH_EPARSE) return th_fail(diag, err, "PLUGIN_FAULT", "plugin %s: %s", host->name, wrong.text);
+    if (err != TH_OK || out->status == 0) return err;
     return th_fail(diag, TH_EINVAL, "PLUGIN_FAULT", "plugin %s gave %d for a batch", host->name, out->status);
 }

@@ -44,6 +44,12 @@ static void runner_log(void *ctx, th_plugin_log_level level, const char *text)
     th_buf_free(&frame);
 }
 
+/* As the host will check it; NULL is fine. */
+static bool text_fits(const char *text, size_t max)
+{
+    return text == NULL || (strlen(text) <= max && th_utf8_valid(th_slice_text(text)));
+}
+
 static int runner_hit(void *ctx, const th_hit *hit)
 {
     runner *r = ctx;
@@ -53,8 +59,9 @@ static int runner_hit(void *ctx, const th_hit *hit)
                                     hit->account, hit->actor, hit->resource_type, hit->resource_id, hit->region,
                                     hit->author,  hit->reference};
     for (int i = 0; i < HIT_TEXTS; i++) {
-        if (texts[i] != NULL && (strlen(texts[i]) > WIRE_TEXT_MAX || !th_utf8_valid(th_slice_text(texts[i])))) return -1;
+        if (!text_fits(texts[i], i == HIT_RULE ? WIRE_RULE_MAX : WIRE_TEXT_MAX)) return -1;
     }
+    if (hit->rule[0] == '\0' || !wire_severity_known(th_slice_text(hit->severity))) return -1;
     th_buf_add_varint(&r->hits, hit->row);
     for (int i = 0; i < HIT_TEXTS; i++) wire_put_text(&r->hits, texts[i]);
     if (th_buf_error(&r->hits) != TH_OK) return -2;
@@ -66,6 +73,7 @@ static int runner_tag(void *ctx, const th_tag *tag)
 {
     runner *r = ctx;
     if (tag == NULL || tag->struct_size < sizeof(th_tag) || tag->row >= r->rows || tag->tag == NULL) return -1;
+    if (tag->tag[0] == '\0' || !text_fits(tag->tag, WIRE_KEY_MAX) || !text_fits(tag->places, WIRE_TEXT_MAX)) return -1;
     if (r->tag_count >= WIRE_HITS_MAX) return -2;
     th_buf_add_varint(&r->tags, tag->row);
     wire_put_text(&r->tags, tag->tag);

@@ -145,7 +145,7 @@ th_slice wire_take_text(th_reader *r, size_t max)
     return text;
 }
 
-static bool severity_known(th_slice s)
+bool wire_severity_known(th_slice s)
 {
     return th_slice_is(s, "INFORMATIONAL") || th_slice_is(s, "LOW") || th_slice_is(s, "MEDIUM") || th_slice_is(s, "HIGH") ||
            th_slice_is(s, "CRITICAL");
@@ -160,11 +160,11 @@ static th_err decode_hits(th_reader *r, uint32_t rows, th_arena *arena, wire_res
     for (uint64_t i = 0; i < count; i++) {
         wire_hit *hit = &out->hits[i];
         uint64_t row = th_take_varint(r);
-        for (int t = 0; t < HIT_TEXTS; t++) hit->text[t] = wire_take_text(r, WIRE_TEXT_MAX);
+        for (int t = 0; t < HIT_TEXTS; t++) hit->text[t] = wire_take_text(r, t == HIT_RULE ? WIRE_RULE_MAX : WIRE_TEXT_MAX);
         if (r->bad) return th_fail(diag, TH_EPARSE, NULL, "a hit in a runner's answer is cut off, too long or not UTF-8");
         if (row >= rows) return th_fail(diag, TH_EPARSE, NULL, "a hit names row %llu of %u", (unsigned long long)row, rows);
         if (hit->text[HIT_RULE].size == 0) return th_fail(diag, TH_EPARSE, NULL, "a hit names no rule");
-        if (!severity_known(hit->text[HIT_SEVERITY])) return th_fail(diag, TH_EPARSE, NULL, "a hit has no known severity");
+        if (!wire_severity_known(hit->text[HIT_SEVERITY])) return th_fail(diag, TH_EPARSE, NULL, "a hit has no known severity");
         hit->row = (uint32_t)row;
     }
     out->hit_count = (size_t)count;

@@ -15,6 +15,7 @@
 #define WIRE_FRAME_MAX (16u << 20)
 #define WIRE_HITS_MAX 65536u
 #define WIRE_TEXT_MAX 4096u
+#define WIRE_RULE_MAX 256u
 #define WIRE_KEY_MAX 256u
 #define WIRE_VALUE_MAX (64u << 10)
 #define WIRE_SUBSCRIPTIONS_MAX 64u
@@ -44,6 +45,9 @@ void wire_put_bytes(th_buf *out, th_slice bytes);
 /* bytes NULL = absent. Sets r->bad over max or when not UTF-8 (texts). */
 th_slice wire_take_text(th_reader *r, size_t max);
 th_slice wire_take_bytes(th_reader *r, size_t max);
+
+/* Is it one of ASFF's severity labels? */
+bool wire_severity_known(th_slice label);
 
 /* The texts of a hit, in the order of the frame. */
 typedef enum wire_hit_text {
