@@ -59,7 +59,7 @@ const modules = [_]Module{
         .dir = "src/store",
         .includes = &.{ "base", "os", "json", "model", "segment" },
         .libs = &.{ "lmdb", "crypto" },
-        .files = &.{ "cache.c", "catalog.c", "commit.c", "compact.c", "env.c", "file.c", "find.c", "format.c", "journal.c", "kv.c", "log.c", "merge.c", "pages.c", "plan.c", "prepare.c", "queue.c", "read.c", "roll.c", "rows.c", "sealed.c", "store.c", "trash.c", "verify.c", "write.c" },
+        .files = &.{ "cache.c", "catalog.c", "commit.c", "compact.c", "env.c", "file.c", "find.c", "format.c", "journal.c", "kv.c", "log.c", "lookup.c", "merge.c", "pages.c", "plan.c", "prepare.c", "queue.c", "read.c", "roll.c", "rows.c", "sealed.c", "store.c", "trash.c", "verify.c", "write.c" },
     },
     .{
         .name = "ingest",
@@ -74,12 +74,12 @@ const modules = [_]Module{
         .includes = &.{ "base", "json" },
         .libs = &.{"pcre2-8"},
         .files = &.{
-            "lex.c",        "parser.c",        "parse.c",       "parse_expr.c",   "parse_primary.c",  "parse_call.c",
-            "parse_type.c", "parse_window.c",  "parse_query.c", "parse_select.c", "parse_relation.c", "bind_agg.c",
-            "bind_call.c",  "bind_coerce.c",   "bind_expr.c", "bind_function.c",   "bind_join.c",    "bind_literal.c",   "bind_name.c",
-            "bind_query.c", "bind_relation.c", "bind_select.c", "bind_setop.c",   "bind_table.c",     "bind_unnest.c",
-            "explain.c",    "plan_build.c",    "plan_expr.c",   "plan_narrow.c",  "plan_optimize.c",  "plan_push.c",
-            "plan_scan.c",  "query.c",         "show.c",        "split.c",
+            "lex.c",         "parser.c",       "parse.c",         "parse_expr.c",    "parse_primary.c",  "parse_call.c",
+            "parse_type.c",  "parse_window.c", "parse_query.c",   "parse_select.c",  "parse_relation.c", "bind_agg.c",
+            "bind_call.c",   "bind_coerce.c",  "bind_expr.c",     "bind_function.c", "bind_join.c",      "bind_literal.c",
+            "bind_name.c",   "bind_query.c",   "bind_relation.c", "bind_select.c",   "bind_setop.c",     "bind_table.c",
+            "bind_unnest.c", "explain.c",      "plan_build.c",    "plan_expr.c",     "plan_narrow.c",    "plan_optimize.c",
+            "plan_push.c",   "plan_scan.c",    "query.c",         "show.c",          "split.c",
         },
     },
     .{
@@ -105,7 +105,7 @@ const modules = [_]Module{
         .name = "plugin",
         .dir = "src/plugin",
         .includes = &.{ "base", "os", "json", "model", "segment", "store", "query", "finding", "engine", "sdk" },
-        .files = &.{ "abi.c", "deliver.c", "feed.c", "hits.c", "host.c", "process.c", "runner.c", "settle.c", "wire.c" },
+        .files = &.{ "abi.c", "batch.c", "deliver.c", "feed.c", "hits.c", "host.c", "process.c", "runner.c", "settle.c", "wire.c" },
     },
     .{
         .name = "net",

@@ -76,8 +76,7 @@ void th_row_filter_free(th_row_filter *filter)
 static th_err filter_columns(void *ctx, const th_result_column *columns, uint32_t count)
 {
     (void)ctx;
-    (void)columns;
-    return count == 1 ? TH_OK : TH_EINVAL;
+    return count == 1 && columns[0].type == &th_type_bigint ? TH_OK : TH_EINVAL;
 }
 
 static th_err filter_batch(void *ctx, const th_batch *batch)

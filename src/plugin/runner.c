@@ -6,11 +6,11 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "plugin/abi.h"
+#include "plugin/batch.h"
 #include "plugin/plugin.h"
 #include "plugin/wire.h"
 
@@ -154,83 +154,15 @@ static int runner_timer_set(void *ctx, uint64_t id, int64_t at_us)
 
 /* ---- batches ------------------------------------------------------------------------------------------------------- */
 
-typedef struct mapped_batch {
-    uint8_t *base;
-    size_t size;
-    const wire_batch_head *head;
-    struct ArrowSchema *schemas;
-    struct ArrowArray *arrays;
-    const struct ArrowSchema **schema_list;
-    const struct ArrowArray **array_list;
-    const void *(*buffers)[3];
-} mapped_batch;
-
-static void batch_unmap(mapped_batch *m)
-{
-    if (m->base != NULL) munmap(m->base, m->size);
-    free(m->schemas);
-    free(m->arrays);
-    free(m->schema_list);
-    free(m->array_list);
-    free(m->buffers);
-    *m = (mapped_batch){0};
-}
-
-static th_err batch_map(int fd, mapped_batch *m)
-{
-    off_t size = lseek(fd, 0, SEEK_END);
-    if (size < (off_t)sizeof(wire_batch_head)) return TH_EPARSE;
-    m->size = (size_t)size;
-    m->base = mmap(NULL, m->size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (m->base == MAP_FAILED) {
-        m->base = NULL;
-        return TH_ENOMEM;
-    }
-    m->head = (const wire_batch_head *)(const void *)m->base;
-    uint32_t n = m->head->column_count;
-    m->schemas = calloc((size_t)n + 1, sizeof(*m->schemas));
-    m->arrays = calloc((size_t)n + 1, sizeof(*m->arrays));
-    m->schema_list = calloc((size_t)n + 1, sizeof(*m->schema_list));
-    m->array_list = calloc((size_t)n + 1, sizeof(*m->array_list));
-    m->buffers = calloc((size_t)n + 1, sizeof(*m->buffers));
-    if (m->schemas == NULL || m->arrays == NULL || m->schema_list == NULL || m->array_list == NULL || m->buffers == NULL) {
-        return TH_ENOMEM;
-    }
-    const wire_column *columns = (const wire_column *)(const void *)(m->head + 1);
-    for (uint32_t i = 0; i < n; i++) {
-        bool text = columns[i].kind == WIRE_COLUMN_TEXT;
-        m->buffers[i][0] = m->base + columns[i].valid_at;
-        m->buffers[i][1] = m->base + columns[i].first_at;
-        m->buffers[i][2] = text ? m->base + columns[i].data_at : NULL;
-        m->schemas[i] = (struct ArrowSchema){.format = text ? "u" : "tsu:UTC", .name = "", .flags = 2};
-        m->arrays[i] = (struct ArrowArray){.length = m->head->rows,
-                                           .null_count = columns[i].null_count,
-                                           .n_buffers = text ? 3 : 2,
-                                           .buffers = m->buffers[i]};
-        m->schema_list[i] = &m->schemas[i];
-        m->array_list[i] = &m->arrays[i];
-    }
-    return TH_OK;
-}
-
 static int run_batch(runner *r, int fd)
 {
-    mapped_batch m = {0};
+    runner_batch m = {0};
     int status = -1;
-    if (batch_map(fd, &m) == TH_OK) {
-        r->rows = m.head->rows;
-        th_plugin_batch batch = {.struct_size = sizeof(batch),
-                                 .subscription = m.head->subscription,
-                                 .rows = m.head->rows,
-                                 .column_count = m.head->column_count,
-                                 .schemas = m.schema_list,
-                                 .columns = m.array_list,
-                                 .first_lsn = m.head->first_lsn,
-                                 .last_lsn = m.head->last_lsn,
-                                 .watermark_us = m.head->watermark_us};
-        status = r->plugin->on_batch(r->state, &batch);
+    if (runner_batch_map(fd, &m) == TH_OK) {
+        r->rows = m.batch.rows;
+        status = r->plugin->on_batch(r->state, &m.batch);
     }
-    batch_unmap(&m);
+    runner_batch_unmap(&m);
     return status;
 }
 
