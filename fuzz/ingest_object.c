@@ -68,7 +68,8 @@ static th_err take(void *ctx, const ingest_piece *piece)
     ingest_record_mode mode = INGEST_MODE_RAW;
     uint8_t escape = 0;
     if (piece->kind == INGEST_ESCAPED) {
-        mode = ingest_escape_find(raw, piece->record, &escape) ? INGEST_MODE_ESCAPED : INGEST_MODE_GHOST;
+        mode = ingest_escape_find(raw, piece->record, &escape) ? INGEST_MODE_ESCAPED
+                                                               : INGEST_MODE_GHOST;
         if (mode == INGEST_MODE_GHOST) escape = 0;
     } else {
         TH_ASSERT(th_slice_equal(raw, piece->record));
@@ -95,8 +96,10 @@ static void rebuild(object *o, th_buf *out)
 #endif
             if (s.mode == INGEST_MODE_GHOST) continue;
             if (separator) th_buf_add_slice(out, s.bytes);
-            if (s.mode == INGEST_MODE_RAW) th_buf_add_slice(out, o->rows[s.first + i]);
-            else ingest_escape(out, o->rows[s.first + i], s.escape);
+            if (s.mode == INGEST_MODE_RAW)
+                th_buf_add_slice(out, o->rows[s.first + i]);
+            else
+                ingest_escape(out, o->rows[s.first + i], s.escape);
         }
     }
     TH_ASSERT(!reader.in.bad);
@@ -135,9 +138,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     th_buf inflated;
     th_buf_init(&inflated, 4u << 20);
     ingest_inflated facts = {.problem = "none"};
-    ingest_inflate_limits limits = {.size_max = 1u << 20, .ratio_max = 500, .ratio_from = 64u << 10};
+    ingest_inflate_limits limits = {
+        .size_max = 1u << 20, .ratio_max = 500, .ratio_from = 64u << 10};
     if (ingest_is_gzip(container))
-        TH_ASSERT(ingest_inflate(INGEST_ENGINE_ISAL, container, &limits, gather, &inflated, &facts) == TH_OK);
+        TH_ASSERT(ingest_inflate(INGEST_ENGINE_ISAL, container, &limits, gather, &inflated,
+                                 &facts) == TH_OK);
     check_content(facts.problem == NULL ? th_buf_slice(&inflated) : container, source);
     th_buf_free(&inflated);
     return 0;

@@ -19,7 +19,8 @@ static const ingest_item *row_of(const th_ingest *in, const ingest_item *item)
 
 static uint64_t seq_of(const th_commit_view *view, const ingest_item *row)
 {
-    return row->fate == INGEST_FATE_NEW ? th_commit_first_seq(view, row->table, row->day) + row->seq : row->seq;
+    return row->fate == INGEST_FATE_NEW ? th_commit_first_seq(view, row->table, row->day) + row->seq
+                                        : row->seq;
 }
 
 /* ---- recipes ------------------------------------------------------------------------------------------------------------ */
@@ -60,8 +61,10 @@ static void add_literal(ingest_object *o, uint64_t to)
     TH_ASSERT(to >= o->trial_built && to <= o->content.size);
     /* Within a commit gaps are short; after one that ended inside a gap the rest of it is as well. */
     while (o->trial_built < to) {
-        uint64_t step = to - o->trial_built < INGEST_LITERAL_MAX ? to - o->trial_built : INGEST_LITERAL_MAX;
-        ingest_recipe_literal(&o->trial, th_slice_of(o->content.bytes + o->trial_built, (size_t)step));
+        uint64_t step =
+            to - o->trial_built < INGEST_LITERAL_MAX ? to - o->trial_built : INGEST_LITERAL_MAX;
+        ingest_recipe_literal(&o->trial,
+                              th_slice_of(o->content.bytes + o->trial_built, (size_t)step));
         o->trial_built += step;
     }
 }
@@ -79,7 +82,8 @@ static th_err build_recipes(th_ingest *in, const th_commit_view *view)
         if (item->table == TH_TABLE_blobs) {
             ingest_recipe_blob(&o->trial, row->day, seq, item->size);
         } else {
-            ingest_recipe_record(&o->trial, (ingest_record_mode)item->mode, item->escape, row->table, row->day, seq);
+            ingest_recipe_record(&o->trial, (ingest_record_mode)item->mode, item->escape,
+                                 row->table, row->day, seq);
         }
         if (item->mode != INGEST_MODE_GHOST) o->trial_built = item->offset + item->size;
     }
@@ -88,8 +92,8 @@ static th_err build_recipes(th_ingest *in, const th_commit_view *view)
 
 /* ---- late rows ---------------------------------------------------------------------------------------------------------- */
 
-static th_err add_late(const th_commit_view *view, th_table_id table, int32_t day, th_buf *record, uint64_t fingerprint,
-                       uint32_t object, uint64_t *seq)
+static th_err add_late(const th_commit_view *view, th_table_id table, int32_t day, th_buf *record,
+                       uint64_t fingerprint, uint32_t object, uint64_t *seq)
 {
     TH_TRY(th_buf_error(record));
     const th_stored_table *t = th_model_table((uint32_t)table);
@@ -127,7 +131,8 @@ static th_err add_content_row(const th_commit_view *view, ingest_object *o, uint
         .size = o->content.size,
         .source = o->source,
         .form = o->form,
-        .recogniser_version = o->result.source == INGEST_AUTO ? 0 : ingest_recognisers[o->result.source].version,
+        .recogniser_version =
+            o->result.source == INGEST_AUTO ? 0 : ingest_recognisers[o->result.source].version,
         .records = o->records,
         .refused = o->refused,
     };
@@ -135,15 +140,20 @@ static th_err add_content_row(const th_commit_view *view, ingest_object *o, uint
     th_buf_init(&row, TH_RECORD_SIZE_MAX);
     ingest_content_head_write(&row, &head);
     th_err err = TH_OK;
-    if (o->trial.steps.size > STEPS_INLINE_MAX) err = move_steps(view, &o->trial.steps, &row);
-    else th_buf_add_slice(&row, th_buf_slice(&o->trial.steps));
+    if (o->trial.steps.size > STEPS_INLINE_MAX)
+        err = move_steps(view, &o->trial.steps, &row);
+    else
+        th_buf_add_slice(&row, th_buf_slice(&o->trial.steps));
     uint64_t seq;
-    if (err == TH_OK) err = add_late(view, TH_TABLE_contents, view->arrival_day, &row, o->fingerprint, delivery, &seq);
+    if (err == TH_OK)
+        err = add_late(view, TH_TABLE_contents, view->arrival_day, &row, o->fingerprint, delivery,
+                       &seq);
     th_buf_free(&row);
     return err;
 }
 
-static ingest_blob_place place_of(const th_ingest *in, const th_commit_view *view, uint32_t first, uint32_t count)
+static ingest_blob_place place_of(const th_ingest *in, const th_commit_view *view, uint32_t first,
+                                  uint32_t count)
 {
     if (count == 0) return (ingest_blob_place){0};
     const ingest_item *item = &in->items.at[first];
@@ -173,7 +183,8 @@ static th_err add_refusals(th_ingest *in, const th_commit_view *view, th_buf *ro
         th_buf_clear(row);
         ingest_quarantine_json(in, r, view->arrival_us, &blob, row);
         uint64_t seq;
-        TH_TRY(add_late(view, TH_TABLE_quarantine, view->arrival_day, row, 0, in->part ? INGEST_NONE : r->object, &seq));
+        TH_TRY(add_late(view, TH_TABLE_quarantine, view->arrival_day, row, 0,
+                        in->part ? INGEST_NONE : r->object, &seq));
     }
     return TH_OK;
 }
@@ -186,7 +197,8 @@ static th_err add_marks(th_ingest *in, const th_commit_view *view, th_buf *row)
         th_buf_clear(row);
         ingest_mark_write(row, m->table, target, m->action);
         uint64_t seq;
-        TH_TRY(add_late(view, TH_TABLE_hidden_rows, m->day, row, m->fingerprint, INGEST_NONE, &seq));
+        TH_TRY(
+            add_late(view, TH_TABLE_hidden_rows, m->day, row, m->fingerprint, INGEST_NONE, &seq));
     }
     return TH_OK;
 }
@@ -208,7 +220,8 @@ static th_err late(void *ctx, const th_commit_view *view, th_diag *diag)
     if (err == TH_OK) err = add_refusals(in, view, &row);
     if (err == TH_OK) err = add_marks(in, view, &row);
     th_buf_free(&row);
-    return err == TH_OK ? TH_OK : th_fail(diag, err, NULL, "cannot write deliveries: %s", th_err_text(err));
+    return err == TH_OK ? TH_OK
+                        : th_fail(diag, err, NULL, "cannot write deliveries: %s", th_err_text(err));
 }
 
 /* ---- the write ---------------------------------------------------------------------------------------------------------- */
@@ -219,7 +232,8 @@ static th_err fill_write(th_ingest *in, th_write *write)
         const ingest_object *o = &in->objects.at[i];
         uint32_t index = th_write_add_object(write);
         TH_ASSERT(index == i);
-        if (!o->known && o->same == INGEST_NONE) th_write_claim(write, TH_TABLE_contents, o->fingerprint);
+        if (!o->known && o->same == INGEST_NONE)
+            th_write_claim(write, TH_TABLE_contents, o->fingerprint);
     }
     for (uint32_t i = 0; i < in->items.count; i++) {
         ingest_item *item = &in->items.at[i];
@@ -254,7 +268,8 @@ static void count_commit(th_ingest *in, uint64_t lsn)
         o->variants += o->now_variants;
         if (in->part) continue;
         bool known = o->known || o->same != INGEST_NONE;
-        if (known) s->duplicates += o->same != INGEST_NONE ? in->objects.at[o->same].records : o->records;
+        if (known)
+            s->duplicates += o->same != INGEST_NONE ? in->objects.at[o->same].records : o->records;
         s->objects += !known && !o->again;
         s->objects_known += known || o->again;
         s->deliveries++;
@@ -305,7 +320,8 @@ th_err ingest_commit_items(th_ingest *in, bool part, th_diag *diag)
         err = try_commit(in, i > 0, diag);
     }
     in->part = false;
-    if (err == TH_EAGAIN) return th_fail(diag, TH_EBUSY, NULL, "others commit the same records all the time");
+    if (err == TH_EAGAIN)
+        return th_fail(diag, TH_EBUSY, NULL, "others commit the same records all the time");
     if (err == TH_OK) ingest_stage_clear(in);
     return err;
 }

@@ -30,12 +30,15 @@ static th_err take_row(void *ctx, size_t which, const th_record_id *id)
     return TH_OK;
 }
 
-th_err ingest_content_row(th_version *version, const th_sha256 *sha, th_arena *arena, th_slice *row, th_diag *diag)
+th_err ingest_content_row(th_version *version, const th_sha256 *sha, th_arena *arena, th_slice *row,
+                          th_diag *diag)
 {
     char hex[65];
     row_search search = {version, sha, arena, {0}, diag};
-    uint64_t fingerprint = th_store_fingerprint(th_version_store(version), th_slice_of(sha->bytes, TH_SHA256_SIZE));
-    TH_TRY(th_version_find(version, TH_TABLE_contents, 0, &fingerprint, 1, take_row, &search, diag));
+    uint64_t fingerprint =
+        th_store_fingerprint(th_version_store(version), th_slice_of(sha->bytes, TH_SHA256_SIZE));
+    TH_TRY(
+        th_version_find(version, TH_TABLE_contents, 0, &fingerprint, 1, take_row, &search, diag));
     if (search.row.bytes == NULL) {
         th_sha256_hex(sha, hex);
         return th_fail(diag, TH_ENOTFOUND, NULL, "no content %s", hex);
@@ -63,17 +66,21 @@ static th_err append_records(void *ctx, const th_slice *records, uint32_t count)
 static th_err next_step(walk *w, ingest_step *step)
 {
     if (!ingest_recipe_next(&w->steps, step))
-        return w->steps.in.bad ? th_fail(w->diag, TH_ECORRUPT, NULL, "the recipe of a content is damaged") : TH_ENOTFOUND;
+        return w->steps.in.bad
+                   ? th_fail(w->diag, TH_ECORRUPT, NULL, "the recipe of a content is damaged")
+                   : TH_ENOTFOUND;
     if (step->kind != INGEST_STEP_MORE) return TH_OK;
-    if (w->more.bytes != NULL) return th_fail(w->diag, TH_ECORRUPT, NULL, "the recipe of a content goes in a circle");
+    if (w->more.bytes != NULL)
+        return th_fail(w->diag, TH_ECORRUPT, NULL, "the recipe of a content goes in a circle");
     w->more.limit = (size_t)step->size;
-    TH_TRY(th_version_record_run(w->version, TH_TABLE_blobs, step->day, step->first, step->count, append_records, &w->more,
-                                 w->diag));
+    TH_TRY(th_version_record_run(w->version, TH_TABLE_blobs, step->day, step->first, step->count,
+                                 append_records, &w->more, w->diag));
     ingest_recipe_reader_more(&w->steps, th_buf_slice(&w->more));
     return next_step(w, step);
 }
 
-static th_err walk_open(walk *w, th_version *version, th_slice row, ingest_content_head *head, th_diag *diag)
+static th_err walk_open(walk *w, th_version *version, th_slice row, ingest_content_head *head,
+                        th_diag *diag)
 {
     *w = (walk){.version = version, .diag = diag};
     th_buf_init(&w->more, 0);
@@ -139,13 +146,16 @@ static th_err read_step(walk *w, reading *r, const ingest_step *step)
     uint64_t from = r->done + r->text.size;
     r->step = step;
     r->place = 0;
-    th_err err = th_version_record_run(w->version, table, step->day, step->first, step->count, give_records, r, w->diag);
+    th_err err = th_version_record_run(w->version, table, step->day, step->first, step->count,
+                                       give_records, r, w->diag);
     if (err != TH_ENOTFOUND) return err;
     const th_stored_table *t = th_model_table(table);
     th_diag_clear(w->diag);
-    return th_fail(w->diag, TH_EPARTIAL, NULL, "the content's bytes from %llu on are gone: rows %llu to %llu of %s",
+    return th_fail(w->diag, TH_EPARTIAL, NULL,
+                   "the content's bytes from %llu on are gone: rows %llu to %llu of %s",
                    (unsigned long long)from, (unsigned long long)step->first,
-                   (unsigned long long)(step->first + step->count - 1), t == NULL ? "an unknown table" : t->name);
+                   (unsigned long long)(step->first + step->count - 1),
+                   t == NULL ? "an unknown table" : t->name);
 }
 
 static th_err read_all(walk *w, reading *r)
@@ -161,7 +171,8 @@ static th_err read_all(walk *w, reading *r)
     }
 }
 
-th_err th_content_read(th_version *version, const th_sha256 *sha, th_bytes_fn fn, void *ctx, th_diag *diag)
+th_err th_content_read(th_version *version, const th_sha256 *sha, th_bytes_fn fn, void *ctx,
+                       th_diag *diag)
 {
     th_arena *arena = th_arena_new(4u * TH_RECORD_SIZE_MAX, NULL);
     th_slice row;
@@ -169,7 +180,9 @@ th_err th_content_read(th_version *version, const th_sha256 *sha, th_bytes_fn fn
     walk w = {0};
     reading r = {.fn = fn, .ctx = ctx, .digest = th_sha256_new()};
     th_buf_init(&r.text, 4u * TH_RECORD_SIZE_MAX * 2u);
-    th_err err = arena == NULL || r.digest == NULL ? th_fail(diag, TH_ENOMEM, NULL, "no memory to read a content") : TH_OK;
+    th_err err = arena == NULL || r.digest == NULL
+                     ? th_fail(diag, TH_ENOMEM, NULL, "no memory to read a content")
+                     : TH_OK;
     if (err == TH_OK) err = ingest_content_row(version, sha, arena, &row, diag);
     if (err == TH_OK) err = walk_open(&w, version, row, &head, diag);
     r.size = head.size;
@@ -177,7 +190,8 @@ th_err th_content_read(th_version *version, const th_sha256 *sha, th_bytes_fn fn
     if (err == TH_OK) {
         th_sha256 got = th_sha256_finish(r.digest);
         if (!th_sha256_equal(&got, sha))
-            err = th_fail(diag, TH_ECORRUPT, NULL, "a content comes back other than it was: its SHA-256 differs");
+            err = th_fail(diag, TH_ECORRUPT, NULL,
+                          "a content comes back other than it was: its SHA-256 differs");
     }
     walk_close(&w);
     th_buf_free(&r.text);
@@ -203,17 +217,20 @@ static th_err collect_runs(walk *w, th_arena *arena, th_content_run **out, size_
         if (*count == capacity) {
             capacity = capacity == 0 ? 4 : capacity * 2;
             th_content_run *bigger = TH_NEW_ARRAY(arena, th_content_run, capacity);
-            if (bigger == NULL) return th_fail(w->diag, TH_ELIMIT, NULL, "no memory for a content's list of records");
+            if (bigger == NULL)
+                return th_fail(w->diag, TH_ELIMIT, NULL,
+                               "no memory for a content's list of records");
             if (*count > 0) memcpy(bigger, *out, *count * sizeof(*bigger));
             *out = bigger;
         }
-        (*out)[(*count)++] = (th_content_run){step.table, step.day, step.first, step.count, ordinal};
+        (*out)[(*count)++] =
+            (th_content_run){step.table, step.day, step.first, step.count, ordinal};
         ordinal += step.count;
     }
 }
 
-th_err th_content_runs(th_version *version, const th_sha256 *sha, th_arena *arena, th_content_run **out, size_t *count,
-                       th_diag *diag)
+th_err th_content_runs(th_version *version, const th_sha256 *sha, th_arena *arena,
+                       th_content_run **out, size_t *count, th_diag *diag)
 {
     th_slice row;
     ingest_content_head head;

@@ -10,7 +10,8 @@ enum { STEP_ROWS = 4096 };
 
 /* Calls fn for each segment of a table, in order of arrival. */
 typedef th_err (*segment_fn)(void *ctx, const th_loaded *loaded);
-static th_err each_segment(th_version *version, uint32_t table, th_arena *arena, segment_fn fn, void *ctx, th_diag *diag)
+static th_err each_segment(th_version *version, uint32_t table, th_arena *arena, segment_fn fn,
+                           void *ctx, th_diag *diag)
 {
     th_segment_ref *refs = NULL;
     size_t count = 0;
@@ -33,6 +34,7 @@ typedef struct name_node {
 typedef struct name_list {
     name_node *first, *last;
     size_t count;
+    uint32_t rows; /* of the content; more than one when it was taken apart again */
     bool listed;
 } name_list;
 
@@ -43,6 +45,7 @@ typedef struct listing {
     th_content_fn fn;
     void *ctx;
     th_diag *diag;
+    bool counting;
 } listing;
 
 static th_err no_memory(const listing *l)
@@ -71,8 +74,10 @@ static th_err add_name(listing *l, th_slice hex, th_slice name)
     if (node == NULL) return no_memory(l);
     node->name = th_arena_copy(l->arena, name);
     if (node->name.bytes == NULL) return no_memory(l);
-    if (list->last == NULL) list->first = node;
-    else list->last->next = node;
+    if (list->last == NULL)
+        list->first = node;
+    else
+        list->last->next = node;
     list->last = node;
     list->count++;
     return TH_OK;
@@ -88,14 +93,20 @@ static th_err add_names(void *ctx, const th_loaded *loaded)
 {
     listing *l = ctx;
     for (uint32_t begin = 0; begin < loaded->ref.rows; begin += STEP_ROWS) {
-        uint32_t count = loaded->ref.rows - begin < STEP_ROWS ? loaded->ref.rows - begin : STEP_ROWS;
+        uint32_t count =
+            loaded->ref.rows - begin < STEP_ROWS ? loaded->ref.rows - begin : STEP_ROWS;
         th_segment_column names, contents;
         uint64_t bytes = 0;
         th_arena_reset(l->rows);
-        th_err err = th_segment_read_column(loaded->segment, "name", begin, count, l->rows, &names, &bytes);
-        if (err == TH_OK) err = th_segment_read_column(loaded->segment, "content", begin, count, l->rows, &contents, &bytes);
-        if (err != TH_OK) return th_fail(l->diag, err, NULL, "cannot read deliveries: %s", th_err_text(err));
-        for (uint32_t i = 0; i < count; i++) TH_TRY(add_name(l, cell_at(&contents, i), cell_at(&names, i)));
+        th_err err =
+            th_segment_read_column(loaded->segment, "name", begin, count, l->rows, &names, &bytes);
+        if (err == TH_OK)
+            err = th_segment_read_column(loaded->segment, "content", begin, count, l->rows,
+                                         &contents, &bytes);
+        if (err != TH_OK)
+            return th_fail(l->diag, err, NULL, "cannot read deliveries: %s", th_err_text(err));
+        for (uint32_t i = 0; i < count; i++)
+            TH_TRY(add_name(l, cell_at(&contents, i), cell_at(&names, i)));
     }
     return TH_OK;
 }
@@ -107,19 +118,29 @@ static th_err give_content(listing *l, th_slice row)
     TH_TRY(ingest_content_head_read(row, &head, &steps, l->diag));
     name_list *list = list_of(l, head.sha.bytes);
     if (list == NULL) return no_memory(l);
+    if (l->counting) {
+        list->rows++;
+        return TH_OK;
+    }
     if (list->listed) return TH_OK;
     list->listed = true;
     th_slice newest;
     ingest_content_head now = head;
-    /* A content that was taken apart again has a later row. */
-    if (ingest_content_row(l->version, &head.sha, l->rows, &newest, NULL) == TH_OK)
+    if (list->rows > 1) {
+        TH_TRY(ingest_content_row(l->version, &head.sha, l->rows, &newest, l->diag));
         TH_TRY(ingest_content_head_read(newest, &now, &steps, l->diag));
+    }
     th_slice *names = malloc((list->count + 1) * sizeof(*names));
     if (names == NULL) return no_memory(l);
     size_t count = 0;
     for (name_node *n = list->first; n != NULL; n = n->next) names[count++] = n->name;
-    th_content_info info = {.sha = now.sha, .size = now.size, .records = now.records, .source = now.source, .names = names,
-                            .name_count = count, .quarantined = now.refused};
+    th_content_info info = {.sha = now.sha,
+                            .size = now.size,
+                            .records = now.records,
+                            .source = now.source,
+                            .names = names,
+                            .name_count = count,
+                            .quarantined = now.refused};
     th_err err = l->fn(l->ctx, &info);
     free(names);
     return err;
@@ -134,7 +155,8 @@ static th_err give_contents(void *ctx, const th_loaded *loaded)
         th_slice rows[STEP];
         th_arena_reset(l->rows);
         th_err err = th_segment_records(loaded->segment, begin, count, l->rows, rows);
-        if (err != TH_OK) return th_fail(l->diag, err, NULL, "cannot read contents: %s", th_err_text(err));
+        if (err != TH_OK)
+            return th_fail(l->diag, err, NULL, "cannot read contents: %s", th_err_text(err));
         for (uint32_t i = 0; i < count; i++) TH_TRY(give_content(l, rows[i]));
     }
     return TH_OK;
@@ -148,7 +170,12 @@ th_err th_content_list(th_version *version, th_content_fn fn, void *ctx, th_diag
     l.names = l.arena == NULL ? NULL : th_map_new(l.arena);
     th_err err = l.names == NULL || l.rows == NULL ? no_memory(&l) : TH_OK;
     if (err == TH_OK) err = each_segment(version, TH_TABLE_objects, l.arena, add_names, &l, diag);
-    if (err == TH_OK) err = each_segment(version, TH_TABLE_contents, l.arena, give_contents, &l, diag);
+    l.counting = true;
+    if (err == TH_OK)
+        err = each_segment(version, TH_TABLE_contents, l.arena, give_contents, &l, diag);
+    l.counting = false;
+    if (err == TH_OK)
+        err = each_segment(version, TH_TABLE_contents, l.arena, give_contents, &l, diag);
     th_arena_free(l.rows);
     th_arena_free(l.arena);
     return err;
@@ -188,22 +215,28 @@ static th_err search_names(void *ctx, const th_loaded *loaded)
     name_search *s = ctx;
     if (!th_segment_may_equal(loaded->segment, "name", s->name)) return TH_OK;
     for (uint32_t begin = 0; begin < loaded->ref.rows; begin += STEP_ROWS) {
-        uint32_t count = loaded->ref.rows - begin < STEP_ROWS ? loaded->ref.rows - begin : STEP_ROWS;
+        uint32_t count =
+            loaded->ref.rows - begin < STEP_ROWS ? loaded->ref.rows - begin : STEP_ROWS;
         th_segment_column names, contents;
         uint64_t bytes = 0;
         th_arena_reset(s->l.rows);
-        th_err err = th_segment_read_column(loaded->segment, "name", begin, count, s->l.rows, &names, &bytes);
+        th_err err = th_segment_read_column(loaded->segment, "name", begin, count, s->l.rows,
+                                            &names, &bytes);
         if (err == TH_OK)
-            err = th_segment_read_column(loaded->segment, "content", begin, count, s->l.rows, &contents, &bytes);
-        if (err != TH_OK) return th_fail(s->l.diag, err, NULL, "cannot read deliveries: %s", th_err_text(err));
+            err = th_segment_read_column(loaded->segment, "content", begin, count, s->l.rows,
+                                         &contents, &bytes);
+        if (err != TH_OK)
+            return th_fail(s->l.diag, err, NULL, "cannot read deliveries: %s", th_err_text(err));
         for (uint32_t i = 0; i < count; i++) {
-            if (th_slice_equal(cell_at(&names, i), s->name)) TH_TRY(add_found(s, cell_at(&contents, i)));
+            if (th_slice_equal(cell_at(&names, i), s->name))
+                TH_TRY(add_found(s, cell_at(&contents, i)));
         }
     }
     return TH_OK;
 }
 
-static th_err find_by_hash(th_version *version, th_slice ref, th_arena *arena, th_sha256 **out, size_t *count, th_diag *diag)
+static th_err find_by_hash(th_version *version, th_slice ref, th_arena *arena, th_sha256 **out,
+                           size_t *count, th_diag *diag)
 {
     th_sha256 *sha = TH_NEW(arena, th_sha256);
     th_slice row;
@@ -215,13 +248,15 @@ static th_err find_by_hash(th_version *version, th_slice ref, th_arena *arena, t
     return TH_OK;
 }
 
-th_err th_content_find(th_version *version, const char *ref, th_arena *arena, th_sha256 **out, size_t *count, th_diag *diag)
+th_err th_content_find(th_version *version, const char *ref, th_arena *arena, th_sha256 **out,
+                       size_t *count, th_diag *diag)
 {
     th_slice name = th_slice_text(ref);
     if (name.size == 64) {
         th_diag own = {0};
         th_err err = find_by_hash(version, name, arena, out, count, &own);
-        if (err != TH_ENOTFOUND) return err == TH_OK ? TH_OK : th_fail(diag, err, NULL, "%s", own.text);
+        if (err != TH_ENOTFOUND)
+            return err == TH_OK ? TH_OK : th_fail(diag, err, NULL, "%s", own.text);
     }
     name_search s = {.l = {.version = version, .diag = diag}, .name = name, .out = arena};
     s.l.rows = th_arena_new(LIST_MEMORY_MAX, NULL);
@@ -233,6 +268,7 @@ th_err th_content_find(th_version *version, const char *ref, th_arena *arena, th
     *count = s.count;
     if (s.count == 0) return th_fail(diag, TH_ENOTFOUND, NULL, "no object '%s'", ref);
     if (s.count > 1)
-        return th_fail(diag, TH_EAMBIGUOUS, NULL, "'%s' was delivered with %zu different contents", ref, s.count);
+        return th_fail(diag, TH_EAMBIGUOUS, NULL, "'%s' was delivered with %zu different contents",
+                       ref, s.count);
     return TH_OK;
 }

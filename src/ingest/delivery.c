@@ -64,7 +64,8 @@ static void put_odd_name(th_json_writer *w, const char *name)
 static th_slice header_of(const ingest_object *o, const char *name)
 {
     for (size_t i = 0; i < o->header_count; i++) {
-        if (th_slice_equal_nocase(o->headers[i].name, th_slice_text(name))) return o->headers[i].value;
+        if (th_slice_equal_nocase(o->headers[i].name, th_slice_text(name)))
+            return o->headers[i].value;
     }
     return (th_slice){0};
 }
@@ -94,7 +95,8 @@ static void put_blob(th_json_writer *w, const char *key, const ingest_blob_place
     th_json_end_object(w);
 }
 
-static void put_container(th_json_writer *w, const ingest_object *o, const ingest_blob_place *container)
+static void put_container(th_json_writer *w, const ingest_object *o,
+                          const ingest_blob_place *container)
 {
     put_sha(w, "container", &o->container_sha);
     put_number(w, "container_size", o->container_size);

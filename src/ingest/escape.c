@@ -5,8 +5,12 @@
 static void add_unit(th_buf *buf, uint32_t unit, uint8_t bits)
 {
     const char *digits = bits & INGEST_ESCAPE_UPPER ? "0123456789ABCDEF" : "0123456789abcdef";
-    uint8_t text[6] = {'\\', 'u', (uint8_t)digits[unit >> 12 & 15], (uint8_t)digits[unit >> 8 & 15],
-                       (uint8_t)digits[unit >> 4 & 15], (uint8_t)digits[unit & 15]};
+    uint8_t text[6] = {'\\',
+                       'u',
+                       (uint8_t)digits[unit >> 12 & 15],
+                       (uint8_t)digits[unit >> 8 & 15],
+                       (uint8_t)digits[unit >> 4 & 15],
+                       (uint8_t)digits[unit & 15]};
     th_buf_add(buf, text, sizeof(text));
 }
 
@@ -15,22 +19,14 @@ static uint8_t short_escape(uint8_t c, uint8_t bits)
 {
     switch (c) {
     case '"':
-    case '\\':
-        return c;
-    case '/':
-        return bits & INGEST_ESCAPE_SLASH ? c : 0;
-    case '\n':
-        return 'n';
-    case '\r':
-        return 'r';
-    case '\t':
-        return 't';
-    case '\b':
-        return bits & INGEST_ESCAPE_LONG_BF ? 0 : 'b';
-    case '\f':
-        return bits & INGEST_ESCAPE_LONG_BF ? 0 : 'f';
-    default:
-        return 0;
+    case '\\': return c;
+    case '/': return bits & INGEST_ESCAPE_SLASH ? c : 0;
+    case '\n': return 'n';
+    case '\r': return 'r';
+    case '\t': return 't';
+    case '\b': return bits & INGEST_ESCAPE_LONG_BF ? 0 : 'b';
+    case '\f': return bits & INGEST_ESCAPE_LONG_BF ? 0 : 'f';
+    default: return 0;
     }
 }
 
@@ -102,21 +98,15 @@ static uint8_t habit_of(uint32_t unit)
     switch (unit) {
     case '<':
     case '>':
-    case '&':
-        return INGEST_ESCAPE_HTML;
+    case '&': return INGEST_ESCAPE_HTML;
     case '\'':
-    case '=':
-        return INGEST_ESCAPE_QUOTES;
-    case 0x7f:
-        return INGEST_ESCAPE_DEL;
+    case '=': return INGEST_ESCAPE_QUOTES;
+    case 0x7f: return INGEST_ESCAPE_DEL;
     case 0x2028:
-    case 0x2029:
-        return INGEST_ESCAPE_LINES;
+    case 0x2029: return INGEST_ESCAPE_LINES;
     case '\b':
-    case '\f':
-        return INGEST_ESCAPE_LONG_BF;
-    default:
-        return unit >= 0x80 ? INGEST_ESCAPE_ASCII : 0;
+    case '\f': return INGEST_ESCAPE_LONG_BF;
+    default: return unit >= 0x80 ? INGEST_ESCAPE_ASCII : 0;
     }
 }
 

@@ -18,7 +18,8 @@ enum { FLAG_HCRC = 2, FLAG_EXTRA = 4, FLAG_NAME = 8, FLAG_COMMENT = 16, FLAG_RES
 typedef struct engine_ops {
     void *(*new)(void);
     bool (*start)(void *state);
-    bool (*step)(void *state, th_slice *in, uint8_t *out, size_t capacity, size_t *made, bool *done);
+    bool (*step)(void *state, th_slice *in, uint8_t *out, size_t capacity, size_t *made,
+                 bool *done);
     void (*free)(void *state);
 } engine_ops;
 
@@ -33,7 +34,8 @@ static bool isal_start(void *state)
     return true;
 }
 
-static bool isal_step(void *state, th_slice *in, uint8_t *out, size_t capacity, size_t *made, bool *done)
+static bool isal_step(void *state, th_slice *in, uint8_t *out, size_t capacity, size_t *made,
+                      bool *done)
 {
     struct inflate_state *s = state;
     uint32_t given = in->size < IN_STEP ? (uint32_t)in->size : IN_STEP;
@@ -70,7 +72,8 @@ static bool zlib_start(void *state)
     return inflateReset((z_stream *)state) == Z_OK;
 }
 
-static bool zlib_step(void *state, th_slice *in, uint8_t *out, size_t capacity, size_t *made, bool *done)
+static bool zlib_step(void *state, th_slice *in, uint8_t *out, size_t capacity, size_t *made,
+                      bool *done)
 {
     z_stream *s = state;
     uInt given = in->size < IN_STEP ? (uInt)in->size : IN_STEP;
@@ -172,7 +175,8 @@ typedef struct run {
 
 static const char *check_limits(const run *r, const ingest_inflated *out, th_slice in)
 {
-    if (out->produced > r->limits->size_max) return "gzip: larger than an object may be when inflated";
+    if (out->produced > r->limits->size_max)
+        return "gzip: larger than an object may be when inflated";
     uint64_t taken = r->container.size - in.size;
     if (out->produced > r->limits->ratio_from && out->produced / r->limits->ratio_max > taken)
         return "gzip: inflates beyond the allowed ratio";
@@ -217,12 +221,13 @@ static th_err inflate_member(run *r, th_slice *in, ingest_inflated *out)
     return TH_OK;
 }
 
-th_err ingest_inflate(ingest_engine engine, th_slice container, const ingest_inflate_limits *limits, ingest_bytes_fn fn,
-                      void *ctx, ingest_inflated *out)
+th_err ingest_inflate(ingest_engine engine, th_slice container, const ingest_inflate_limits *limits,
+                      ingest_bytes_fn fn, void *ctx, ingest_inflated *out)
 {
     *out = (ingest_inflated){0};
-    run r = {.ops = &engines[engine], .limits = limits, .fn = fn, .ctx = ctx, .container = container};
-    r.state = r.ops->new();
+    run r = {
+        .ops = &engines[engine], .limits = limits, .fn = fn, .ctx = ctx, .container = container};
+    r.state = r.ops->new ();
     r.out = malloc(OUT_SIZE);
     th_err err = r.state == NULL || r.out == NULL ? TH_ENOMEM : TH_OK;
     th_slice in = container;

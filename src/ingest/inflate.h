@@ -12,9 +12,9 @@
 typedef enum ingest_engine { INGEST_ENGINE_ISAL, INGEST_ENGINE_ZLIB } ingest_engine;
 
 typedef struct ingest_inflate_limits {
-    uint64_t size_max;       /* bytes that may come out */
-    uint64_t ratio_max;      /* out : in ... */
-    uint64_t ratio_from;     /* ... judged once so many bytes came out */
+    uint64_t size_max;   /* bytes that may come out */
+    uint64_t ratio_max;  /* out : in ... */
+    uint64_t ratio_from; /* ... judged once so many bytes came out */
 } ingest_inflate_limits;
 ingest_inflate_limits ingest_inflate_limits_default(void);
 
@@ -30,7 +30,8 @@ typedef struct ingest_inflated {
     ingest_gzip gzip;
     uint64_t produced; /* content bytes */
     uint64_t consumed; /* container bytes of whole members; anything behind them is no gzip */
-    const char *problem; /* NULL, or why this is no usable gzip: static text that starts with "gzip: " */
+    const char
+        *problem; /* NULL, or why this is no usable gzip: static text that starts with "gzip: " */
 } ingest_inflated;
 
 typedef th_err (*ingest_bytes_fn)(void *ctx, th_slice bytes);
@@ -38,7 +39,8 @@ typedef th_err (*ingest_bytes_fn)(void *ctx, th_slice bytes);
 bool ingest_is_gzip(th_slice container);
 /* Inflate all members. Bad input is no error: out->problem says what is wrong, and what fn was given is then void.
  * Errors: fn's, TH_ENOMEM. */
-TH_MUST_CHECK th_err ingest_inflate(ingest_engine engine, th_slice container, const ingest_inflate_limits *limits,
-                                    ingest_bytes_fn fn, void *ctx, ingest_inflated *out);
+TH_MUST_CHECK th_err ingest_inflate(ingest_engine engine, th_slice container,
+                                    const ingest_inflate_limits *limits, ingest_bytes_fn fn,
+                                    void *ctx, ingest_inflated *out);
 
 #endif

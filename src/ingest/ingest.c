@@ -28,10 +28,11 @@ static bool fill(th_ingest *in, const th_ingest_options *options)
     in->days_arena = th_arena_new(16u << 20, NULL);
     in->resolving = th_arena_new(BATCH_ARENA_MAX, NULL);
     in->kept = th_arena_new(256u << 20, NULL);
-    if (in->arena == NULL || in->days_arena == NULL || in->resolving == NULL || in->kept == NULL) return false;
+    if (in->arena == NULL || in->days_arena == NULL || in->resolving == NULL || in->kept == NULL)
+        return false;
     in->options = *options;
-    const char **texts[] = {&in->options.source, &in->options.as_prefix, &in->options.case_id,
-                            &in->options.acquired_by, &in->options.note, &in->options.who};
+    const char **texts[] = {&in->options.source,      &in->options.as_prefix, &in->options.case_id,
+                            &in->options.acquired_by, &in->options.note,      &in->options.who};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         if (*texts[i] == NULL) continue;
         th_slice copy = th_arena_copy(in->kept, th_slice_text(*texts[i]));
@@ -57,7 +58,8 @@ th_ingest *th_ingest_new(th_store *store, const th_ingest_options *options)
     in->batch_bytes = options->batch_bytes == 0 ? INGEST_BATCH_BYTES : options->batch_bytes;
     if (in->batch_bytes > INGEST_BATCH_BYTES_MAX) in->batch_bytes = INGEST_BATCH_BYTES_MAX;
     /* Most files fit a commit whole: their rows then name their delivery, which parts cannot. */
-    in->part_bytes = in->batch_bytes * 3 < INGEST_BATCH_BYTES_MAX ? in->batch_bytes * 3 : INGEST_BATCH_BYTES_MAX;
+    in->part_bytes =
+        in->batch_bytes * 3 < INGEST_BATCH_BYTES_MAX ? in->batch_bytes * 3 : INGEST_BATCH_BYTES_MAX;
     in->batch_objects = options->batch_objects == 0 ? INGEST_BATCH_OBJECTS : options->batch_objects;
     if (!fill(in, options)) {
         th_ingest_free(in);
@@ -91,7 +93,9 @@ static th_err stage_outside(th_ingest *in)
         if (o->trailing.size == 0) continue;
         TH_TRY(INGEST_GROW(in->refusals));
         ingest_refusal *r = &in->refusals.at[in->refusals.count++];
-        *r = (ingest_refusal){.object = i, .offset = o->container_used, .size = o->trailing.size,
+        *r = (ingest_refusal){.object = i,
+                              .offset = o->container_used,
+                              .size = o->trailing.size,
                               .reason = o->container_problem};
         TH_TRY(ingest_stage_outside(in, i, o->trailing, &r->first_blob, &r->blob_count));
     }
@@ -116,7 +120,8 @@ th_err th_ingest_commit(th_ingest *in, th_diag *diag)
     if (in->objects.count == 0) return TH_OK;
     th_err err = commit_batch(in, diag);
     ingest_forget_batch(in);
-    return err == TH_OK ? TH_OK : th_fail(diag, err, NULL, "cannot store objects: %s", th_err_text(err));
+    return err == TH_OK ? TH_OK
+                        : th_fail(diag, err, NULL, "cannot store objects: %s", th_err_text(err));
 }
 
 void ingest_add_reason(th_ingest *in, const char *path, uint64_t offset, const char *reason)
@@ -125,7 +130,8 @@ void ingest_add_reason(th_ingest *in, const char *path, uint64_t offset, const c
     th_slice name = th_arena_copy(in->kept, th_slice_text(path));
     th_slice text = th_arena_copy(in->kept, th_slice_text(reason));
     if (name.bytes == NULL || text.bytes == NULL) return;
-    in->reasons.at[in->reasons.count++] = (th_ingest_reason){(const char *)name.bytes, offset, (const char *)text.bytes};
+    in->reasons.at[in->reasons.count++] =
+        (th_ingest_reason){(const char *)name.bytes, offset, (const char *)text.bytes};
 }
 
 const th_ingest_summary *th_ingest_summary_get(th_ingest *in)

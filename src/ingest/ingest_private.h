@@ -21,8 +21,8 @@ enum {
     INGEST_BATCH_BYTES = 16 << 20,     /* contents a commit, unless the caller says otherwise */
     INGEST_BATCH_BYTES_MAX = 40 << 20, /* ... and at most; a larger content is committed in parts */
     INGEST_BATCH_OBJECTS = 4096,
-    INGEST_ITEMS_MAX = 1 << 19,        /* rows a commit */
-    INGEST_DAYS_MAX = 2000,            /* different (table, day) a commit: each is a stored value of its own */
+    INGEST_ITEMS_MAX = 1 << 19, /* rows a commit */
+    INGEST_DAYS_MAX = 2000, /* different (table, day) a commit: each is a stored value of its own */
     INGEST_REASONS_MAX = 10000,
     INGEST_TRIES_MAX = 1000
 };
@@ -39,10 +39,11 @@ typedef struct ingest_item {
     uint64_t offset, size; /* of its text in the content */
     uint64_t fingerprint;  /* 0 = not deduplicated */
     int64_t time_us;
-    uint64_t seq;          /* NEW: number inside this write's (table, day); KNOWN: sequence */
-    uint32_t object;       /* index in the batch */
+    uint64_t seq;    /* NEW: number inside this write's (table, day); KNOWN: sequence */
+    uint32_t object; /* index in the batch */
     uint32_t twin;
-    uint32_t next;         /* next item whose fingerprint has these low 32 bits, with other bytes; or INGEST_NONE */
+    uint32_t
+        next; /* next item whose fingerprint has these low 32 bits, with other bytes; or INGEST_NONE */
     int32_t day;
     uint16_t table;
     uint8_t fate, mode, escape;
@@ -59,7 +60,8 @@ typedef struct ingest_refusal {
     uint32_t object;
     uint64_t offset, size;
     const char *reason; /* in the batch's arena */
-    uint32_t first_blob, blob_count; /* items that hold bytes which are no part of the content; count 0 = none */
+    uint32_t first_blob,
+        blob_count; /* items that hold bytes which are no part of the content; count 0 = none */
 } ingest_refusal;
 
 typedef struct ingest_object {
@@ -73,23 +75,24 @@ typedef struct ingest_object {
     uint64_t container_size;
     bool gzipped;
     ingest_gzip gzip;
-    const char *problem;  /* why the container could not be inflated: static text; the content is then the container */
+    const char *
+        problem; /* why the container could not be inflated: static text; the content is then the container */
     const char *container_problem; /* this, or why it cannot be rebuilt: static text, or NULL */
-    uint64_t container_used; /* bytes of the gzip stream */
-    th_slice trailing;    /* container bytes behind the gzip stream, in the batch's arena */
-    th_slice container;   /* kept whole, in the batch's arena; empty = not kept */
+    uint64_t container_used;       /* bytes of the gzip stream */
+    th_slice trailing;  /* container bytes behind the gzip stream, in the batch's arena */
+    th_slice container; /* kept whole, in the batch's arena; empty = not kept */
     uint32_t trailing_item, trailing_items, container_item, container_items;
-    uint32_t same;        /* earlier object of the batch with this content, or INGEST_NONE */
-    bool known;           /* the store has the content: only a delivery is added */
-    bool again;           /* the store has the content */
-    uint64_t cursor;      /* content bytes that items cover */
-    uint64_t built;       /* content bytes that the recipe covers */
+    uint32_t same;   /* earlier object of the batch with this content, or INGEST_NONE */
+    bool known;      /* the store has the content: only a delivery is added */
+    bool again;      /* the store has the content */
+    uint64_t cursor; /* content bytes that items cover */
+    uint64_t built;  /* content bytes that the recipe covers */
     ingest_split_result result;
-    th_slice source, form; /* as the rows say it */
+    th_slice source, form;                           /* as the rows say it */
     uint64_t records, refused, duplicates, variants; /* of the content, as far as committed */
     uint64_t now_new, now_duplicates, now_variants;  /* of the commit in hand */
-    ingest_recipe recipe; /* of what earlier commits hold */
-    ingest_recipe trial;  /* the same and the commit in hand */
+    ingest_recipe recipe;                            /* of what earlier commits hold */
+    ingest_recipe trial;                             /* the same and the commit in hand */
     uint64_t trial_built;
     bool has_recipe, has_trial;
 } ingest_object;
@@ -105,10 +108,10 @@ typedef struct ingest_mark {
 } ingest_mark;
 
 /* Growing array of T: zero-initialised, freed with free(array.at). */
-#define INGEST_ARRAY(T)                                                                            \
-    struct {                                                                                       \
-        T *at;                                                                                     \
-        uint32_t count, capacity;                                                                  \
+#define INGEST_ARRAY(T)           \
+    struct {                      \
+        T *at;                    \
+        uint32_t count, capacity; \
     }
 
 struct th_ingest {
@@ -134,7 +137,7 @@ struct th_ingest {
     th_arena *days_arena;
     uint16_t last_table;
     int32_t last_day;
-    uint32_t *chains;      /* low 32 bits of fingerprints -> first item + 1 */
+    uint32_t *chains; /* low 32 bits of fingerprints -> first item + 1 */
     uint32_t chain_mask;
     th_arena *resolving;   /* one resolve */
     uint64_t snapshot_lsn; /* of the version that fates come from */
@@ -150,13 +153,15 @@ struct th_ingest {
 };
 
 /* Room for one more in an INGEST_ARRAY; TH_ENOMEM. */
-#define INGEST_GROW(array) ingest_grow((void **)&(array).at, (array).count, &(array).capacity, sizeof(*(array).at))
+#define INGEST_GROW(array) \
+    ingest_grow((void **)&(array).at, (array).count, &(array).capacity, sizeof(*(array).at))
 TH_MUST_CHECK th_err ingest_grow(void **at, uint32_t count, uint32_t *capacity, size_t size);
 
 /* stage.c: cut an object of the batch into items. May commit parts of large contents on the way. */
 TH_MUST_CHECK th_err ingest_stage_object(th_ingest *in, uint32_t object, th_diag *diag);
 /* Bytes that are no part of a content, as blob items; *first and *count name them. */
-TH_MUST_CHECK th_err ingest_stage_outside(th_ingest *in, uint32_t object, th_slice bytes, uint32_t *first, uint32_t *count);
+TH_MUST_CHECK th_err ingest_stage_outside(th_ingest *in, uint32_t object, th_slice bytes,
+                                          uint32_t *first, uint32_t *count);
 /* Forget items and refusals once they are committed. */
 void ingest_stage_clear(th_ingest *in);
 
@@ -164,7 +169,8 @@ void ingest_stage_clear(th_ingest *in);
 TH_MUST_CHECK th_err ingest_find_contents(th_ingest *in, th_version *version, th_diag *diag);
 TH_MUST_CHECK th_err ingest_resolve(th_ingest *in, th_version *version, th_diag *diag);
 /* Does the version hold an identity of this batch that was committed after the snapshot? */
-TH_MUST_CHECK th_err ingest_check_since(th_ingest *in, th_version *version, bool *hit, th_diag *diag);
+TH_MUST_CHECK th_err ingest_check_since(th_ingest *in, th_version *version, bool *hit,
+                                        th_diag *diag);
 /* Whether an item is part of the write in hand: items of contents that turned out to be known are not. */
 static inline bool ingest_item_counts(const struct th_ingest *in, const ingest_item *item)
 {
@@ -172,8 +178,8 @@ static inline bool ingest_item_counts(const struct th_ingest *in, const ingest_i
     return item->outside || !object->known;
 }
 /* Identity bytes of a record as the store keeps them, appended. */
-void ingest_identity(const th_stored_table *table, th_slice record, th_slice layout, const th_sha256 *content,
-                     uint64_t ordinal, th_buf *out);
+void ingest_identity(const th_stored_table *table, th_slice record, th_slice layout,
+                     const th_sha256 *content, uint64_t ordinal, th_buf *out);
 
 /* commit.c: resolve and commit all items; again while others commit the same identities meanwhile. */
 TH_MUST_CHECK th_err ingest_commit_items(th_ingest *in, bool part, th_diag *diag);
@@ -189,7 +195,12 @@ void ingest_quarantine_json(const th_ingest *in, const ingest_refusal *refusal, 
                             const ingest_blob_place *blob, th_buf *out);
 
 /* variants.c */
-enum { INGEST_MARK_HIDE = 1, INGEST_MARK_SHOW = 2, INGEST_MARK_PROMOTE = 3, INGEST_MARK_CONFLICT = 4 };
+enum {
+    INGEST_MARK_HIDE = 1,
+    INGEST_MARK_SHOW = 2,
+    INGEST_MARK_PROMOTE = 3,
+    INGEST_MARK_CONFLICT = 4
+};
 void ingest_mark_write(th_buf *out, uint32_t table, uint64_t seq, uint8_t action);
 /* One variant of an identity. */
 typedef struct ingest_variant {
@@ -204,8 +215,9 @@ typedef struct ingest_marked {
     uint32_t order; /* of arrival, while reading */
     bool hidden, conflict, promoted, shown;
 } ingest_marked;
-TH_MUST_CHECK th_err ingest_marks_read(th_version *version, uint32_t table, int32_t day, th_arena *arena,
-                                       ingest_marked **out, size_t *count, th_diag *diag);
+TH_MUST_CHECK th_err ingest_marks_read(th_version *version, uint32_t table, int32_t day,
+                                       th_arena *arena, ingest_marked **out, size_t *count,
+                                       th_diag *diag);
 
 /* jsonsame.c: are two valid JSON texts the same value? Key order, white space, escapes and the spelling of numbers
  * do not matter. Depth is at most TH_JSON_DEPTH_MAX. No memory: false. */

@@ -70,8 +70,10 @@ static bool same_number(th_slice a, th_slice b)
     size_t x_from, x_to, y_from, y_to;
     trim(&x, &x_from, &x_to);
     trim(&y, &y_from, &y_to);
-    if (x_from == x_to || y_from == y_to) return x_from == x_to && y_from == y_to; /* zero, -0 too */
-    if (x.negative != y.negative || x.exponent != y.exponent || x_to - x_from != y_to - y_from) return false;
+    if (x_from == x_to || y_from == y_to)
+        return x_from == x_to && y_from == y_to; /* zero, -0 too */
+    if (x.negative != y.negative || x.exponent != y.exponent || x_to - x_from != y_to - y_from)
+        return false;
     for (size_t i = 0; i < x_to - x_from; i++) {
         if (digit_at(&x, x_from + i) != digit_at(&y, y_from + i)) return false;
     }
@@ -116,7 +118,9 @@ static bool same_members(th_slice a, th_slice b, th_arena *arena, uint32_t depth
     member *y = members_of(b, arena, &b_count);
     if (x == NULL || y == NULL || a_count != b_count) return false;
     for (size_t i = 0; i < a_count; i++) {
-        if (!th_slice_equal(x[i].key, y[i].key) || !same_value(x[i].value, y[i].value, arena, depth + 1)) return false;
+        if (!th_slice_equal(x[i].key, y[i].key) ||
+            !same_value(x[i].value, y[i].value, arena, depth + 1))
+            return false;
     }
     return true;
 }
@@ -126,15 +130,13 @@ static bool same_value(th_slice a, th_slice b, th_arena *arena, uint32_t depth)
     th_json_kind kind = th_json_kind_of(a);
     if (kind != th_json_kind_of(b) || depth > TH_JSON_DEPTH_MAX) return false;
     switch (kind) {
-    case TH_JSON_NUMBER:
-        return same_number(a, b);
+    case TH_JSON_NUMBER: return same_number(a, b);
     case TH_JSON_STRING:
-        return th_slice_equal(a, b) || th_slice_equal(th_json_string(a, arena), th_json_string(b, arena));
+        return th_slice_equal(a, b) ||
+               th_slice_equal(th_json_string(a, arena), th_json_string(b, arena));
     case TH_JSON_ARRAY:
-    case TH_JSON_OBJECT:
-        return same_members(a, b, arena, depth);
-    default:
-        return true;
+    case TH_JSON_OBJECT: return same_members(a, b, arena, depth);
+    default: return true;
     }
 }
 

@@ -66,7 +66,8 @@ static th_err inflate(th_ingest *in, ingest_object *o, th_slice container, th_di
     return TH_OK;
 }
 
-static th_err fill_content(th_ingest *in, ingest_object *o, th_slice container, ingest_slurp *owned, th_diag *diag)
+static th_err fill_content(th_ingest *in, ingest_object *o, th_slice container, ingest_slurp *owned,
+                           th_diag *diag)
 {
     o->container_size = container.size;
     o->container_sha = th_sha256_of(container);
@@ -83,7 +84,8 @@ static th_err fill_content(th_ingest *in, ingest_object *o, th_slice container, 
     return TH_OK;
 }
 
-static th_err fill_object(th_ingest *in, ingest_object *o, const th_object_input *input, ingest_slurp *owned, th_diag *diag)
+static th_err fill_object(th_ingest *in, ingest_object *o, const th_object_input *input,
+                          ingest_slurp *owned, th_diag *diag)
 {
     th_slice name = th_arena_copy(in->arena, th_slice_text(input->name));
     if (name.bytes == NULL) return TH_ELIMIT;
@@ -114,9 +116,10 @@ static th_err add_to_batch(th_ingest *in, ingest_object *o)
     TH_TRY(INGEST_GROW(in->objects));
     if (in->by_content == NULL) in->by_content = th_map_new(in->arena);
     bool added = false;
-    uint64_t *slot = in->by_content == NULL ? NULL
-                                            : th_map_put(in->by_content, th_slice_of(o->sha.bytes, TH_SHA256_SIZE),
-                                                         in->objects.count, &added);
+    uint64_t *slot = in->by_content == NULL
+                         ? NULL
+                         : th_map_put(in->by_content, th_slice_of(o->sha.bytes, TH_SHA256_SIZE),
+                                      in->objects.count, &added);
     if (slot == NULL) return TH_ENOMEM;
     o->same = added ? INGEST_NONE : (uint32_t)*slot;
     in->objects.at[in->objects.count++] = *o;
@@ -125,10 +128,12 @@ static th_err add_to_batch(th_ingest *in, ingest_object *o)
 }
 
 /* owned: the slurp that holds input->bytes, to be taken over where the container is the content; or NULL. */
-static th_err take_object(th_ingest *in, const th_object_input *input, ingest_slurp *owned, th_diag *diag)
+static th_err take_object(th_ingest *in, const th_object_input *input, ingest_slurp *owned,
+                          th_diag *diag)
 {
     if (input->name == NULL || strlen(input->name) > TH_NAME_SIZE_MAX)
-        return th_fail(diag, TH_EINVAL, NULL, "the name of an object is longer than %u bytes", TH_NAME_SIZE_MAX);
+        return th_fail(diag, TH_EINVAL, NULL, "the name of an object is longer than %u bytes",
+                       TH_NAME_SIZE_MAX);
     ingest_object o = {.same = INGEST_NONE};
     ingest_slurp_init(&o.store, in->tmp_dir, INGEST_SLURP_MEMORY_MAX);
     th_err err = fill_object(in, &o, input, owned, diag);
@@ -172,8 +177,8 @@ static th_err read_all(th_ingest *in, ingest_slurp *slurp, int fd, th_diag *diag
     }
 }
 
-th_err ingest_read_object(th_ingest *in, const char *name, int fd, const th_header *headers, size_t header_count,
-                          bool *unreadable, th_diag *diag)
+th_err ingest_read_object(th_ingest *in, const char *name, int fd, const th_header *headers,
+                          size_t header_count, bool *unreadable, th_diag *diag)
 {
     ingest_slurp container;
     ingest_slurp_init(&container, in->tmp_dir, INGEST_SLURP_MEMORY_MAX);
@@ -189,8 +194,8 @@ th_err ingest_read_object(th_ingest *in, const char *name, int fd, const th_head
     return err;
 }
 
-th_err th_ingest_stream(th_ingest *in, const char *name, int fd, const th_header *headers, size_t header_count,
-                        th_diag *diag)
+th_err th_ingest_stream(th_ingest *in, const char *name, int fd, const th_header *headers,
+                        size_t header_count, th_diag *diag)
 {
     bool unreadable;
     return ingest_read_object(in, name, fd, headers, header_count, &unreadable, diag);

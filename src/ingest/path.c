@@ -17,10 +17,13 @@ void ingest_progress(th_ingest *in)
     in->progress_shown_us = now;
     double seconds = (double)(now - in->started_us) / 1e6;
     double rate = seconds > 0 ? (double)in->progress_done_bytes / seconds : 0;
-    double left = in->progress_bytes > in->progress_done_bytes ? (double)(in->progress_bytes - in->progress_done_bytes) : 0;
+    double left = in->progress_bytes > in->progress_done_bytes
+                      ? (double)(in->progress_bytes - in->progress_done_bytes)
+                      : 0;
     fprintf(stderr, "\r%llu of %llu files, %.1f of %.1f MB, %.1f MB/s, %.0f s left \033[K",
             (unsigned long long)in->progress_done_files, (unsigned long long)in->progress_files,
-            (double)in->progress_done_bytes / 1e6, (double)in->progress_bytes / 1e6, rate / 1e6, rate > 0 ? left / rate : 0);
+            (double)in->progress_done_bytes / 1e6, (double)in->progress_bytes / 1e6, rate / 1e6,
+            rate > 0 ? left / rate : 0);
 }
 
 static void progress_begin(th_ingest *in, const char *path)
@@ -54,27 +57,31 @@ static th_err load_file(void *ctx, const th_walk_file *file, th_diag *diag)
 {
     load *l = ctx;
     th_ingest *in = l->in;
-    if (l->cancel != NULL && *l->cancel != 0) return th_fail(diag, TH_ECANCELED, NULL, "interrupted");
+    if (l->cancel != NULL && *l->cancel != 0)
+        return th_fail(diag, TH_ECANCELED, NULL, "interrupted");
     if (file->error != NULL) {
         count_unreadable(in, file->path, file->error);
         return TH_OK;
     }
     th_diag own = {0};
     /* Not following: what was a file when it was listed may be a link by now. */
-    int fd = th_os_open(file->path, O_RDONLY | O_NONBLOCK | (file->follow ? 0 : O_NOFOLLOW), 0, &own);
+    int fd =
+        th_os_open(file->path, O_RDONLY | O_NONBLOCK | (file->follow ? 0 : O_NOFOLLOW), 0, &own);
     if (fd < 0) {
         count_unreadable(in, file->path, own.text);
         return TH_OK;
     }
     bool unreadable = false;
-    th_err err = ingest_read_object(in, file->name, fd, file->headers, file->header_count, &unreadable, &own);
+    th_err err = ingest_read_object(in, file->name, fd, file->headers, file->header_count,
+                                    &unreadable, &own);
     th_os_close(fd);
     in->progress_done_files++;
     if (err != TH_OK && unreadable) {
         count_unreadable(in, file->path, own.text);
         return TH_OK;
     }
-    return err == TH_OK ? TH_OK : th_fail(diag, err, own.name[0] == '\0' ? NULL : own.name, "%s", own.text);
+    return err == TH_OK ? TH_OK
+                        : th_fail(diag, err, own.name[0] == '\0' ? NULL : own.name, "%s", own.text);
 }
 
 th_err th_ingest_path(th_ingest *in, const char *path, const volatile int *cancel, th_diag *diag)

@@ -65,9 +65,12 @@ static void write_run(ingest_recipe *r)
 {
     const ingest_step *s = &r->step;
     bool place = s->table != r->table || s->day != r->day;
-    bool separator = r->has_between && !th_slice_equal(th_buf_slice(&r->between), th_buf_slice(&r->separator));
-    unsigned flags = (place ? FLAG_PLACE : 0u) | (separator ? FLAG_SEPARATOR : 0u) | (s->lead ? FLAG_LEAD : 0u) |
-                     (s->mode == INGEST_MODE_ESCAPED ? FLAG_ESCAPED : 0u) | (s->mode == INGEST_MODE_GHOST ? FLAG_GHOST : 0u);
+    bool separator =
+        r->has_between && !th_slice_equal(th_buf_slice(&r->between), th_buf_slice(&r->separator));
+    unsigned flags = (place ? FLAG_PLACE : 0u) | (separator ? FLAG_SEPARATOR : 0u) |
+                     (s->lead ? FLAG_LEAD : 0u) |
+                     (s->mode == INGEST_MODE_ESCAPED ? FLAG_ESCAPED : 0u) |
+                     (s->mode == INGEST_MODE_GHOST ? FLAG_GHOST : 0u);
     th_buf_add_byte(&r->steps, INGEST_STEP_RUN);
     th_buf_add_byte(&r->steps, (uint8_t)flags);
     if (place) {
@@ -120,11 +123,14 @@ void ingest_recipe_literal(ingest_recipe *recipe, th_slice bytes)
 }
 
 /* Does the record go on where the open run ends, with the same text between as before? */
-static bool extends(ingest_recipe *r, ingest_record_mode mode, uint8_t escape, uint16_t table, int32_t day, uint64_t seq)
+static bool extends(ingest_recipe *r, ingest_record_mode mode, uint8_t escape, uint16_t table,
+                    int32_t day, uint64_t seq)
 {
     const ingest_step *s = &r->step;
-    if (!r->open || s->kind != INGEST_STEP_RUN || s->mode != mode || mode == INGEST_MODE_GHOST) return false;
-    if (s->escape != escape || s->table != table || s->day != day || s->first + s->count != seq) return false;
+    if (!r->open || s->kind != INGEST_STEP_RUN || s->mode != mode || mode == INGEST_MODE_GHOST)
+        return false;
+    if (s->escape != escape || s->table != table || s->day != day || s->first + s->count != seq)
+        return false;
     if (r->has_between) return th_slice_equal(th_buf_slice(&r->gap), th_buf_slice(&r->between));
     if (r->gap.size > SEPARATOR_MAX) return false;
     copy_buf(&r->between, &r->gap);
@@ -132,8 +138,8 @@ static bool extends(ingest_recipe *r, ingest_record_mode mode, uint8_t escape, u
     return true;
 }
 
-void ingest_recipe_record(ingest_recipe *recipe, ingest_record_mode mode, uint8_t escape, uint16_t table, int32_t day,
-                          uint64_t seq)
+void ingest_recipe_record(ingest_recipe *recipe, ingest_record_mode mode, uint8_t escape,
+                          uint16_t table, int32_t day, uint64_t seq)
 {
     ingest_recipe *r = recipe;
     if (extends(r, mode, escape, table, day, seq)) {
@@ -151,15 +157,22 @@ void ingest_recipe_record(ingest_recipe *recipe, ingest_record_mode mode, uint8_
     close_gap(r);
     r->has_between = lead;
     r->open = true;
-    r->step = (ingest_step){.kind = INGEST_STEP_RUN, .mode = mode, .escape = escape, .table = table, .day = day,
-                            .first = seq, .count = 1, .lead = lead};
+    r->step = (ingest_step){.kind = INGEST_STEP_RUN,
+                            .mode = mode,
+                            .escape = escape,
+                            .table = table,
+                            .day = day,
+                            .first = seq,
+                            .count = 1,
+                            .lead = lead};
 }
 
 void ingest_recipe_blob(ingest_recipe *recipe, int32_t day, uint64_t seq, uint64_t size)
 {
     ingest_recipe *r = recipe;
     ingest_step *s = &r->step;
-    if (r->open && s->kind == INGEST_STEP_BLOB && r->gap.size == 0 && s->day == day && s->first + s->count == seq) {
+    if (r->open && s->kind == INGEST_STEP_BLOB && r->gap.size == 0 && s->day == day &&
+        s->first + s->count == seq) {
         s->count++;
         s->size += size;
         return;
@@ -167,7 +180,8 @@ void ingest_recipe_blob(ingest_recipe *recipe, int32_t day, uint64_t seq, uint64
     close_step(r);
     close_gap(r);
     r->open = true;
-    *s = (ingest_step){.kind = INGEST_STEP_BLOB, .day = day, .first = seq, .count = 1, .size = size};
+    *s =
+        (ingest_step){.kind = INGEST_STEP_BLOB, .day = day, .first = seq, .count = 1, .size = size};
 }
 
 th_err ingest_recipe_finish(ingest_recipe *recipe)
@@ -226,7 +240,8 @@ static th_slice take_text(th_reader *in)
     return in->bad ? (th_slice){0} : th_take_bytes(in, (size_t)size);
 }
 
-th_err ingest_content_head_read(th_slice row, ingest_content_head *head, ingest_recipe_reader *steps, th_diag *diag)
+th_err ingest_content_head_read(th_slice row, ingest_content_head *head,
+                                ingest_recipe_reader *steps, th_diag *diag)
 {
     *steps = (ingest_recipe_reader){.in = th_reader_of(row)};
     th_reader *in = &steps->in;
@@ -258,7 +273,9 @@ static void take_run(ingest_recipe_reader *r, ingest_step *step)
     th_reader *in = &r->in;
     uint8_t flags = th_take_u8(in);
     step->lead = flags & FLAG_LEAD;
-    step->mode = flags & FLAG_ESCAPED ? INGEST_MODE_ESCAPED : flags & FLAG_GHOST ? INGEST_MODE_GHOST : INGEST_MODE_RAW;
+    step->mode = flags & FLAG_ESCAPED ? INGEST_MODE_ESCAPED
+                 : flags & FLAG_GHOST ? INGEST_MODE_GHOST
+                                      : INGEST_MODE_RAW;
     if (flags & FLAG_PLACE) {
         uint64_t table = th_take_varint(in);
         if (table > UINT16_MAX) in->bad = true;
@@ -284,12 +301,8 @@ bool ingest_recipe_next(ingest_recipe_reader *steps, ingest_step *step)
     *step = (ingest_step){0};
     uint8_t kind = th_take_u8(in);
     switch (kind) {
-    case INGEST_STEP_LITERAL:
-        step->bytes = take_text(in);
-        break;
-    case INGEST_STEP_RUN:
-        take_run(steps, step);
-        break;
+    case INGEST_STEP_LITERAL: step->bytes = take_text(in); break;
+    case INGEST_STEP_RUN: take_run(steps, step); break;
     case INGEST_STEP_BLOB:
     case INGEST_STEP_MORE:
         step->day = take_day(in);
@@ -298,8 +311,7 @@ bool ingest_recipe_next(ingest_recipe_reader *steps, ingest_step *step)
         step->size = th_take_varint(in);
         if (step->count > UINT64_MAX - step->first) in->bad = true;
         break;
-    default:
-        in->bad = true;
+    default: in->bad = true;
     }
     step->kind = (ingest_step_kind)kind;
     return !in->bad;

@@ -21,13 +21,13 @@ typedef enum ingest_step_kind {
 typedef enum ingest_record_mode {
     INGEST_MODE_RAW,
     INGEST_MODE_ESCAPED, /* escaped as `escape` says */
-    INGEST_MODE_GHOST    /* not from the record: a literal or blob follows that has the content's bytes */
+    INGEST_MODE_GHOST /* not from the record: a literal or blob follows that has the content's bytes */
 } ingest_record_mode;
 
 typedef struct ingest_step {
     ingest_step_kind kind;
-    th_slice bytes;     /* LITERAL; RUN: what stands between its records */
-    bool lead;          /* RUN: bytes stand before its first record too */
+    th_slice bytes; /* LITERAL; RUN: what stands between its records */
+    bool lead;      /* RUN: bytes stand before its first record too */
     ingest_record_mode mode;
     uint8_t escape;
     uint16_t table;
@@ -62,8 +62,8 @@ typedef struct ingest_recipe {
 void ingest_recipe_init(ingest_recipe *recipe);
 void ingest_recipe_free(ingest_recipe *recipe);
 void ingest_recipe_literal(ingest_recipe *recipe, th_slice bytes);
-void ingest_recipe_record(ingest_recipe *recipe, ingest_record_mode mode, uint8_t escape, uint16_t table, int32_t day,
-                          uint64_t seq);
+void ingest_recipe_record(ingest_recipe *recipe, ingest_record_mode mode, uint8_t escape,
+                          uint16_t table, int32_t day, uint64_t seq);
 void ingest_recipe_blob(ingest_recipe *recipe, int32_t day, uint64_t seq, uint64_t size);
 /* Finish: recipe->steps holds all. */
 TH_MUST_CHECK th_err ingest_recipe_finish(ingest_recipe *recipe);
@@ -72,7 +72,8 @@ TH_MUST_CHECK th_err ingest_recipe_copy(ingest_recipe *dst, const ingest_recipe 
 
 void ingest_content_head_write(th_buf *out, const ingest_content_head *head);
 /* A step of kind MORE. */
-void ingest_step_write_more(th_buf *out, int32_t day, uint64_t first, uint64_t count, uint64_t size);
+void ingest_step_write_more(th_buf *out, int32_t day, uint64_t first, uint64_t count,
+                            uint64_t size);
 
 /* ---- reading: untrusted bytes ---- */
 
@@ -85,8 +86,8 @@ typedef struct ingest_recipe_reader {
 } ingest_recipe_reader;
 
 /* TH_ECORRUPT, TH_EVERSION. */
-TH_MUST_CHECK th_err ingest_content_head_read(th_slice row, ingest_content_head *head, ingest_recipe_reader *steps,
-                                              th_diag *diag);
+TH_MUST_CHECK th_err ingest_content_head_read(th_slice row, ingest_content_head *head,
+                                              ingest_recipe_reader *steps, th_diag *diag);
 /* More steps, from blobs. State goes on. */
 void ingest_recipe_reader_more(ingest_recipe_reader *steps, th_slice bytes);
 /* False at the end; then steps->in.bad says whether that was damage. */

@@ -4,7 +4,8 @@
 
 const ingest_recogniser ingest_recognisers[INGEST_RECOGNISER_COUNT] = {
     {"auto", "", 0, 0, "whatever the bytes look like"},
-#define RECOGNISER(name, version, table, alias, what) {#name, alias, version, TH_TABLE_##table, what},
+#define RECOGNISER(name, version, table, alias, what) \
+    {#name, alias, version, TH_TABLE_##table, what},
 #include "ingest/recognisers.def"
 #undef RECOGNISER
 };
@@ -58,7 +59,8 @@ void ingest_view_object(th_slice raw, ingest_object_view *out)
         for (size_t i = 0; i < INGEST_MEMBER_COUNT; i++) {
             if (out->member[i].size > 0) continue; /* of duplicate keys the first counts */
             if (escaped ? !th_json_key_equals(key, th_slice_of(members[i].text, members[i].size))
-                        : key.size != members[i].size || memcmp(key.bytes, members[i].text, key.size) != 0)
+                        : key.size != members[i].size ||
+                              memcmp(key.bytes, members[i].text, key.size) != 0)
                 continue;
             out->member[i] = value;
             break;
@@ -103,7 +105,8 @@ static const struct {
 const char *ingest_array_form(th_slice key)
 {
     for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++) {
-        if (th_json_key_equals(key, th_slice_of(members[arrays[i].member].text, members[arrays[i].member].size)))
+        if (th_json_key_equals(
+                key, th_slice_of(members[arrays[i].member].text, members[arrays[i].member].size)))
             return arrays[i].form;
     }
     return NULL;
@@ -112,7 +115,8 @@ const char *ingest_array_form(th_slice key)
 th_slice ingest_view_array(const ingest_object_view *view)
 {
     for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++) {
-        if (ingest_view_is(view, arrays[i].member, TH_JSON_ARRAY)) return view->member[arrays[i].member];
+        if (ingest_view_is(view, arrays[i].member, TH_JSON_ARRAY))
+            return view->member[arrays[i].member];
     }
     return (th_slice){0};
 }

@@ -16,7 +16,7 @@ enum { RUN_ROWS_MAX = 1024, RUN_GAP_MAX = 64 };
 
 static int by_low(const void *a, const void *b)
 {
-    uint32_t x = (uint32_t)*(const uint64_t *)a, y = (uint32_t)*(const uint64_t *)b;
+    uint32_t x = (uint32_t) * (const uint64_t *)a, y = (uint32_t) * (const uint64_t *)b;
     return x < y ? -1 : x > y;
 }
 
@@ -51,7 +51,9 @@ static th_err take_content(void *ctx, size_t which, const th_record_id *id)
     TH_TRY(ingest_content_head_read(row, &head, &steps, s->diag));
     for (uint32_t i = 0; i < in->objects.count; i++) {
         ingest_object *o = &in->objects.at[i];
-        if ((uint32_t)o->fingerprint != (uint32_t)s->fingerprints[which] || !th_sha256_equal(&o->sha, &head.sha)) continue;
+        if ((uint32_t)o->fingerprint != (uint32_t)s->fingerprints[which] ||
+            !th_sha256_equal(&o->sha, &head.sha))
+            continue;
         /* Taken apart again when asked to, but for lines: equal ones are separate facts and could not be told apart. */
         bool lines = th_slice_is(head.source, ingest_recognisers[INGEST_vpc_flow].name);
         o->again = true;
@@ -70,7 +72,8 @@ static uint64_t *content_fingerprints(th_ingest *in, size_t *count)
     uint64_t *list = TH_NEW_ARRAY(in->resolving, uint64_t, in->objects.count + 1u);
     size_t n = 0;
     for (uint32_t i = 0; list != NULL && i < in->objects.count; i++) {
-        if (!in->objects.at[i].known && in->objects.at[i].same == INGEST_NONE) list[n++] = in->objects.at[i].fingerprint;
+        if (!in->objects.at[i].known && in->objects.at[i].same == INGEST_NONE)
+            list[n++] = in->objects.at[i].fingerprint;
     }
     *count = list == NULL ? 0 : sort_low(list, n);
     return list;
@@ -83,7 +86,9 @@ th_err ingest_find_contents(th_ingest *in, th_version *version, th_diag *diag)
     uint64_t *list = content_fingerprints(in, &count);
     if (list == NULL) return th_fail(diag, TH_ELIMIT, NULL, "no memory to look contents up");
     content_search search = {in, version, diag, list};
-    return count == 0 ? TH_OK : th_version_find(version, TH_TABLE_contents, 0, list, count, take_content, &search, diag);
+    return count == 0 ? TH_OK
+                      : th_version_find(version, TH_TABLE_contents, 0, list, count, take_content,
+                                        &search, diag);
 }
 
 /* ---- twins ---------------------------------------------------------------------------------------------------------- */
@@ -131,8 +136,10 @@ static void find_twin(th_ingest *in, uint32_t index)
         other->any_delivered |= item->delivered_form;
         return;
     }
-    if (last == INGEST_NONE) *slot = index + 1;
-    else in->items.at[last].next = index;
+    if (last == INGEST_NONE)
+        *slot = index + 1;
+    else
+        in->items.at[last].next = index;
 }
 
 static th_err find_twins(th_ingest *in)
@@ -161,11 +168,13 @@ static th_err add_candidate(void *ctx, size_t which, const th_record_id *id)
         r->candidates = bigger;
         r->candidate_capacity = capacity;
     }
-    r->candidates[r->candidate_count++] = (resolve_candidate){r->fingerprints[which], id->day, id->seq};
+    r->candidates[r->candidate_count++] =
+        (resolve_candidate){r->fingerprints[which], id->day, id->seq};
     return TH_OK;
 }
 
-static bool same_identity(resolve_run *r, const th_stored_table *table, const ingest_item *item, th_slice record)
+static bool same_identity(resolve_run *r, const th_stored_table *table, const ingest_item *item,
+                          th_slice record)
 {
     const ingest_object *object = &r->in->objects.at[item->object];
     th_buf_clear(&r->identity);
@@ -179,8 +188,10 @@ static const th_run *run_of(const th_loaded *loaded, uint32_t row)
     uint32_t low = 0, high = loaded->run_count;
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
-        if (loaded->runs[middle].first_row <= row) low = middle;
-        else high = middle;
+        if (loaded->runs[middle].first_row <= row)
+            low = middle;
+        else
+            high = middle;
     }
     return &loaded->runs[low];
 }
@@ -192,11 +203,13 @@ static th_err judge(resolve_run *r, const resolve_candidate *c, th_slice record,
     const ingest_item *sibling = NULL;
     /* Of a line only its fingerprint tells the place: it must be one that a broken-off load left behind. */
     if (r->table->identity == TH_IDENTITY_POSITION && run->object_seq != UINT64_MAX) return TH_OK;
-    for (uint32_t i = resolve_chain(in, c->fingerprint); i != INGEST_NONE; i = in->items.at[i].next) {
+    for (uint32_t i = resolve_chain(in, c->fingerprint); i != INGEST_NONE;
+         i = in->items.at[i].next) {
         ingest_item *item = &in->items.at[i];
         if (item->table != r->table->id) continue;
         if (th_slice_equal(item->bytes, record)) {
-            if (item->fate == INGEST_FATE_KNOWN && r->table->identity == TH_IDENTITY_POSITION) continue;
+            if (item->fate == INGEST_FATE_KNOWN && r->table->identity == TH_IDENTITY_POSITION)
+                continue;
             if (item->fate == INGEST_FATE_KNOWN) return TH_OK;
             item->fate = INGEST_FATE_KNOWN;
             item->day = c->day;
@@ -205,14 +218,20 @@ static th_err judge(resolve_run *r, const resolve_candidate *c, th_slice record,
             record = item->bytes;
             break;
         }
-        if (sibling == NULL && r->table->identity == TH_IDENTITY_EVENT && same_identity(r, r->table, item, record))
+        if (sibling == NULL && r->table->identity == TH_IDENTITY_EVENT &&
+            same_identity(r, r->table, item, record))
             sibling = item;
     }
     if (sibling == NULL || r->table->identity != TH_IDENTITY_EVENT) return TH_OK;
-    resolve_member member = {.fingerprint = sibling->fingerprint, .table = (uint16_t)r->table->id, .day = c->day,
-                             .seq = c->seq, .object_day = run->object_day, .object_seq = run->object_seq,
+    resolve_member member = {.fingerprint = sibling->fingerprint,
+                             .table = (uint16_t)r->table->id,
+                             .day = c->day,
+                             .seq = c->seq,
+                             .object_day = run->object_day,
+                             .object_seq = run->object_seq,
                              .item = INGEST_NONE};
-    member.record = record.bytes == sibling->bytes.bytes ? record : th_arena_copy(in->resolving, record);
+    member.record =
+        record.bytes == sibling->bytes.bytes ? record : th_arena_copy(in->resolving, record);
     return member.record.bytes == NULL ? TH_ELIMIT : resolve_add_member(r, &member);
 }
 
@@ -232,14 +251,18 @@ static th_err judge_segment(resolve_run *r, const th_segment_ref *ref, size_t fr
         uint32_t row = (uint32_t)(first - ref->first_seq);
         th_arena_reset(r->rows);
         th_slice *records = TH_NEW_ARRAY(r->rows, th_slice, count);
-        err = records == NULL ? TH_ELIMIT : th_segment_records(loaded->segment, row, count, r->rows, records);
+        err = records == NULL ? TH_ELIMIT
+                              : th_segment_records(loaded->segment, row, count, r->rows, records);
         for (; err == TH_OK && from < end; from++) {
             const resolve_candidate *c = &r->candidates[from];
-            err = judge(r, c, records[c->seq - first], run_of(loaded, (uint32_t)(c->seq - ref->first_seq)));
+            err = judge(r, c, records[c->seq - first],
+                        run_of(loaded, (uint32_t)(c->seq - ref->first_seq)));
         }
     }
     th_version_unload(loaded);
-    return err == TH_OK ? TH_OK : th_fail(r->diag, err, NULL, "cannot read stored records: %s", th_err_text(err));
+    return err == TH_OK
+               ? TH_OK
+               : th_fail(r->diag, err, NULL, "cannot read stored records: %s", th_err_text(err));
 }
 
 /* Candidates [from, to) lie in one day. */
@@ -249,11 +272,13 @@ static th_err judge_day(resolve_run *r, size_t from, size_t to)
     size_t count = 0;
     int32_t day = r->candidates[from].day;
     th_arena_reset(r->segments);
-    TH_TRY(th_version_segments(r->version, (uint32_t)r->table->id, day, day, r->segments, &refs, &count, r->diag));
+    TH_TRY(th_version_segments(r->version, (uint32_t)r->table->id, day, day, r->segments, &refs,
+                               &count, r->diag));
     for (size_t i = 0; i < count && from < to; i++) {
         size_t end = from;
         while (end < to && r->candidates[end].seq < refs[i].first_seq + refs[i].rows) end++;
-        if (end > from && r->candidates[from].seq >= refs[i].first_seq) TH_TRY(judge_segment(r, &refs[i], from, end));
+        if (end > from && r->candidates[from].seq >= refs[i].first_seq)
+            TH_TRY(judge_segment(r, &refs[i], from, end));
         from = end;
     }
     return TH_OK;
@@ -273,9 +298,12 @@ static th_err find_stored(resolve_run *r, const th_stored_table *table)
     count = sort_low(r->fingerprints, count);
     r->table = table;
     r->candidate_count = 0;
-    TH_TRY(th_version_find(r->version, (uint32_t)table->id, 0, r->fingerprints, count, add_candidate, r, r->diag));
+    TH_TRY(th_version_find(r->version, (uint32_t)table->id, 0, r->fingerprints, count,
+                           add_candidate, r, r->diag));
     for (size_t from = 0, end; from < r->candidate_count; from = end) {
-        for (end = from + 1; end < r->candidate_count && r->candidates[end].day == r->candidates[from].day; end++) {}
+        for (end = from + 1;
+             end < r->candidate_count && r->candidates[end].day == r->candidates[from].day; end++) {
+        }
         TH_TRY(judge_day(r, from, end));
     }
     return TH_OK;
@@ -322,7 +350,8 @@ th_err ingest_resolve(th_ingest *in, th_version *version, th_diag *diag)
     r.rows = th_arena_new(2u * TH_SEGMENT_RAW_MAX, NULL);
     r.segments = th_arena_new(256u << 20, NULL);
     r.fingerprints = malloc((in->items.count + 1u) * sizeof(*r.fingerprints));
-    th_err err = r.rows == NULL || r.segments == NULL || r.fingerprints == NULL ? TH_ENOMEM : run_resolve(&r);
+    th_err err = r.rows == NULL || r.segments == NULL || r.fingerprints == NULL ? TH_ENOMEM
+                                                                                : run_resolve(&r);
     th_buf_free(&r.identity);
     th_arena_free(r.rows);
     th_arena_free(r.segments);
@@ -330,7 +359,8 @@ th_err ingest_resolve(th_ingest *in, th_version *version, th_diag *diag)
     free(r.candidates);
     free(r.members);
     in->snapshot_lsn = th_version_lsn(version);
-    return err == TH_OK ? TH_OK : th_fail(diag, err, NULL, "cannot look records up: %s", th_err_text(err));
+    return err == TH_OK ? TH_OK
+                        : th_fail(diag, err, NULL, "cannot look records up: %s", th_err_text(err));
 }
 
 /* ---- in late() ---------------------------------------------------------------------------------------------------------- */
@@ -343,13 +373,14 @@ static th_err note_hit(void *ctx, size_t which, const th_record_id *id)
     return TH_ECANCELED; /* one is enough */
 }
 
-static th_err any_since(th_ingest *in, th_version *version, uint32_t table, uint64_t *list, size_t count, bool *hit,
-                        th_diag *diag)
+static th_err any_since(th_ingest *in, th_version *version, uint32_t table, uint64_t *list,
+                        size_t count, bool *hit, th_diag *diag)
 {
     if (count == 0 || *hit) return TH_OK;
     th_diag own = {0};
     count = sort_low(list, count);
-    th_err err = th_version_find(version, table, in->snapshot_lsn, list, count, note_hit, hit, &own);
+    th_err err =
+        th_version_find(version, table, in->snapshot_lsn, list, count, note_hit, hit, &own);
     return err == TH_OK || *hit ? TH_OK : th_fail(diag, err, NULL, "%s", own.text);
 }
 
@@ -370,7 +401,8 @@ th_err ingest_check_since(th_ingest *in, th_version *version, bool *hit, th_diag
         for (uint32_t i = 0; i < in->items.count; i++) {
             const ingest_item *item = &in->items.at[i];
             bool asks = item->fate == INGEST_FATE_NEW || item->promote;
-            if (item->table == tables[t].id && item->fingerprint != 0 && asks && ingest_item_counts(in, item))
+            if (item->table == tables[t].id && item->fingerprint != 0 && asks &&
+                ingest_item_counts(in, item))
                 list[count++] = item->fingerprint;
         }
         err = any_since(in, version, (uint32_t)tables[t].id, list, count, hit, diag);

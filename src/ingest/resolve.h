@@ -39,7 +39,7 @@ typedef struct resolve_run {
     struct {
         ingest_marked *at;
         size_t count;
-    } *mark_sets;
+    } * mark_sets;
     size_t mark_set_count, mark_set_capacity;
 } resolve_run;
 

@@ -24,7 +24,8 @@ static th_err open_spool(ingest_slurp *slurp, th_diag *diag)
     TH_TRY(th_os_random(random, sizeof(random)));
     th_hex_encode(random, sizeof(random), hex);
     if ((size_t)snprintf(path, sizeof(path), "%s/object-%.16s", slurp->dir, hex) >= sizeof(path))
-        return th_fail(diag, TH_ELIMIT, NULL, "the path of the folder for large objects is too long");
+        return th_fail(diag, TH_ELIMIT, NULL,
+                       "the path of the folder for large objects is too long");
     TH_TRY(th_os_mkdirs(slurp->dir, 0700, diag));
     th_diag own = {0};
     slurp->fd = th_os_open(path, O_RDWR | O_CREAT | O_EXCL, 0600, &own);
@@ -49,7 +50,8 @@ th_err ingest_slurp_add(ingest_slurp *slurp, th_slice bytes, th_diag *diag)
 {
     TH_ASSERT(!slurp->mapped);
     if (bytes.size == 0) return TH_OK;
-    if (slurp->fd >= 0 || bytes.size > slurp->memory_max - slurp->size) return spool(slurp, bytes, diag);
+    if (slurp->fd >= 0 || bytes.size > slurp->memory_max - slurp->size)
+        return spool(slurp, bytes, diag);
     if (slurp->size + bytes.size > slurp->capacity) {
         size_t capacity = slurp->capacity < 4096 ? 4096 : slurp->capacity * 2;
         while (capacity < slurp->size + bytes.size) capacity *= 2;
@@ -77,8 +79,10 @@ th_err ingest_slurp_finish(ingest_slurp *slurp, th_slice *out, th_diag *diag)
 
 void ingest_slurp_free(ingest_slurp *slurp)
 {
-    if (slurp->mapped) (void)munmap(slurp->bytes, slurp->size);
-    else free(slurp->bytes);
+    if (slurp->mapped)
+        (void)munmap(slurp->bytes, slurp->size);
+    else
+        free(slurp->bytes);
     th_os_close(slurp->fd);
     ingest_slurp_init(slurp, slurp->dir, slurp->memory_max);
 }

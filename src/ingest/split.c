@@ -12,7 +12,8 @@ const char split_unknown[] = "no known record format";
 
 static th_err give_refusal(splitter *s, const split_refusal *r)
 {
-    ingest_piece piece = {.kind = INGEST_REFUSED, .offset = r->offset, .size = r->size, .reason = r->reason};
+    ingest_piece piece = {
+        .kind = INGEST_REFUSED, .offset = r->offset, .size = r->size, .reason = r->reason};
     s->result->refused++;
     return s->fn(s->ctx, &piece);
 }
@@ -97,13 +98,19 @@ static th_err walk(splitter *s)
     return give_held(s);
 }
 
-th_err ingest_split(th_slice content, ingest_recogniser_id source, ingest_piece_fn fn, void *ctx, ingest_split_result *out)
+th_err ingest_split(th_slice content, ingest_recogniser_id source, ingest_piece_fn fn, void *ctx,
+                    ingest_split_result *out)
 {
     TH_ASSERT(source < INGEST_RECOGNISER_COUNT);
     static const uint8_t nothing[1];
     *out = (ingest_split_result){.form = ""};
     const uint8_t *base = content.size == 0 ? nothing : content.bytes;
-    splitter s = {.base = base, .end = base + content.size, .only = source, .fn = fn, .ctx = ctx, .result = out};
+    splitter s = {.base = base,
+                  .end = base + content.size,
+                  .only = source,
+                  .fn = fn,
+                  .ctx = ctx,
+                  .result = out};
     s.scratch = th_arena_new(4u * TH_RECORD_SIZE_MAX, NULL);
     s.kept = th_arena_new(4u << 20, NULL);
     s.held = malloc(SPLIT_HELD_MAX * sizeof(*s.held));

@@ -23,7 +23,7 @@ typedef struct ingest_recogniser {
     const char *alias; /* the table's name: also taken by --source */
     uint32_t version;  /* grows when it takes more or other records */
     th_table_id table;
-    const char *what;  /* one line for --help */
+    const char *what; /* one line for --help */
 } ingest_recogniser;
 /* Version of all of them together, kept with what none took: the sum of their versions. */
 uint32_t ingest_recognisers_version(void);
@@ -40,11 +40,12 @@ typedef enum ingest_piece_kind {
 typedef struct ingest_piece {
     ingest_piece_kind kind;
     ingest_recogniser_id recogniser;
-    bool delivered_form;    /* lies in the envelope in which the source delivers to S3: such a variant is shown first */
-    uint64_t offset, size;  /* in the content. ESCAPED: between the quotes */
-    th_slice record;        /* RECORD: borrows from the content; ESCAPED: until the callback returns */
-    th_slice layout;        /* LINE records: field names; borrowed from the content or static */
-    const char *reason;     /* REFUSED: until the callback returns */
+    bool
+        delivered_form; /* lies in the envelope in which the source delivers to S3: such a variant is shown first */
+    uint64_t offset, size; /* in the content. ESCAPED: between the quotes */
+    th_slice record;    /* RECORD: borrows from the content; ESCAPED: until the callback returns */
+    th_slice layout;    /* LINE records: field names; borrowed from the content or static */
+    const char *reason; /* REFUSED: until the callback returns */
 } ingest_piece;
 
 /* Pieces come in the order of the content and do not overlap. */
@@ -57,7 +58,7 @@ typedef struct ingest_split_result {
 } ingest_split_result;
 
 /* source: INGEST_AUTO, or the only recogniser that may take records. Errors: fn's, TH_ENOMEM. */
-TH_MUST_CHECK th_err ingest_split(th_slice content, ingest_recogniser_id source, ingest_piece_fn fn, void *ctx,
-                                  ingest_split_result *out);
+TH_MUST_CHECK th_err ingest_split(th_slice content, ingest_recogniser_id source, ingest_piece_fn fn,
+                                  void *ctx, ingest_split_result *out);
 
 #endif

@@ -15,9 +15,11 @@ static const char *complaint(const splitter *s, const uint8_t *at, const th_diag
 {
     unsigned long long offset = 0;
     int skip = 0;
-    if (sscanf(diag->text, "JSON at byte %llu: %n", &offset, &skip) < 1 || skip <= 0) return "not valid JSON";
-    const char *text = th_arena_printf(s->kept, "not valid JSON at byte %llu: %s",
-                                       (unsigned long long)(at - s->base) + offset, diag->text + skip);
+    if (sscanf(diag->text, "JSON at byte %llu: %n", &offset, &skip) < 1 || skip <= 0)
+        return "not valid JSON";
+    const char *text =
+        th_arena_printf(s->kept, "not valid JSON at byte %llu: %s",
+                        (unsigned long long)(at - s->base) + offset, diag->text + skip);
     return text == NULL ? "not valid JSON" : text;
 }
 
@@ -93,7 +95,8 @@ static th_err walk_array(splitter *s, const uint8_t **pos, split_place place)
             return TH_OK;
         }
         if (p == s->end || *p != ',') {
-            return split_damage(s, p == s->end ? after : p, "not valid JSON: expected a comma or the end of an array");
+            return split_damage(s, p == s->end ? after : p,
+                                "not valid JSON: expected a comma or the end of an array");
         }
         p = split_skip_blank(s, p + 1);
     }
@@ -146,13 +149,17 @@ th_err split_value(splitter *s, const uint8_t **pos, split_place place)
     th_arena_reset(s->scratch);
     bool object = **pos == '{';
     bool deeper = place.level < SPLIT_LEVEL_MAX;
-    if (**pos == '[' && deeper) return walk_array(s, pos, (split_place){place.level + 1, place.level == 0 ? "array" : place.form});
+    if (**pos == '[' && deeper)
+        return walk_array(s, pos,
+                          (split_place){place.level + 1, place.level == 0 ? "array" : place.form});
     /* The first document of a content is most often one large envelope: not to be judged whole first. */
-    if (object && place.level == 0 && s->result->records == 0 && peek_envelope(s, *pos)) return split_envelope(s, pos, place);
+    if (object && place.level == 0 && s->result->records == 0 && peek_envelope(s, *pos))
+        return split_envelope(s, pos, place);
     th_diag diag = {0};
     th_slice value;
     th_err err = th_json_value(split_rest(s, *pos), TH_JSON_DEPTH_MAX, &value, &diag);
-    if (err != TH_OK && object && deeper && peek_envelope(s, *pos)) return split_envelope(s, pos, place);
+    if (err != TH_OK && object && deeper && peek_envelope(s, *pos))
+        return split_envelope(s, pos, place);
     if (err != TH_OK) return bad_value(s, pos, err, &diag);
     if (object) {
         TH_TRY(split_object(s, value, place));
@@ -173,7 +180,9 @@ bool split_line_follows(const splitter *s, const uint8_t *p)
         const uint8_t *line_end = memchr(p, '\n', (size_t)(s->end - p));
         if (line_end == NULL) line_end = s->end;
         th_slice value;
-        if (th_json_document(th_slice_of(p, (size_t)(line_end - p)), TH_JSON_DEPTH_MAX, &value, NULL) == TH_OK) return true;
+        if (th_json_document(th_slice_of(p, (size_t)(line_end - p)), TH_JSON_DEPTH_MAX, &value,
+                             NULL) == TH_OK)
+            return true;
     }
     return false;
 }

@@ -18,7 +18,8 @@ static th_slice next_line(const splitter *s, const uint8_t **p)
 
 static bool looks_like_header(th_slice line)
 {
-    return line.size > 0 && line.bytes[0] >= 'a' && line.bytes[0] <= 'z' && ingest_is_flow_header(line);
+    return line.size > 0 && line.bytes[0] >= 'a' && line.bytes[0] <= 'z' &&
+           ingest_is_flow_header(line);
 }
 
 bool split_is_flow(const splitter *s)

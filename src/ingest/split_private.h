@@ -22,8 +22,9 @@ typedef struct splitter {
     th_arena *kept;    /* texts of held refusals */
     split_refusal *held;
     size_t held_count;
-    uint64_t scanned;        /* bytes read ahead of the walk; bounded, or damaged text would cost its square */
-    bool damaged;            /* the walk stopped at damage_at */
+    uint64_t
+        scanned;  /* bytes read ahead of the walk; bounded, or damaged text would cost its square */
+    bool damaged; /* the walk stopped at damage_at */
     const uint8_t *damage_at;
     const char *damage;
 } splitter;
@@ -32,7 +33,7 @@ extern const char split_unknown[];
 
 /* Where a value stands. */
 typedef struct split_place {
-    uint32_t level;   /* arrays and envelopes around it */
+    uint32_t level; /* arrays and envelopes around it */
     const char *form;
 } split_place;
 

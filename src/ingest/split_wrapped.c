@@ -6,7 +6,8 @@
 static th_err take(splitter *s, ingest_recogniser_id id, th_slice value, split_place place)
 {
     if (value.size > TH_RECORD_SIZE_MAX)
-        return split_refuse(s, value.bytes, value.bytes + value.size, "larger than a record may be (16 MiB)");
+        return split_refuse(s, value.bytes, value.bytes + value.size,
+                            "larger than a record may be (16 MiB)");
     ingest_piece piece = {
         .kind = INGEST_RECORD,
         .recogniser = id,
@@ -66,7 +67,8 @@ static th_err take_string(splitter *s, th_slice raw, split_place place, bool *do
     return split_emit(s, &piece, place);
 }
 
-static th_err take_wrapped(splitter *s, const ingest_object_view *view, split_place place, bool *done)
+static th_err take_wrapped(splitter *s, const ingest_object_view *view, split_place place,
+                           bool *done)
 {
     if (ingest_view_is(view, INGEST_MEMBER_detail_type, TH_JSON_STRING) &&
         ingest_view_is(view, INGEST_MEMBER_detail, TH_JSON_OBJECT)) {

@@ -15,8 +15,8 @@ typedef struct stage {
     uint64_t ordinal;
 } stage;
 
-void ingest_identity(const th_stored_table *table, th_slice record, th_slice layout, const th_sha256 *content,
-                     uint64_t ordinal, th_buf *out)
+void ingest_identity(const th_stored_table *table, th_slice record, th_slice layout,
+                     const th_sha256 *content, uint64_t ordinal, th_buf *out)
 {
     if (th_model_identity(table, record, layout, content->bytes, ordinal, out)) return;
     th_sha256 sha = th_sha256_of(record);
@@ -40,9 +40,14 @@ static th_err count_day(th_ingest *in, uint16_t table, int32_t day)
 {
     if (in->days != NULL && in->last_table == table && in->last_day == day) return TH_OK;
     if (in->days == NULL) in->days = th_map_new(in->days_arena);
-    uint8_t key[6] = {(uint8_t)table, (uint8_t)(table >> 8), (uint8_t)day, (uint8_t)((uint32_t)day >> 8),
-                      (uint8_t)((uint32_t)day >> 16), (uint8_t)((uint32_t)day >> 24)};
-    if (in->days == NULL || th_map_put(in->days, th_slice_of(key, sizeof(key)), 0, NULL) == NULL) return TH_ENOMEM;
+    uint8_t key[6] = {(uint8_t)table,
+                      (uint8_t)(table >> 8),
+                      (uint8_t)day,
+                      (uint8_t)((uint32_t)day >> 8),
+                      (uint8_t)((uint32_t)day >> 16),
+                      (uint8_t)((uint32_t)day >> 24)};
+    if (in->days == NULL || th_map_put(in->days, th_slice_of(key, sizeof(key)), 0, NULL) == NULL)
+        return TH_ENOMEM;
     in->last_table = table;
     in->last_day = day;
     return TH_OK;
@@ -101,7 +106,8 @@ static th_err cover_gap(stage *s, uint64_t from, uint64_t to)
     return to - from > INGEST_LITERAL_MAX ? add_blobs(s, from, to - from) : TH_OK;
 }
 
-th_err ingest_stage_outside(th_ingest *in, uint32_t object, th_slice bytes, uint32_t *first, uint32_t *count)
+th_err ingest_stage_outside(th_ingest *in, uint32_t object, th_slice bytes, uint32_t *first,
+                            uint32_t *count)
 {
     *first = in->items.count;
     while (bytes.size > 0) {
@@ -142,7 +148,8 @@ static th_err fill_escaped(stage *s, const ingest_piece *piece, ingest_item *ite
     const ingest_object *object = &s->in->objects.at[s->object];
     th_slice raw = th_slice_of(object->content.bytes + piece->offset, (size_t)piece->size);
     item->bytes = copy;
-    item->mode = ingest_escape_find(raw, copy, &item->escape) ? INGEST_MODE_ESCAPED : INGEST_MODE_GHOST;
+    item->mode =
+        ingest_escape_find(raw, copy, &item->escape) ? INGEST_MODE_ESCAPED : INGEST_MODE_GHOST;
     if (item->mode == INGEST_MODE_GHOST) item->escape = 0;
     return TH_OK;
 }
@@ -151,7 +158,8 @@ static th_err fill_escaped(stage *s, const ingest_piece *piece, ingest_item *ite
  * killed between two parts left some of them behind, without a delivery. */
 static bool is_deduplicated(const stage *s, const th_stored_table *table)
 {
-    if (table->identity == TH_IDENTITY_POSITION) return s->in->objects.at[s->object].content.size > s->in->part_bytes;
+    if (table->identity == TH_IDENTITY_POSITION)
+        return s->in->objects.at[s->object].content.size > s->in->part_bytes;
     return table->identity == TH_IDENTITY_EVENT || table->identity == TH_IDENTITY_VERSION;
 }
 
@@ -173,7 +181,8 @@ static th_err stage_record(stage *s, const ingest_piece *piece)
     item.day = th_model_day(item.has_time, item.time_us);
     if (is_deduplicated(s, table)) {
         th_buf_clear(&s->identity);
-        ingest_identity(table, item.bytes, item.layout, &in->objects.at[s->object].sha, s->ordinal, &s->identity);
+        ingest_identity(table, item.bytes, item.layout, &in->objects.at[s->object].sha, s->ordinal,
+                        &s->identity);
         TH_TRY(th_buf_error(&s->identity));
         item.fingerprint = th_store_fingerprint(in->store, th_buf_slice(&s->identity));
     }
@@ -208,7 +217,8 @@ th_err ingest_stage_object(th_ingest *in, uint32_t index, th_diag *diag)
     th_err err;
     if (object->problem != NULL) {
         /* No gzip after all: its bytes are kept, unread. */
-        ingest_piece whole = {.kind = INGEST_REFUSED, .size = object->content.size, .reason = object->problem};
+        ingest_piece whole = {
+            .kind = INGEST_REFUSED, .size = object->content.size, .reason = object->problem};
         result = (ingest_split_result){.form = "", .refused = 1};
         err = stage_piece(&s, &whole);
     } else {
@@ -217,11 +227,13 @@ th_err ingest_stage_object(th_ingest *in, uint32_t index, th_diag *diag)
     object = &in->objects.at[index];
     if (err == TH_OK) err = cover_gap(&s, object->cursor, object->content.size);
     th_buf_free(&s.identity);
-    if (err != TH_OK) return th_fail(diag, err, NULL, "cannot take %s apart: %s", object->name, th_err_text(err));
+    if (err != TH_OK)
+        return th_fail(diag, err, NULL, "cannot take %s apart: %s", object->name, th_err_text(err));
     object = &in->objects.at[index];
     object->cursor = object->content.size;
     object->result = result;
-    object->source = th_slice_text(result.source == INGEST_AUTO ? "" : ingest_recognisers[result.source].name);
+    object->source =
+        th_slice_text(result.source == INGEST_AUTO ? "" : ingest_recognisers[result.source].name);
     object->form = th_slice_text(result.form);
     object->records = result.records;
     object->refused = result.refused;

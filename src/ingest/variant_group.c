@@ -33,7 +33,8 @@ static th_err form_of(resolve_run *r, int32_t day, uint64_t seq, bool *delivered
     memcpy(key + 4, &seq, 8);
     if (r->forms == NULL) r->forms = th_map_new(r->in->resolving);
     bool added = false;
-    uint64_t *value = r->forms == NULL ? NULL : th_map_put(r->forms, th_slice_of(key, sizeof(key)), 0, &added);
+    uint64_t *value =
+        r->forms == NULL ? NULL : th_map_put(r->forms, th_slice_of(key, sizeof(key)), 0, &added);
     if (value == NULL) return TH_ELIMIT;
     if (added) {
         th_slice row;
@@ -52,14 +53,16 @@ static th_err marks_of(resolve_run *r, uint16_t table, int32_t day, size_t *inde
     memcpy(key, &table, 2);
     memcpy(key + 2, &day, 4);
     if (r->marked == NULL) r->marked = th_map_new(r->in->resolving);
-    uint64_t *value = r->marked == NULL ? NULL : th_map_put(r->marked, th_slice_of(key, sizeof(key)), 0, NULL);
+    uint64_t *value =
+        r->marked == NULL ? NULL : th_map_put(r->marked, th_slice_of(key, sizeof(key)), 0, NULL);
     if (value == NULL) return TH_ELIMIT;
     if (*value == 0) {
         if (r->mark_set_count == r->mark_set_capacity) {
             size_t capacity = r->mark_set_capacity == 0 ? 16 : r->mark_set_capacity * 2;
             void *bigger = th_arena_alloc(r->in->resolving, capacity * sizeof(*r->mark_sets));
             if (bigger == NULL) return TH_ELIMIT;
-            if (r->mark_set_count > 0) memcpy(bigger, r->mark_sets, r->mark_set_count * sizeof(*r->mark_sets));
+            if (r->mark_set_count > 0)
+                memcpy(bigger, r->mark_sets, r->mark_set_count * sizeof(*r->mark_sets));
             r->mark_sets = bigger;
             r->mark_set_capacity = capacity;
         }
@@ -81,10 +84,13 @@ static th_err is_promoted(resolve_run *r, const resolve_member *m, bool *promote
     size_t low = 0, high = r->mark_sets[set].count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (r->mark_sets[set].at[middle].seq < m->seq) low = middle + 1;
-        else high = middle;
+        if (r->mark_sets[set].at[middle].seq < m->seq)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    *promoted = low < r->mark_sets[set].count && r->mark_sets[set].at[low].seq == m->seq && r->mark_sets[set].at[low].promoted;
+    *promoted = low < r->mark_sets[set].count && r->mark_sets[set].at[low].seq == m->seq &&
+                r->mark_sets[set].at[low].promoted;
     return TH_OK;
 }
 
@@ -98,9 +104,12 @@ static th_err stored_form(resolve_run *r, const resolve_member *m, bool *deliver
 static th_err add_mark(th_ingest *in, const resolve_member *m, uint8_t action)
 {
     TH_TRY(INGEST_GROW(in->marks));
-    in->marks.at[in->marks.count++] =
-        (ingest_mark){.table = m->table, .day = m->day, .seq = m->seq, .item = m->item, .action = action,
-                      .fingerprint = m->fingerprint};
+    in->marks.at[in->marks.count++] = (ingest_mark){.table = m->table,
+                                                    .day = m->day,
+                                                    .seq = m->seq,
+                                                    .item = m->item,
+                                                    .action = action,
+                                                    .fingerprint = m->fingerprint};
     return TH_OK;
 }
 
@@ -108,9 +117,11 @@ static th_err add_mark(th_ingest *in, const resolve_member *m, uint8_t action)
 static ingest_item *item_of(th_ingest *in, const resolve_member *m)
 {
     if (m->item != INGEST_NONE) return &in->items.at[m->item];
-    for (uint32_t i = resolve_chain(in, m->fingerprint); i != INGEST_NONE; i = in->items.at[i].next) {
+    for (uint32_t i = resolve_chain(in, m->fingerprint); i != INGEST_NONE;
+         i = in->items.at[i].next) {
         ingest_item *item = &in->items.at[i];
-        if (item->table == m->table && item->fate == INGEST_FATE_KNOWN && item->day == m->day && item->seq == m->seq)
+        if (item->table == m->table && item->fate == INGEST_FATE_KNOWN && item->day == m->day &&
+            item->seq == m->seq)
             return item;
     }
     return NULL;
@@ -132,7 +143,8 @@ static th_err fill_group(resolve_run *r, group *g)
         bool delivered = false;
         if (m->item == INGEST_NONE) TH_TRY(stored_form(r, m, &delivered));
         /* Rows of a content that is committed in parts have no delivery that could tell. */
-        else delivered = item->delivered_form && !in->part;
+        else
+            delivered = item->delivered_form && !in->part;
         g->before[i].delivered_form = g->after[i].delivered_form = delivered;
         if (item != NULL && item->any_delivered && !delivered) {
             g->after[i].delivered_form = true;
@@ -149,13 +161,15 @@ static th_err fill_group(resolve_run *r, group *g)
 
 static th_err mark_shown(resolve_run *r, group *g)
 {
-    for (size_t i = 0; i < g->count; i++) g->before[i].sha = g->after[i].sha = th_sha256_of(g->members[i].record);
+    for (size_t i = 0; i < g->count; i++)
+        g->before[i].sha = g->after[i].sha = th_sha256_of(g->members[i].record);
     size_t old_best = g->stored == 0 ? SIZE_MAX : ingest_variant_shown(g->before, g->stored);
     size_t best = ingest_variant_shown(g->after, g->count);
     for (size_t i = 0; i < g->count; i++) {
         bool was_hidden = i < g->stored && i != old_best;
         bool hidden = i != best;
-        if (was_hidden != hidden) TH_TRY(add_mark(r->in, &g->members[i], hidden ? INGEST_MARK_HIDE : INGEST_MARK_SHOW));
+        if (was_hidden != hidden)
+            TH_TRY(add_mark(r->in, &g->members[i], hidden ? INGEST_MARK_HIDE : INGEST_MARK_SHOW));
     }
     return TH_OK;
 }
@@ -189,7 +203,8 @@ static int by_identity(const void *a, const void *b)
     const resolve_member *x = a, *y = b;
     if (x->table != y->table) return x->table < y->table ? -1 : 1;
     if (x->fingerprint != y->fingerprint) return x->fingerprint < y->fingerprint ? -1 : 1;
-    if ((x->item == INGEST_NONE) != (y->item == INGEST_NONE)) return x->item == INGEST_NONE ? -1 : 1;
+    if ((x->item == INGEST_NONE) != (y->item == INGEST_NONE))
+        return x->item == INGEST_NONE ? -1 : 1;
     if (x->item != y->item) return x->item < y->item ? -1 : 1;
     if (x->day != y->day) return x->day < y->day ? -1 : 1;
     return x->seq < y->seq ? -1 : x->seq > y->seq;
@@ -201,10 +216,16 @@ static th_err add_items(resolve_run *r)
     th_ingest *in = r->in;
     for (uint32_t i = 0; i < in->items.count; i++) {
         const ingest_item *item = &in->items.at[i];
-        if (item->fingerprint == 0 || item->fate != INGEST_FATE_NEW || !ingest_item_counts(in, item)) continue;
+        if (item->fingerprint == 0 || item->fate != INGEST_FATE_NEW ||
+            !ingest_item_counts(in, item))
+            continue;
         if (th_model_table(item->table)->identity != TH_IDENTITY_EVENT) continue;
-        resolve_member m = {.fingerprint = item->fingerprint, .table = item->table, .day = item->day, .item = i,
-                            .object_seq = UINT64_MAX, .record = item->bytes};
+        resolve_member m = {.fingerprint = item->fingerprint,
+                            .table = item->table,
+                            .day = item->day,
+                            .item = i,
+                            .object_seq = UINT64_MAX,
+                            .record = item->bytes};
         TH_TRY(resolve_add_member(r, &m));
     }
     return TH_OK;
@@ -227,8 +248,9 @@ th_err resolve_variants(resolve_run *r)
     for (size_t from = 0, end; from < r->member_count; from = end) {
         const resolve_member *first = &r->members[from];
         size_t stored = 0;
-        for (end = from; end < r->member_count && r->members[end].fingerprint == first->fingerprint &&
-                         r->members[end].table == first->table && end - from < GROUP_MAX;
+        for (end = from;
+             end < r->member_count && r->members[end].fingerprint == first->fingerprint &&
+             r->members[end].table == first->table && end - from < GROUP_MAX;
              end++)
             stored += r->members[end].item == INGEST_NONE;
         if (is_plain(r, first, end - from)) continue;

@@ -54,7 +54,7 @@ static th_err add_mark(mark_list *list, th_slice row)
         list->at = bigger;
         list->capacity = capacity;
     }
-    list->at[list->count++] = (ingest_marked){
+    list->at[list->count] = (ingest_marked){
         .seq = seq,
         .hidden = action == INGEST_MARK_HIDE,
         .conflict = action == INGEST_MARK_CONFLICT,
@@ -62,6 +62,7 @@ static th_err add_mark(mark_list *list, th_slice row)
         .shown = action == INGEST_MARK_SHOW,
         .order = (uint32_t)list->count,
     };
+    list->count++;
     return TH_OK;
 }
 
@@ -91,7 +92,8 @@ static void fold(mark_list *list)
     list->count = kept;
 }
 
-static th_err add_segment(mark_list *list, const th_segment_ref *ref, const th_loaded *loaded, th_diag *diag)
+static th_err add_segment(mark_list *list, const th_segment_ref *ref, const th_loaded *loaded,
+                          th_diag *diag)
 {
     enum { STEP = 4096 };
     th_arena *rows = th_arena_new(64u << 20, NULL);
@@ -105,16 +107,19 @@ static th_err add_segment(mark_list *list, const th_segment_ref *ref, const th_l
     }
     free(records);
     th_arena_free(rows);
-    return err == TH_OK ? TH_OK : th_fail(diag, err, NULL, "cannot read which rows are hidden: %s", th_err_text(err));
+    return err == TH_OK ? TH_OK
+                        : th_fail(diag, err, NULL, "cannot read which rows are hidden: %s",
+                                  th_err_text(err));
 }
 
-th_err ingest_marks_read(th_version *version, uint32_t table, int32_t day, th_arena *arena, ingest_marked **out,
-                         size_t *count, th_diag *diag)
+th_err ingest_marks_read(th_version *version, uint32_t table, int32_t day, th_arena *arena,
+                         ingest_marked **out, size_t *count, th_diag *diag)
 {
     mark_list list = {.table = table, .arena = arena};
     th_segment_ref *refs = NULL;
     size_t ref_count = 0;
-    TH_TRY(th_version_segments(version, TH_TABLE_hidden_rows, day, day, arena, &refs, &ref_count, diag));
+    TH_TRY(th_version_segments(version, TH_TABLE_hidden_rows, day, day, arena, &refs, &ref_count,
+                               diag));
     for (size_t i = 0; i < ref_count; i++) {
         const th_loaded *loaded = NULL;
         TH_TRY(th_version_load(version, &refs[i], &loaded, diag));
@@ -128,14 +133,15 @@ th_err ingest_marks_read(th_version *version, uint32_t table, int32_t day, th_ar
     return TH_OK;
 }
 
-th_err th_variant_marks(th_version *version, uint32_t table, int32_t day, th_arena *arena, th_variant_mark **out,
-                        size_t *count, th_diag *diag)
+th_err th_variant_marks(th_version *version, uint32_t table, int32_t day, th_arena *arena,
+                        th_variant_mark **out, size_t *count, th_diag *diag)
 {
     ingest_marked *marked = NULL;
     size_t marked_count = 0;
     TH_TRY(ingest_marks_read(version, table, day, arena, &marked, &marked_count, diag));
     th_variant_mark *marks = TH_NEW_ARRAY(arena, th_variant_mark, marked_count + 1);
-    if (marks == NULL) return th_fail(diag, TH_ELIMIT, NULL, "no memory for the list of hidden rows");
+    if (marks == NULL)
+        return th_fail(diag, TH_ELIMIT, NULL, "no memory for the list of hidden rows");
     size_t kept = 0;
     for (size_t i = 0; i < marked_count; i++) {
         if (marked[i].hidden || marked[i].conflict)

@@ -64,7 +64,8 @@ static th_slice kebab(th_arena *arena, th_slice member)
 static th_slice header_name(th_arena *arena, th_slice member)
 {
     for (size_t i = 0; i < sizeof(header_names) / sizeof(header_names[0]); i++) {
-        if (th_slice_is(member, header_names[i].member)) return th_slice_text(header_names[i].header);
+        if (th_slice_is(member, header_names[i].member))
+            return th_slice_text(header_names[i].header);
     }
     return kebab(arena, member);
 }
@@ -102,13 +103,15 @@ static bool parse_sidecar(th_slice text, th_arena *arena, th_walk_file *file, th
     th_slice object, key, value;
     if (th_json_document(text, SIDECAR_DEPTH, &object, diag) != TH_OK) return false;
     th_slice metadata = th_json_member(object, TH_SLICE("Metadata"));
-    th_header *headers = TH_NEW_ARRAY(arena, th_header, count_members(object) + count_members(metadata) + 1);
+    th_header *headers =
+        TH_NEW_ARRAY(arena, th_header, count_members(object) + count_members(metadata) + 1);
     if (headers == NULL) return false;
     size_t n = add_metadata(headers, metadata, arena);
     th_json_iter it = th_json_iter_of(object);
     while (it.object && th_json_next(&it, &key, &value)) {
         th_slice member = th_json_key(key, arena);
-        if (!th_slice_is(member, "Metadata")) headers[n++] = (th_header){header_name(arena, member), header_value(arena, value)};
+        if (!th_slice_is(member, "Metadata"))
+            headers[n++] = (th_header){header_name(arena, member), header_value(arena, value)};
     }
     file->headers = headers;
     file->header_count = n;
@@ -157,7 +160,8 @@ static bool is_sidecar(const char *name, const char *const *names, size_t count)
     static const char suffix[] = ".head.json";
     char base[TH_PATH_SIZE_MAX];
     size_t size = strlen(name);
-    if (size < sizeof(suffix) || strcmp(name + size - sizeof(suffix) + 1, suffix) != 0) return false;
+    if (size < sizeof(suffix) || strcmp(name + size - sizeof(suffix) + 1, suffix) != 0)
+        return false;
     snprintf(base, sizeof(base), "%.*s", (int)(size - sizeof(suffix) + 1), name);
     const char *key = base;
     return bsearch(&key, names, count, sizeof(*names), by_name) != NULL;
@@ -166,7 +170,8 @@ static bool is_sidecar(const char *name, const char *const *names, size_t count)
 static const char *join(th_arena *arena, const char *folder, const char *name)
 {
     size_t size = strlen(folder);
-    return th_arena_printf(arena, "%s%s%s", folder, size > 0 && folder[size - 1] == '/' ? "" : "/", name);
+    return th_arena_printf(arena, "%s%s%s", folder, size > 0 && folder[size - 1] == '/' ? "" : "/",
+                           name);
 }
 
 static th_err visit_folder(walk *w, const entry *e)
@@ -183,7 +188,9 @@ static th_err visit_folder(walk *w, const entry *e)
         if (is_sidecar(names[i], names, count)) continue;
         entry child = {.path = join(arena, e->path, names[i]), .depth = e->depth + 1};
         child.name = e->name == e->path ? child.path : join(arena, e->name, names[i]);
-        err = child.path == NULL || child.name == NULL ? th_fail(w->diag, TH_ENOMEM, NULL, "no memory to walk") : visit(w, &child);
+        err = child.path == NULL || child.name == NULL
+                  ? th_fail(w->diag, TH_ENOMEM, NULL, "no memory to walk")
+                  : visit(w, &child);
     }
     th_arena_free(arena);
     return err;
@@ -215,8 +222,10 @@ th_err th_walk(const char *path, const char *as_prefix, th_walk_fn fn, void *ctx
     if (arena == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory to walk");
     top.name = as_prefix;
     /* The prefix names the folder; a single file lies below it. */
-    if (th_os_stat_path(path, true, &st, NULL) == TH_OK && !st.is_dir) top.name = join(arena, as_prefix, base_name(path));
-    th_err err = top.name == NULL ? th_fail(diag, TH_ENOMEM, NULL, "no memory to walk") : visit(&w, &top);
+    if (th_os_stat_path(path, true, &st, NULL) == TH_OK && !st.is_dir)
+        top.name = join(arena, as_prefix, base_name(path));
+    th_err err =
+        top.name == NULL ? th_fail(diag, TH_ENOMEM, NULL, "no memory to walk") : visit(&w, &top);
     th_arena_free(arena);
     return err;
 }

@@ -32,14 +32,17 @@ static th_err gather(void *ctx, th_slice bytes)
 }
 
 /* Inflate with both engines, compare, and give what came out. */
-static ingest_inflated inflate_both(th_slice container, const ingest_inflate_limits *limits, th_buf *out)
+static ingest_inflated inflate_both(th_slice container, const ingest_inflate_limits *limits,
+                                    th_buf *out)
 {
     ingest_inflated results[2];
     th_buf other;
     th_buf_init(&other, 256u << 20);
     th_buf_clear(out);
-    CHECK_EQ_I64(ingest_inflate(INGEST_ENGINE_ISAL, container, limits, gather, out, &results[0]), TH_OK);
-    CHECK_EQ_I64(ingest_inflate(INGEST_ENGINE_ZLIB, container, limits, gather, &other, &results[1]), TH_OK);
+    CHECK_EQ_I64(ingest_inflate(INGEST_ENGINE_ISAL, container, limits, gather, out, &results[0]),
+                 TH_OK);
+    CHECK_EQ_I64(ingest_inflate(INGEST_ENGINE_ZLIB, container, limits, gather, &other, &results[1]),
+                 TH_OK);
     CHECK_EQ_STR(results[0].problem, results[1].problem);
     if (results[0].problem == NULL) {
         CHECK_EQ_U64(results[0].consumed, results[1].consumed);
@@ -56,7 +59,8 @@ TEST(one_member_with_its_facts)
     th_buf out;
     th_buf_init(&out, 1 << 20);
     ingest_inflate_limits limits = ingest_inflate_limits_default();
-    gz_header header = {.time = 1612345678, .os = 3, .name = (Bytef *)(uintptr_t)"a.json", .hcrc = 1};
+    gz_header header = {
+        .time = 1612345678, .os = 3, .name = (Bytef *)(uintptr_t) "a.json", .hcrc = 1};
     size_t size = pack(0, "hello", 5, &header);
     ingest_inflated r = inflate_both(th_slice_of(packed, size), &limits, &out);
     CHECK(r.problem == NULL);
@@ -99,7 +103,9 @@ TEST(every_cut_and_every_flipped_bit_is_noticed)
     for (size_t bit = 10 * 8; bit < size * 8; bit++) {
         packed[bit / 8] ^= (uint8_t)(1 << bit % 8);
         ingest_inflated r = {0};
-        CHECK_EQ_I64(ingest_inflate(INGEST_ENGINE_ISAL, th_slice_of(packed, size), &limits, gather, &out, &r), TH_OK);
+        CHECK_EQ_I64(ingest_inflate(INGEST_ENGINE_ISAL, th_slice_of(packed, size), &limits, gather,
+                                    &out, &r),
+                     TH_OK);
         th_buf_clear(&out);
         /* A flip in padding bits may change nothing; then the bytes are the same. */
         CHECK(r.problem != NULL || r.produced == 43);
@@ -116,11 +122,15 @@ TEST(a_bomb_is_stopped)
     void *zeros = calloc(1, raw);
     size_t size = pack(0, zeros, raw, NULL);
     free(zeros);
-    ingest_inflate_limits by_size = {.size_max = 30u << 20, .ratio_max = 2000, .ratio_from = 16u << 20};
-    CHECK(strstr(inflate_both(th_slice_of(packed, size), &by_size, &out).problem, "larger") != NULL);
+    ingest_inflate_limits by_size = {
+        .size_max = 30u << 20, .ratio_max = 2000, .ratio_from = 16u << 20};
+    CHECK(strstr(inflate_both(th_slice_of(packed, size), &by_size, &out).problem, "larger") !=
+          NULL);
     CHECK(out.size <= (30u << 20));
-    ingest_inflate_limits by_ratio = {.size_max = 64u << 20, .ratio_max = 100, .ratio_from = 16u << 20};
-    CHECK(strstr(inflate_both(th_slice_of(packed, size), &by_ratio, &out).problem, "ratio") != NULL);
+    ingest_inflate_limits by_ratio = {
+        .size_max = 64u << 20, .ratio_max = 100, .ratio_from = 16u << 20};
+    CHECK(strstr(inflate_both(th_slice_of(packed, size), &by_ratio, &out).problem, "ratio") !=
+          NULL);
     CHECK(out.size <= (17u << 20));
     ingest_inflate_limits limits = ingest_inflate_limits_default();
     CHECK(inflate_both(th_slice_of(packed, size), &limits, &out).problem == NULL);
@@ -150,5 +160,6 @@ TEST(random_contents_of_many_sizes_agree)
     th_buf_free(&out);
 }
 
-TEST_MAIN(one_member_with_its_facts, members_back_to_back_and_what_follows, every_cut_and_every_flipped_bit_is_noticed,
-          a_bomb_is_stopped, random_contents_of_many_sizes_agree)
+TEST_MAIN(one_member_with_its_facts, members_back_to_back_and_what_follows,
+          every_cut_and_every_flipped_bit_is_noticed, a_bomb_is_stopped,
+          random_contents_of_many_sizes_agree)

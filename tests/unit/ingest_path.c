@@ -43,8 +43,9 @@ static void make_folder(void)
     put_file("b/2", "two");
     put_file("b/1", "one");
     put_file("a.json", "{}");
-    put_file("a.json.head.json", "{\"ETag\":\"\\\"abc\\\"\",\"ContentType\":\"application/json\",\"VersionId\":\"v1\","
-                                 "\"ContentLength\":2,\"Metadata\":{\"Signature\":\"00ff\"}}");
+    put_file("a.json.head.json",
+             "{\"ETag\":\"\\\"abc\\\"\",\"ContentType\":\"application/json\",\"VersionId\":\"v1\","
+             "\"ContentLength\":2,\"Metadata\":{\"Signature\":\"00ff\"}}");
     put_file("c.head.json", "{}");
     put_file("d", "");
     put_file("d.head.json", "{broken");
@@ -58,10 +59,12 @@ static th_err note(void *ctx, const th_walk_file *file, th_diag *diag)
 {
     th_buf *out = ctx;
     (void)diag;
-    const char *name = strncmp(file->name, folder, strlen(folder)) == 0 ? file->name + strlen(folder) : file->name;
+    const char *name =
+        strncmp(file->name, folder, strlen(folder)) == 0 ? file->name + strlen(folder) : file->name;
     th_buf_printf(out, "%s%s", name, file->error != NULL ? " error" : "");
     for (size_t i = 0; i < file->header_count; i++)
-        th_buf_printf(out, " %.*s=%.*s", TH_SLICE_ARGS(file->headers[i].name), TH_SLICE_ARGS(file->headers[i].value));
+        th_buf_printf(out, " %.*s=%.*s", TH_SLICE_ARGS(file->headers[i].name),
+                      TH_SLICE_ARGS(file->headers[i].value));
     th_buf_add_text(out, "\n");
     return th_buf_error(out);
 }
@@ -75,7 +78,9 @@ static void check_walk(const char *path, const char *prefix, const char *wanted)
     th_buf_free(&out);
 }
 
-#define HEADERS " x-amz-meta-signature=00ff etag=\"abc\" content-type=application/json x-amz-version-id=v1 content-length=2"
+#define HEADERS                                                                                  \
+    " x-amz-meta-signature=00ff etag=\"abc\" content-type=application/json x-amz-version-id=v1 " \
+    "content-length=2"
 
 TEST(folders_are_walked_in_name_order)
 {
@@ -83,7 +88,8 @@ TEST(folders_are_walked_in_name_order)
     check_walk(folder, NULL,
                "/a.json" HEADERS "\n/b/1\n/b/2\n/c.head.json\n/d error\n/d\n/fifo error\n");
     check_walk(folder, "s3://bucket/p/",
-               "s3://bucket/p/a.json" HEADERS "\ns3://bucket/p/b/1\ns3://bucket/p/b/2\ns3://bucket/p/c.head.json\n"
+               "s3://bucket/p/a.json" HEADERS
+               "\ns3://bucket/p/b/1\ns3://bucket/p/b/2\ns3://bucket/p/c.head.json\n"
                "s3://bucket/p/d error\ns3://bucket/p/d\ns3://bucket/p/fifo error\n");
     check_walk(at("a.json"), "s3://bucket", "s3://bucket/a.json" HEADERS "\n");
     check_walk(at("link"), NULL, "/link\n");
@@ -117,12 +123,17 @@ TEST(unreadable_files_are_named_and_the_rest_loads)
     th_arena *arena = th_arena_new(1 << 20, NULL);
     th_segment_ref *refs;
     size_t count;
-    CHECK_EQ_I64(th_version_segments(version, TH_TABLE_objects, INT32_MIN, INT32_MAX, arena, &refs, &count, NULL), TH_OK);
-    th_record_id id = {TH_TABLE_objects, refs[count - 1].day, refs[count - 1].first_seq + refs[count - 1].rows - 1};
+    CHECK_EQ_I64(th_version_segments(version, TH_TABLE_objects, INT32_MIN, INT32_MAX, arena, &refs,
+                                     &count, NULL),
+                 TH_OK);
+    th_record_id id = {TH_TABLE_objects, refs[count - 1].day,
+                       refs[count - 1].first_seq + refs[count - 1].rows - 1};
     th_slice row;
     CHECK_EQ_I64(th_version_record(version, &id, arena, &row, NULL, NULL), TH_OK);
     CHECK(th_slice_find(row, TH_SLICE("\"x-amz-meta-signature\":\"00ff\"")) != SIZE_MAX);
-    CHECK(th_slice_find(row, TH_SLICE("\"bucket\":\"bucket\",\"key\":\"a.json\",\"version\":\"v1\"")) != SIZE_MAX);
+    CHECK(th_slice_find(row,
+                        TH_SLICE("\"bucket\":\"bucket\",\"key\":\"a.json\",\"version\":\"v1\"")) !=
+          SIZE_MAX);
     th_arena_free(arena);
     th_version_release(version);
     th_store_close(store);

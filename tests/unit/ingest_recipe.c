@@ -14,7 +14,8 @@ static uint32_t pick(uint32_t below)
 /* What the parts mean, as text: raw records are <TABLE/DAY/SEQ>, escaped ones {..}, blobs [DAY/SEQ]. */
 static void expand(const ingest_recipe *recipe, th_buf *out)
 {
-    ingest_content_head head = {.size = 1, .source = TH_SLICE("s"), .form = TH_SLICE("f"), .records = 3, .refused = 2};
+    ingest_content_head head = {
+        .size = 1, .source = TH_SLICE("s"), .form = TH_SLICE("f"), .records = 3, .refused = 2};
     th_buf row;
     th_buf_init(&row, 1 << 20);
     ingest_content_head_write(&row, &head);
@@ -29,9 +30,12 @@ static void expand(const ingest_recipe *recipe, th_buf *out)
         if (s.kind == INGEST_STEP_LITERAL) th_buf_add_slice(out, s.bytes);
         for (uint64_t i = 0; i < s.count; i++) {
             if (s.kind == INGEST_STEP_RUN && (i > 0 || s.lead)) th_buf_add_slice(out, s.bytes);
-            if (s.kind == INGEST_STEP_BLOB) th_buf_printf(out, "[%d/%d]", s.day, (int)(s.first + i));
-            else if (s.mode == INGEST_MODE_RAW) th_buf_printf(out, "<%u/%d/%d>", s.table, s.day, (int)(s.first + i));
-            else if (s.mode == INGEST_MODE_ESCAPED) th_buf_printf(out, "{%u/%d/%d/%u}", s.table, s.day, (int)(s.first + i), s.escape);
+            if (s.kind == INGEST_STEP_BLOB)
+                th_buf_printf(out, "[%d/%d]", s.day, (int)(s.first + i));
+            else if (s.mode == INGEST_MODE_RAW)
+                th_buf_printf(out, "<%u/%d/%d>", s.table, s.day, (int)(s.first + i));
+            else if (s.mode == INGEST_MODE_ESCAPED)
+                th_buf_printf(out, "{%u/%d/%d/%u}", s.table, s.day, (int)(s.first + i), s.escape);
         }
     }
     CHECK(!reader.in.bad);
@@ -79,9 +83,7 @@ TEST(random_recipes_come_back)
                 ingest_recipe_blob(&r, day, seq, 10);
                 th_buf_printf(&wanted, "[%d/%d]", day, (int)seq);
                 break;
-            case 2:
-                ingest_recipe_record(&r, INGEST_MODE_GHOST, 0, 1, day, seq);
-                break;
+            case 2: ingest_recipe_record(&r, INGEST_MODE_GHOST, 0, 1, day, seq); break;
             default:
                 ingest_recipe_record(&r, INGEST_MODE_RAW, 0, 1, day, seq);
                 th_buf_printf(&wanted, "<1/%d/%d>", day, (int)seq);
@@ -110,7 +112,8 @@ TEST(damaged_recipes_end_with_an_error_or_an_end)
         CHECK(r.steps.size <= sizeof(bytes));
         memcpy(bytes, r.steps.bytes, r.steps.size);
         bytes[pick((uint32_t)r.steps.size)] = (uint8_t)pick(256);
-        ingest_recipe_reader reader = {.in = th_reader_of(th_slice_of(bytes, pick((uint32_t)r.steps.size + 1)))};
+        ingest_recipe_reader reader = {
+            .in = th_reader_of(th_slice_of(bytes, pick((uint32_t)r.steps.size + 1)))};
         ingest_step step;
         int steps = 0;
         while (ingest_recipe_next(&reader, &step)) CHECK(++steps <= 600);
@@ -120,8 +123,10 @@ TEST(damaged_recipes_end_with_an_error_or_an_end)
 
 TEST(the_shown_variant_does_not_depend_on_order)
 {
-    ingest_variant v[4] = {{.sha = {{9}}, .delivered_form = false}, {.sha = {{5}}, .delivered_form = true},
-                           {.sha = {{7}}, .delivered_form = true}, {.sha = {{1}}, .delivered_form = false}};
+    ingest_variant v[4] = {{.sha = {{9}}, .delivered_form = false},
+                           {.sha = {{5}}, .delivered_form = true},
+                           {.sha = {{7}}, .delivered_form = true},
+                           {.sha = {{1}}, .delivered_form = false}};
     for (int round = 0; round < 100; round++) {
         for (size_t i = 3; i > 0; i--) {
             size_t k = pick((uint32_t)i + 1);
@@ -152,9 +157,11 @@ TEST(values_are_compared_not_spellings)
     };
     th_arena *arena = th_arena_new(1 << 20, NULL);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-        CHECK_EQ_I64(ingest_json_same(th_slice_text(cases[i].a), th_slice_text(cases[i].b), arena), cases[i].same);
+        CHECK_EQ_I64(ingest_json_same(th_slice_text(cases[i].a), th_slice_text(cases[i].b), arena),
+                     cases[i].same);
     th_arena_free(arena);
 }
 
-TEST_MAIN(a_log_file_is_three_steps, random_recipes_come_back, damaged_recipes_end_with_an_error_or_an_end,
-          the_shown_variant_does_not_depend_on_order, values_are_compared_not_spellings)
+TEST_MAIN(a_log_file_is_three_steps, random_recipes_come_back,
+          damaged_recipes_end_with_an_error_or_an_end, the_shown_variant_does_not_depend_on_order,
+          values_are_compared_not_spellings)

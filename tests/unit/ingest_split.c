@@ -20,7 +20,8 @@ static th_err collect(void *ctx, const ingest_piece *piece)
     last_end = piece->offset + piece->size;
     ingest_piece *p = &pieces[piece_count];
     *p = *piece;
-    snprintf(reasons[piece_count], sizeof(reasons[0]), "%s", piece->reason == NULL ? "" : piece->reason);
+    snprintf(reasons[piece_count], sizeof(reasons[0]), "%s",
+             piece->reason == NULL ? "" : piece->reason);
     p->reason = reasons[piece_count];
     if (piece->kind == INGEST_RECORD) CHECK(piece->record.bytes == content.bytes + piece->offset);
     snprintf(texts[piece_count], sizeof(texts[0]), "%.*s", TH_SLICE_ARGS(piece->record));
@@ -35,7 +36,8 @@ static ingest_split_result split_as(const char *text, size_t size, const char *s
     ingest_split_result result;
     piece_count = 0;
     last_end = 0;
-    CHECK_EQ_I64(ingest_split(content, ingest_recogniser_find(source), collect, &content, &result), TH_OK);
+    CHECK_EQ_I64(ingest_split(content, ingest_recogniser_find(source), collect, &content, &result),
+                 TH_OK);
     return result;
 }
 
@@ -56,10 +58,16 @@ static const char *shape(void)
     return out;
 }
 
-#define CT(id) "{\"eventName\":\"A\",\"eventSource\":\"s3.amazonaws.com\",\"eventTime\":\"2024-01-31T12:00:00Z\",\"eventID\":\"" id "\"}"
-#define ASFF "{\"SchemaVersion\":\"2018-10-08\",\"Id\":\"x\",\"ProductArn\":\"arn:p\",\"GeneratorId\":\"g\",\"AwsAccountId\":\"1\"}"
+#define CT(id)                                                                                    \
+    "{\"eventName\":\"A\",\"eventSource\":\"s3.amazonaws.com\",\"eventTime\":\"2024-01-31T12:00:" \
+    "00Z\",\"eventID\":\"" id "\"}"
+#define ASFF                                                                                   \
+    "{\"SchemaVersion\":\"2018-10-08\",\"Id\":\"x\",\"ProductArn\":\"arn:p\",\"GeneratorId\":" \
+    "\"g\",\"AwsAccountId\":\"1\"}"
 #define GUARD "{\"accountId\":\"1\",\"id\":\"i\",\"type\":\"T\",\"severity\":5,\"service\":{}}"
-#define ITEM "{\"resourceType\":\"AWS::S3::Bucket\",\"configurationItemCaptureTime\":\"2024-01-31T12:00:00.000Z\"}"
+#define ITEM                                                                                     \
+    "{\"resourceType\":\"AWS::S3::Bucket\",\"configurationItemCaptureTime\":\"2024-01-31T12:00:" \
+    "00.000Z\"}"
 
 TEST(log_file_has_records_in_delivered_form)
 {
@@ -74,7 +82,8 @@ TEST(log_file_has_records_in_delivered_form)
 
 TEST(nothing_in_it_is_fine)
 {
-    static const char *const texts_of_nothing[] = {"", " \n", "{\"Records\":[]}", "{\"Records\": [ ] }\n", "[]", "\xEF\xBB\xBF[]"};
+    static const char *const texts_of_nothing[] = {
+        "", " \n", "{\"Records\":[]}", "{\"Records\": [ ] }\n", "[]", "\xEF\xBB\xBF[]"};
     for (size_t i = 0; i < sizeof(texts_of_nothing) / sizeof(char *); i++) {
         ingest_split_result r = split(texts_of_nothing[i]);
         CHECK_EQ_U64(r.records, 0);
@@ -105,7 +114,8 @@ TEST(bare_array_lines_and_concatenated)
 TEST(event_names_alone_do_not_make_cloudtrail)
 {
     /* S3 notifications and stream records come as Records with eventName, eventTime and eventSource, too. */
-    split("{\"Records\":[{\"eventVersion\":\"2.1\",\"eventSource\":\"aws:s3\",\"eventName\":\"ObjectCreated:Put\","
+    split("{\"Records\":[{\"eventVersion\":\"2.1\",\"eventSource\":\"aws:s3\",\"eventName\":"
+          "\"ObjectCreated:Put\","
           "\"eventTime\":\"2024-01-31T12:00:00Z\"}]}");
     CHECK_EQ_STR(shape(), "-");
     split("{\"eventName\":\"A\",\"eventSource\":\"s3.amazonaws.com\",\"awsService\":\"S3\"}");
@@ -118,7 +128,8 @@ TEST(event_names_alone_do_not_make_cloudtrail)
 
 TEST(lookup_events_record_is_the_decoded_text)
 {
-    split("{\"Events\":[{\"EventId\":\"1\",\"CloudTrailEvent\":\"{\\\"eventName\\\":\\\"A\\\",\\\"eventSource\\\":\\\"s\\\","
+    split("{\"Events\":[{\"EventId\":\"1\",\"CloudTrailEvent\":\"{\\\"eventName\\\":\\\"A\\\","
+          "\\\"eventSource\\\":\\\"s\\\","
           "\\\"eventID\\\":\\\"1\\\"}\"}],\"NextToken\":\"n\"}");
     CHECK_EQ_STR(shape(), "c");
     CHECK_EQ_I64(pieces[0].kind, INGEST_ESCAPED);
@@ -130,24 +141,34 @@ TEST(lookup_events_record_is_the_decoded_text)
 
 TEST(eventbridge_and_notifications)
 {
-    CHECK_EQ_STR(split("{\"version\":\"0\",\"detail-type\":\"AWS API Call via CloudTrail\",\"detail\":" CT("1") "}").form, "eventbridge");
+    CHECK_EQ_STR(
+        split("{\"version\":\"0\",\"detail-type\":\"AWS API Call via CloudTrail\",\"detail\":" CT(
+                  "1") "}")
+            .form,
+        "eventbridge");
     CHECK_SLICE(pieces[0].record, CT("1"));
     split("{\"detail-type\":\"GuardDuty Finding\",\"detail\":" GUARD "}");
     CHECK_EQ_STR(shape(), "g");
-    split("{\"detail-type\":\"Security Hub Findings - Imported\",\"detail\":{\"findings\":[" ASFF "," ASFF "]}}");
+    split("{\"detail-type\":\"Security Hub Findings - Imported\",\"detail\":{\"findings\":[" ASFF
+          "," ASFF "]}}");
     CHECK_EQ_STR(shape(), "ff");
-    split("{\"detail-type\":\"Config Configuration Item Change\",\"detail\":{\"messageType\":\"x\",\"configurationItem\":" ITEM "}}");
+    split("{\"detail-type\":\"Config Configuration Item "
+          "Change\",\"detail\":{\"messageType\":\"x\",\"configurationItem\":" ITEM "}}");
     CHECK_EQ_STR(shape(), "i");
     split("{\"configurationItemDiff\":null,\"configurationItem\":" ITEM "}");
     CHECK_EQ_STR(shape(), "i");
-    split("{\"detail-type\":\"EC2 Instance State-change Notification\",\"detail\":{\"state\":\"running\"}}");
+    split("{\"detail-type\":\"EC2 Instance State-change "
+          "Notification\",\"detail\":{\"state\":\"running\"}}");
     CHECK_EQ_STR(shape(), "-");
 }
 
 TEST(other_formats)
 {
-    CHECK_EQ_STR(split("{\"fileVersion\":\"1.0\",\"configSnapshotId\":\"u\",\"configurationItems\":[" ITEM "," ITEM "]}").form,
-                 "config-file");
+    CHECK_EQ_STR(
+        split("{\"fileVersion\":\"1.0\",\"configSnapshotId\":\"u\",\"configurationItems\":[" ITEM
+              "," ITEM "]}")
+            .form,
+        "config-file");
     CHECK_EQ_STR(shape(), "ii");
     split("{\"findings\":[" ASFF "," GUARD ",{\"findingArn\":\"a\"}]}");
     CHECK_EQ_STR(shape(), "fg-");
@@ -159,14 +180,16 @@ TEST(other_formats)
 
 TEST(flow_lines_keep_their_ends)
 {
-    ingest_split_result r = split("version account-id interface-id action\r\n2 1 eni-1 ACCEPT\r\n\r\n2 1 eni-1\r\n2 1 eni-2 -");
+    ingest_split_result r = split("version account-id interface-id action\r\n2 1 eni-1 "
+                                  "ACCEPT\r\n\r\n2 1 eni-1\r\n2 1 eni-2 -");
     CHECK_EQ_STR(shape(), "v-v");
     CHECK_EQ_STR(r.form, "lines");
     CHECK_SLICE(pieces[0].record, "2 1 eni-1 ACCEPT");
     CHECK_SLICE(pieces[0].layout, "version account-id interface-id action");
     CHECK_SLICE(pieces[2].record, "2 1 eni-2 -");
-    split("2 123456789012 eni-1 10.0.0.1 10.0.0.2 443 50000 6 1 40 1600000000 1600000060 ACCEPT OK\n"
-          "2 123456789012 eni-1 - - - - - - - 1600000000 1600000060 - NODATA\n");
+    split(
+        "2 123456789012 eni-1 10.0.0.1 10.0.0.2 443 50000 6 1 40 1600000000 1600000060 ACCEPT OK\n"
+        "2 123456789012 eni-1 - - - - - - - 1600000000 1600000060 - NODATA\n");
     CHECK_EQ_STR(shape(), "vv");
     CHECK_EQ_U64(ingest_split((th_slice){0}, INGEST_vpc_flow, collect, NULL, &r), TH_OK);
     split("some words of no format\n");
@@ -229,7 +252,8 @@ TEST(too_many_refusals_are_joined)
 {
     static char text[40000] = "[" CT("1");
     size_t at = strlen(text);
-    for (int i = 0; i < 3000; i++) at += (size_t)snprintf(text + at, sizeof(text) - at, ",{\"a\":1}");
+    for (int i = 0; i < 3000; i++)
+        at += (size_t)snprintf(text + at, sizeof(text) - at, ",{\"a\":1}");
     snprintf(text + at, sizeof(text) - at, "]");
     split(text);
     CHECK_EQ_U64(piece_count, 1001);
@@ -252,7 +276,8 @@ TEST(a_record_past_the_limit_is_refused)
 {
     size_t size = 16u << 20;
     char *text = malloc(size + 400);
-    size_t at = (size_t)snprintf(text, 200, "[" CT("1") ",{\"eventName\":\"A\",\"eventSource\":\"s\",\"eventID\":\"");
+    size_t at = (size_t)snprintf(
+        text, 200, "[" CT("1") ",{\"eventName\":\"A\",\"eventSource\":\"s\",\"eventID\":\"");
     memset(text + at, 'x', size);
     snprintf(text + at + size, 200, "\"}," CT("2") "]");
     split(text);
@@ -272,10 +297,11 @@ TEST(a_forced_source_takes_only_its_own)
     CHECK_EQ_I64(ingest_recogniser_find("no such"), INGEST_RECOGNISER_COUNT);
 }
 
-TEST_MAIN(log_file_has_records_in_delivered_form, nothing_in_it_is_fine, bare_array_lines_and_concatenated,
-          event_names_alone_do_not_make_cloudtrail, lookup_events_record_is_the_decoded_text, eventbridge_and_notifications,
-          other_formats, flow_lines_keep_their_ends, a_file_cut_off_gives_the_records_before,
+TEST_MAIN(log_file_has_records_in_delivered_form, nothing_in_it_is_fine,
+          bare_array_lines_and_concatenated, event_names_alone_do_not_make_cloudtrail,
+          lookup_events_record_is_the_decoded_text, eventbridge_and_notifications, other_formats,
+          flow_lines_keep_their_ends, a_file_cut_off_gives_the_records_before,
           of_lines_only_the_bad_one_is_refused, a_content_without_records_is_refused_whole,
-          strange_records_do_not_take_the_others_along, too_many_refusals_are_joined, damage_on_every_line_costs_no_square,
-          a_record_past_the_limit_is_refused,
+          strange_records_do_not_take_the_others_along, too_many_refusals_are_joined,
+          damage_on_every_line_costs_no_square, a_record_past_the_limit_is_refused,
           a_forced_source_takes_only_its_own)

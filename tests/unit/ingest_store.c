@@ -107,7 +107,9 @@ static uint64_t rows_of(th_store *store, th_table_id table)
     return rows;
 }
 
-#define CT_MORE(id, more) "{\"eventName\":\"A\",\"eventSource\":\"s3.amazonaws.com\",\"eventTime\":\"2024-01-31T12:00:00Z\",\"eventID\":\"" id "\",\"recipientAccountId\":\"1\"" more "}"
+#define CT_MORE(id, more)                                                                         \
+    "{\"eventName\":\"A\",\"eventSource\":\"s3.amazonaws.com\",\"eventTime\":\"2024-01-31T12:00:" \
+    "00Z\",\"eventID\":\"" id "\",\"recipientAccountId\":\"1\"" more "}"
 #define CT(id) CT_MORE(id, "")
 
 static size_t gzip(const void *bytes, size_t size, uint8_t *out, size_t capacity)
@@ -133,9 +135,12 @@ TEST(contents_come_back_and_are_stored_once)
         "{\"Records\": [ " CT("b") " ,\n " CT("c") "," CT("a") " ] } \n",
         CT("a") "\n" CT("d") "\r\n{\"x\":1}\n{broken\n" CT("e"),
         "[" CT("f") "," CT("f") "," CT("a") "]",
-        "{\"Events\":[{\"EventId\":\"1\",\"CloudTrailEvent\":\"{\\\"eventName\\\":\\\"A\\\",\\\"eventSource\\\":\\\"s\\\",\\\"eventID\\\":\\\"1\\\"}\"},"
-        "{\"CloudTrailEvent\":\"{\\\"eventName\\\":\\\"\\u0041\\/\\\",\\\"eventSource\\\":\\\"s/\\\",\\\"eventID\\\":\\\"2\\\"}\"}]}",
-        "2 123456789012 eni-1 10.0.0.1 10.0.0.2 443 50000 6 1 40 1600000000 1600000060 ACCEPT OK\r\n\r\n"
+        "{\"Events\":[{\"EventId\":\"1\",\"CloudTrailEvent\":\"{\\\"eventName\\\":\\\"A\\\","
+        "\\\"eventSource\\\":\\\"s\\\",\\\"eventID\\\":\\\"1\\\"}\"},"
+        "{\"CloudTrailEvent\":\"{\\\"eventName\\\":\\\"\\u0041\\/\\\",\\\"eventSource\\\":\\\"s/"
+        "\\\",\\\"eventID\\\":\\\"2\\\"}\"}]}",
+        "2 123456789012 eni-1 10.0.0.1 10.0.0.2 443 50000 6 1 40 1600000000 1600000060 ACCEPT "
+        "OK\r\n\r\n"
         "2 123456789012 eni-1 10.0.0.1 10.0.0.2 443 50000 6 1 40 1600000000 1600000060 ACCEPT OK",
         "not of any kind",
     };
@@ -214,7 +219,8 @@ TEST(names_and_lists)
     char hex[65];
     th_sha256_hex(found, hex);
     CHECK_EQ_I64(th_content_find(version, hex, arena, &found, &count, NULL), TH_OK);
-    CHECK_EQ_I64(th_content_find(version, "s3://b/k2", arena, &found, &count, &diag), TH_EAMBIGUOUS);
+    CHECK_EQ_I64(th_content_find(version, "s3://b/k2", arena, &found, &count, &diag),
+                 TH_EAMBIGUOUS);
     CHECK_EQ_U64(count, 2);
     CHECK_EQ_I64(th_content_find(version, "s3://b/k3", arena, &found, &count, NULL), TH_ENOTFOUND);
     hex[0] = hex[0] == '0' ? '1' : '0';
@@ -261,7 +267,9 @@ static void state_of(th_store *store, char out[16][300], size_t *count)
     CHECK(th_day_parse(TH_SLICE("2024-01-31"), &day));
     th_variant_mark *marks;
     size_t mark_count;
-    CHECK_EQ_I64(th_variant_marks(version, TH_TABLE_cloudtrail, day, arena, &marks, &mark_count, NULL), TH_OK);
+    CHECK_EQ_I64(
+        th_variant_marks(version, TH_TABLE_cloudtrail, day, arena, &marks, &mark_count, NULL),
+        TH_OK);
     *count = 0;
     for (uint64_t seq = 0; seq < 16; seq++) {
         th_record_id id = {TH_TABLE_cloudtrail, day, seq};
@@ -274,7 +282,8 @@ static void state_of(th_store *store, char out[16][300], size_t *count)
             if (marks[i].hidden) mark = "hidden";
             conflict = marks[i].conflict;
         }
-        snprintf(out[(*count)++], 300, "%.*s %s%s", TH_SLICE_ARGS(record), mark, conflict ? " conflict" : "");
+        snprintf(out[(*count)++], 300, "%.*s %s%s", TH_SLICE_ARGS(record), mark,
+                 conflict ? " conflict" : "");
     }
     qsort(out, *count, 300, by_text);
     th_version_release(version);
@@ -331,7 +340,8 @@ TEST(what_is_shown_does_not_depend_on_order_or_commits)
         shown += strstr(first[i], " shown") != NULL;
         conflicts += strstr(first[i], "conflict") != NULL;
         /* Only one text of w was delivered in the form of CloudTrail. */
-        if (strstr(first[i], "\"w\"") != NULL) CHECK_EQ_I64(strstr(first[i], "  } shown") != NULL, strstr(first[i], "  }") != NULL);
+        if (strstr(first[i], "\"w\"") != NULL)
+            CHECK_EQ_I64(strstr(first[i], "  } shown") != NULL, strstr(first[i], "  }") != NULL);
     }
     CHECK_EQ_U64(shown, 3);
     CHECK_EQ_U64(conflicts, 3); /* x is 2 against 1 and 1.0 */
@@ -365,7 +375,8 @@ TEST(threads_that_load_the_same_store_it_once)
 {
     pthread_t threads[4];
     shared_store = open_new();
-    for (uintptr_t i = 0; i < 4; i++) CHECK_EQ_I64(pthread_create(&threads[i], NULL, load_in_thread, (void *)i), 0);
+    for (uintptr_t i = 0; i < 4; i++)
+        CHECK_EQ_I64(pthread_create(&threads[i], NULL, load_in_thread, (void *)i), 0);
     for (int i = 0; i < 4; i++) {
         void *err;
         CHECK_EQ_I64(pthread_join(threads[i], &err), 0);
@@ -386,8 +397,9 @@ static void make_lines(th_buf *text)
 {
     th_buf_init(text, 1 << 20);
     for (int i = 0; i < LINES; i++) {
-        th_buf_printf(text, "2 123456789012 eni-%d 10.0.0.1 10.0.0.2 443 50000 6 1 40 %d %d ACCEPT OK\n", i % 7,
-                      1600000000 + i / 50, 1600000060 + i / 50);
+        th_buf_printf(text,
+                      "2 123456789012 eni-%d 10.0.0.1 10.0.0.2 443 50000 6 1 40 %d %d ACCEPT OK\n",
+                      i % 7, 1600000000 + i / 50, 1600000060 + i / 50);
     }
 }
 
@@ -462,5 +474,7 @@ TEST(a_content_larger_than_a_commit_goes_in_parts)
 }
 
 TEST_MAIN(contents_come_back_and_are_stored_once, containers_good_and_bad, names_and_lists,
-          what_is_shown_does_not_depend_on_order_or_commits, threads_that_load_the_same_store_it_once,
-          a_load_that_was_killed_between_parts_is_taken_up, a_content_larger_than_a_commit_goes_in_parts)
+          what_is_shown_does_not_depend_on_order_or_commits,
+          threads_that_load_the_same_store_it_once,
+          a_load_that_was_killed_between_parts_is_taken_up,
+          a_content_larger_than_a_commit_goes_in_parts)

@@ -2,18 +2,65 @@
  * VPC flow log lines. The header line decides on fields and order; a file without one can only be the default format. */
 #include "ingest/recognise.h"
 
-const char ingest_flow_default_layout[] = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets "
-                                          "bytes start end action log-status";
+const char ingest_flow_default_layout[] =
+    "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets "
+    "bytes start end action log-status";
 
 static const char *const fields[] = {
-    "version", "account-id", "interface-id", "srcaddr", "dstaddr", "srcport", "dstport", "protocol", "packets", "bytes",
-    "start", "end", "action", "log-status", "vpc-id", "subnet-id", "instance-id", "tcp-flags", "type", "pkt-srcaddr",
-    "pkt-dstaddr", "region", "az-id", "sublocation-type", "sublocation-id", "pkt-src-aws-service", "pkt-dst-aws-service",
-    "flow-direction", "traffic-path", "ecs-cluster-arn", "ecs-cluster-name", "ecs-container-instance-arn",
-    "ecs-container-instance-id", "ecs-container-id", "ecs-second-container-id", "ecs-service-name",
-    "ecs-task-definition-arn", "ecs-task-arn", "ecs-task-id", "reject-reason", "resource-id", "encryption-status",
-    "instance-tag", "instance-tag-2", "interface-tag", "interface-tag-2", "asg-tag", "asg-tag-2", "interface-type",
-    "next-hop-interface-id", "next-hop-subnet-id", "next-hop-az-id", "next-hop-vpc-id", "next-hop-interface-type",
+    "version",
+    "account-id",
+    "interface-id",
+    "srcaddr",
+    "dstaddr",
+    "srcport",
+    "dstport",
+    "protocol",
+    "packets",
+    "bytes",
+    "start",
+    "end",
+    "action",
+    "log-status",
+    "vpc-id",
+    "subnet-id",
+    "instance-id",
+    "tcp-flags",
+    "type",
+    "pkt-srcaddr",
+    "pkt-dstaddr",
+    "region",
+    "az-id",
+    "sublocation-type",
+    "sublocation-id",
+    "pkt-src-aws-service",
+    "pkt-dst-aws-service",
+    "flow-direction",
+    "traffic-path",
+    "ecs-cluster-arn",
+    "ecs-cluster-name",
+    "ecs-container-instance-arn",
+    "ecs-container-instance-id",
+    "ecs-container-id",
+    "ecs-second-container-id",
+    "ecs-service-name",
+    "ecs-task-definition-arn",
+    "ecs-task-arn",
+    "ecs-task-id",
+    "reject-reason",
+    "resource-id",
+    "encryption-status",
+    "instance-tag",
+    "instance-tag-2",
+    "interface-tag",
+    "interface-tag-2",
+    "asg-tag",
+    "asg-tag-2",
+    "interface-type",
+    "next-hop-interface-id",
+    "next-hop-subnet-id",
+    "next-hop-az-id",
+    "next-hop-vpc-id",
+    "next-hop-interface-type",
 };
 
 static bool next_field(th_slice *rest, th_slice *field)
@@ -62,7 +109,8 @@ bool ingest_is_flow_header(th_slice line)
     th_slice field;
     while (next_field(&line, &field)) {
         /* Transit gateways write flow logs of their own, with these fields. */
-        if (!is_name(field) || th_slice_is(field, "tgw-id") || th_slice_is(field, "resource-type")) return false;
+        if (!is_name(field) || th_slice_is(field, "tgw-id") || th_slice_is(field, "resource-type"))
+            return false;
         count++;
         known += is_known(field);
     }
