@@ -36,7 +36,8 @@ static void check_runs(const store_header *header, const th_run *runs, th_slice 
     TH_ASSERT(err == TH_OK);
     for (uint32_t i = 0; i < header->runs; i++) {
         TH_ASSERT(again[i].first_row == runs[i].first_row && again[i].lsn == runs[i].lsn);
-        TH_ASSERT(again[i].arrival_us == runs[i].arrival_us && again[i].object_day == runs[i].object_day);
+        TH_ASSERT(again[i].arrival_us == runs[i].arrival_us &&
+                  again[i].object_day == runs[i].object_day);
         TH_ASSERT(again[i].object_seq == runs[i].object_seq);
     }
     free(again);
@@ -53,8 +54,7 @@ static void open_segment(th_slice bytes)
         return;
     }
     TH_ASSERT(head.size + rest.size == header.payload_bytes);
-    if (header.runs == 0 || header.runs > TH_SEGMENT_ROWS_MAX)
-        return;
+    if (header.runs == 0 || header.runs > TH_SEGMENT_ROWS_MAX) return;
     th_run *runs = malloc(header.runs * sizeof(*runs));
     TH_ASSERT(runs != NULL);
     if (store_head_decode(&header, head, runs, &fingerprints, &diag) == TH_OK)
@@ -64,8 +64,7 @@ static void open_segment(th_slice bytes)
 
 static void open_repaired(th_slice bytes)
 {
-    if (bytes.size < STORE_HEADER)
-        return;
+    if (bytes.size < STORE_HEADER) return;
     store_header header;
     memcpy(&header, bytes.bytes, STORE_HEADER);
     header.type = STORE_VALUE_SEGMENT;
@@ -80,8 +79,8 @@ static void open_repaired(th_slice bytes)
     store_value_write(value, size, &header, head, rest);
     store_header seen;
     th_slice h, r;
-    TH_ASSERT(store_value_open(th_slice_of(value, size), th_slice_of(fixed_key, sizeof(fixed_key)), STORE_VALUE_SEGMENT,
-                               &seen, &h, &r, NULL) == TH_OK);
+    TH_ASSERT(store_value_open(th_slice_of(value, size), th_slice_of(fixed_key, sizeof(fixed_key)),
+                               STORE_VALUE_SEGMENT, &seen, &h, &r, NULL) == TH_OK);
     TH_ASSERT(store_header_check(&seen, STORE_VALUE_SEGMENT, size, NULL) == TH_OK);
     open_segment(th_slice_of(value, size));
     free(value);
@@ -97,8 +96,7 @@ static void open_directory(th_slice bytes, th_buf *out)
     store_dir_entry *entries;
     uint32_t count;
     th_diag diag = {0};
-    if (store_dir_decode(bytes, &entries, &count, &diag) != TH_OK)
-        return;
+    if (store_dir_decode(bytes, &entries, &count, &diag) != TH_OK) return;
     store_dir_encode(entries, count, out);
     expect_same(out, bytes);
     free(entries);
@@ -108,12 +106,10 @@ static void open_leaf(th_slice bytes, th_buf *out)
 {
     store_leaf leaf;
     th_diag diag = {0};
-    if (store_leaf_decode(bytes, &leaf, &diag) != TH_OK)
-        return;
+    if (store_leaf_decode(bytes, &leaf, &diag) != TH_OK) return;
     store_leaf_group *groups = calloc((size_t)leaf.count + 1, sizeof(*groups));
     TH_ASSERT(groups != NULL);
-    for (uint32_t i = 0; i < leaf.count; i++)
-        store_leaf_group_at(&leaf, i, &groups[i]);
+    for (uint32_t i = 0; i < leaf.count; i++) store_leaf_group_at(&leaf, i, &groups[i]);
     store_leaf_encode(leaf.lsn, leaf.arrival_us, groups, leaf.count, out);
     expect_same(out, bytes);
     free(groups);
@@ -138,8 +134,7 @@ static void open_small(uint8_t what, th_slice bytes, th_buf *out)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size == 0 || size > 1 << 20)
-        return 0;
+    if (size == 0 || size > 1 << 20) return 0;
     th_slice bytes = th_slice_of(data + 1, size - 1);
     th_buf out;
     th_buf_init(&out, 4 << 20);

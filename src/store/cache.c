@@ -19,8 +19,7 @@ struct store_cache {
 store_cache *store_cache_new(size_t limit_bytes, th_budget *budget)
 {
     store_cache *cache = calloc(1, sizeof(*cache));
-    if (cache == NULL)
-        return NULL;
+    if (cache == NULL) return NULL;
     cache->limit = limit_bytes;
     cache->budget = budget;
     pthread_mutex_init(&cache->lock, NULL);
@@ -29,8 +28,7 @@ store_cache *store_cache_new(size_t limit_bytes, th_budget *budget)
 
 void store_piece_release(store_piece *piece)
 {
-    if (piece == NULL || atomic_fetch_sub(&piece->refs, 1) != 1)
-        return;
+    if (piece == NULL || atomic_fetch_sub(&piece->refs, 1) != 1) return;
     th_segment_close(piece->segment);
     free(piece->image);
     free(piece->runs);
@@ -63,8 +61,7 @@ static void link_newest(store_cache *cache, store_piece *piece)
 static void drop(store_cache *cache, store_piece *piece)
 {
     store_piece **at = bucket_of(cache, piece->file, piece->place);
-    while (*at != piece)
-        at = &(*at)->chain;
+    while (*at != piece) at = &(*at)->chain;
     *at = piece->chain;
     unlink_used(cache, piece);
     cache->used -= piece->bytes;
@@ -75,8 +72,7 @@ static void drop(store_cache *cache, store_piece *piece)
 static store_piece *find(store_cache *cache, uint32_t file, uint64_t place)
 {
     store_piece *piece = *bucket_of(cache, file, place);
-    while (piece != NULL && (piece->file != file || piece->place != place))
-        piece = piece->chain;
+    while (piece != NULL && (piece->file != file || piece->place != place)) piece = piece->chain;
     return piece;
 }
 
@@ -96,13 +92,10 @@ store_piece *store_cache_get(store_cache *cache, uint32_t file, uint64_t place)
 /* Under the lock: make room; false when the piece is better not kept. */
 static bool make_room(store_cache *cache, size_t bytes)
 {
-    if (bytes > cache->limit)
-        return false;
-    while (cache->oldest != NULL && cache->used + bytes > cache->limit)
-        drop(cache, cache->oldest);
+    if (bytes > cache->limit) return false;
+    while (cache->oldest != NULL && cache->used + bytes > cache->limit) drop(cache, cache->oldest);
     while (!th_budget_charge(cache->budget, bytes)) {
-        if (cache->oldest == NULL)
-            return false;
+        if (cache->oldest == NULL) return false;
         drop(cache, cache->oldest);
     }
     return true;
@@ -124,8 +117,7 @@ store_piece *store_cache_put(store_cache *cache, store_piece *piece)
         cache->used += piece->bytes;
     }
     pthread_mutex_unlock(&cache->lock);
-    if (other == NULL)
-        return piece;
+    if (other == NULL) return piece;
     store_piece_release(piece);
     return other;
 }
@@ -135,18 +127,15 @@ void store_cache_forget(store_cache *cache, uint32_t file)
     pthread_mutex_lock(&cache->lock);
     for (store_piece *piece = cache->newest, *older; piece != NULL; piece = older) {
         older = piece->older;
-        if (piece->file == file)
-            drop(cache, piece);
+        if (piece->file == file) drop(cache, piece);
     }
     pthread_mutex_unlock(&cache->lock);
 }
 
 void store_cache_free(store_cache *cache)
 {
-    if (cache == NULL)
-        return;
-    while (cache->newest != NULL)
-        drop(cache, cache->newest);
+    if (cache == NULL) return;
+    while (cache->newest != NULL) drop(cache, cache->newest);
     pthread_mutex_destroy(&cache->lock);
     free(cache);
 }

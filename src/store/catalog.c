@@ -15,8 +15,7 @@ enum { VALUE_MAX = 2000, KEY_MAX = 300, COPY_MAX = 1 << 30 };
 static th_slice file_key(uint32_t id, uint8_t key[5])
 {
     key[0] = 'f';
-    for (int i = 0; i < 4; i++)
-        key[1 + i] = (uint8_t)(id >> (24 - 8 * i));
+    for (int i = 0; i < 4; i++) key[1 + i] = (uint8_t)(id >> (24 - 8 * i));
     return th_slice_of(key, 5);
 }
 
@@ -34,8 +33,7 @@ typedef struct edit {
 
 static th_err edit_fail(edit *e, th_diag *diag, int rc)
 {
-    if (rc == EIO && store_disk_is_full(e->path, 0))
-        rc = ENOSPC;
+    if (rc == EIO && store_disk_is_full(e->path, 0)) rc = ENOSPC;
     return store_lmdb_fail(diag, rc, "write", e->path);
 }
 
@@ -45,10 +43,8 @@ static th_err edit_uncount(edit *e, th_slice key, bool *found, th_diag *diag)
     MDB_val k = store_val(key), v;
     int rc = mdb_get(e->txn, e->store->catalog.env.dbi, &k, &v);
     *found = rc == 0;
-    if (rc == MDB_NOTFOUND)
-        return TH_OK;
-    if (rc != 0)
-        return edit_fail(e, diag, rc);
+    if (rc == MDB_NOTFOUND) return TH_OK;
+    if (rc != 0) return edit_fail(e, diag, rc);
     if (v.mv_size < STORE_HEADER)
         return th_fail(diag, TH_ECORRUPT, NULL, "%s: a value is cut off", e->path);
     store_header header;
@@ -58,7 +54,8 @@ static th_err edit_uncount(edit *e, th_slice key, bool *found, th_diag *diag)
     return TH_OK;
 }
 
-static th_err edit_put_raw(edit *e, th_slice key, store_value_type type, th_slice payload, uint64_t *check, th_diag *diag)
+static th_err edit_put_raw(edit *e, th_slice key, store_value_type type, th_slice payload,
+                           uint64_t *check, th_diag *diag)
 {
     store_header header = {.type = (uint8_t)type};
     store_value_seal(&header, key, TH_SLICE(""), payload);
@@ -72,7 +69,8 @@ static th_err edit_put_raw(edit *e, th_slice key, store_value_type type, th_slic
     return rc == 0 ? TH_OK : edit_fail(e, diag, rc);
 }
 
-static th_err edit_put(edit *e, th_slice key, store_value_type type, th_slice payload, th_diag *diag)
+static th_err edit_put(edit *e, th_slice key, store_value_type type, th_slice payload,
+                       th_diag *diag)
 {
     bool found;
     uint64_t check;
@@ -87,8 +85,7 @@ static th_err edit_drop(edit *e, th_slice key, th_diag *diag)
 {
     bool found;
     TH_TRY(edit_uncount(e, key, &found, diag));
-    if (!found)
-        return TH_OK;
+    if (!found) return TH_OK;
     MDB_val k = store_val(key);
     int rc = mdb_del(e->txn, e->store->catalog.env.dbi, &k, NULL);
     return rc == 0 ? TH_OK : edit_fail(e, diag, rc);
@@ -116,7 +113,8 @@ static th_err edit_end(edit *e, th_err err, th_diag *diag)
         uint64_t check;
         err = th_buf_error(&counts);
         if (err == TH_OK)
-            err = edit_put_raw(e, TH_SLICE(COUNTS_KEY), STORE_VALUE_COUNTS, th_buf_slice(&counts), &check, diag);
+            err = edit_put_raw(e, TH_SLICE(COUNTS_KEY), STORE_VALUE_COUNTS, th_buf_slice(&counts),
+                               &check, diag);
     }
     if (err == TH_OK) {
         int rc = mdb_txn_commit(e->txn);
@@ -126,8 +124,7 @@ static th_err edit_end(edit *e, th_err err, th_diag *diag)
         else
             e->store->catalog.counts = e->counts;
     }
-    if (e->txn != NULL)
-        mdb_txn_abort(e->txn);
+    if (e->txn != NULL) mdb_txn_abort(e->txn);
     pthread_mutex_unlock(&e->store->catalog.lock);
     th_buf_free(&counts);
     return err;
@@ -146,13 +143,12 @@ static th_err put_file(edit *e, const store_file_info *info, th_diag *diag)
     return err;
 }
 
-th_err store_catalog_commit(th_store *store, const store_file_info *puts, uint32_t put_count, const uint32_t *drops,
-                            uint32_t drop_count, th_diag *diag)
+th_err store_catalog_commit(th_store *store, const store_file_info *puts, uint32_t put_count,
+                            const uint32_t *drops, uint32_t drop_count, th_diag *diag)
 {
     edit e;
     th_err err = edit_begin(&e, store, diag);
-    for (uint32_t i = 0; i < put_count && err == TH_OK; i++)
-        err = put_file(&e, &puts[i], diag);
+    for (uint32_t i = 0; i < put_count && err == TH_OK; i++) err = put_file(&e, &puts[i], diag);
     for (uint32_t i = 0; i < drop_count && err == TH_OK; i++) {
         uint8_t key[5];
         err = edit_drop(&e, file_key(drops[i], key), diag);
@@ -179,7 +175,8 @@ static th_err write_first_values(th_store *store, uint64_t secret_check, th_diag
     if (err == TH_OK) {
         err = edit_begin(&e, store, diag);
         if (err == TH_OK)
-            err = edit_put(&e, TH_SLICE(FORMAT_KEY), STORE_VALUE_FORMAT, th_buf_slice(&payload), diag);
+            err = edit_put(&e, TH_SLICE(FORMAT_KEY), STORE_VALUE_FORMAT, th_buf_slice(&payload),
+                           diag);
         err = edit_end(&e, err, diag);
     }
     th_buf_free(&payload);
@@ -197,8 +194,7 @@ th_err store_catalog_create(th_store *store, uint64_t secret_check, th_diag *dia
     th_err err = write_first_values(store, secret_check, diag);
     if (err == TH_OK) {
         int rc = mdb_env_sync(store->catalog.env.env, 1);
-        if (rc != 0)
-            err = store_lmdb_fail(diag, rc, "write", temporary);
+        if (rc != 0) err = store_lmdb_fail(diag, rc, "write", temporary);
     }
     store_env_close(&store->catalog.env);
     TH_TRY(err);
@@ -209,9 +205,11 @@ th_err store_catalog_create(th_store *store, uint64_t secret_check, th_diag *dia
 
 /* ---- open ------------------------------------------------------------------------------------------------------------ */
 
-typedef th_err (*value_fn)(void *ctx, th_slice key, const store_header *header, th_slice payload, th_diag *diag);
+typedef th_err (*value_fn)(void *ctx, th_slice key, const store_header *header, th_slice payload,
+                           th_diag *diag);
 
-static th_err check_value(th_slice key, th_slice value, store_header *header, th_slice *payload, th_diag *diag)
+static th_err check_value(th_slice key, th_slice value, store_header *header, th_slice *payload,
+                          th_diag *diag)
 {
     th_slice head;
     if (value.size < STORE_HEADER)
@@ -221,7 +219,8 @@ static th_err check_value(th_slice key, th_slice value, store_header *header, th
 }
 
 /* All values but the counts, checked; then the counts against them. */
-static th_err each_value(th_store *store, value_fn fn, void *ctx, store_counts *counts, th_diag *diag)
+static th_err each_value(th_store *store, value_fn fn, void *ctx, store_counts *counts,
+                         th_diag *diag)
 {
     store_env *env = &store->catalog.env;
     MDB_txn *txn;
@@ -243,16 +242,14 @@ static th_err each_value(th_store *store, value_fn fn, void *ctx, store_counts *
             err = fn(ctx, key, &header, payload, diag);
         }
     }
-    if (cursor != NULL)
-        mdb_cursor_close(cursor);
+    if (cursor != NULL) mdb_cursor_close(cursor);
     store_env_read_done(env, txn);
-    if (err == TH_OK && rc != MDB_NOTFOUND)
-        err = store_lmdb_fail(diag, rc, "read", "the catalog");
+    if (err == TH_OK && rc != MDB_NOTFOUND) err = store_lmdb_fail(diag, rc, "read", "the catalog");
     if (err == TH_OK && (seen.values != said.values || seen.sum != said.sum))
-        err = th_fail(diag, TH_ECORRUPT, NULL, "the catalog is damaged: it has %llu values, not the %llu it says",
+        err = th_fail(diag, TH_ECORRUPT, NULL,
+                      "the catalog is damaged: it has %llu values, not the %llu it says",
                       (unsigned long long)seen.values, (unsigned long long)said.values);
-    if (err == TH_OK)
-        *counts = said;
+    if (err == TH_OK) *counts = said;
     return err;
 }
 
@@ -261,20 +258,23 @@ typedef struct format_check {
     uint64_t secret_check;
 } format_check;
 
-static th_err look_for_format(void *ctx, th_slice key, const store_header *header, th_slice payload, th_diag *diag)
+static th_err look_for_format(void *ctx, th_slice key, const store_header *header, th_slice payload,
+                              th_diag *diag)
 {
     format_check *check = ctx;
     (void)key;
-    if (header->type != STORE_VALUE_FORMAT)
-        return TH_OK;
+    if (header->type != STORE_VALUE_FORMAT) return TH_OK;
     th_reader r = th_reader_of(payload);
     uint32_t version = th_take_u32(&r);
     check->found = true;
     check->secret_check = th_take_u64(&r);
     if (!r.bad && version > TH_FORMAT_VERSION)
-        return th_fail(diag, TH_EVERSION, NULL, "the data folder has format %u, this program reads up to %u", version,
+        return th_fail(diag, TH_EVERSION, NULL,
+                       "the data folder has format %u, this program reads up to %u", version,
                        TH_FORMAT_VERSION);
-    return r.bad ? th_fail(diag, TH_ECORRUPT, NULL, "the catalog is damaged: its version is cut off") : TH_OK;
+    return r.bad
+               ? th_fail(diag, TH_ECORRUPT, NULL, "the catalog is damaged: its version is cut off")
+               : TH_OK;
 }
 
 th_err store_catalog_open(th_store *store, uint64_t secret_check, th_diag *diag)
@@ -287,7 +287,8 @@ th_err store_catalog_open(th_store *store, uint64_t secret_check, th_diag *diag)
     if (err == TH_OK && !check.found)
         err = th_fail(diag, TH_ECORRUPT, NULL, "the catalog is damaged: it has no version");
     if (err == TH_OK && check.secret_check != secret_check)
-        err = th_fail(diag, TH_ECORRUPT, NULL, "keys/store.secret is not the one this data folder was made with");
+        err = th_fail(diag, TH_ECORRUPT, NULL,
+                      "keys/store.secret is not the one this data folder was made with");
     return err;
 }
 
@@ -296,16 +297,15 @@ typedef struct each_file {
     void *ctx;
 } each_file;
 
-static th_err hand_file(void *ctx, th_slice key, const store_header *header, th_slice payload, th_diag *diag)
+static th_err hand_file(void *ctx, th_slice key, const store_header *header, th_slice payload,
+                        th_diag *diag)
 {
     each_file *each = ctx;
-    if (header->type != STORE_VALUE_FILE)
-        return TH_OK;
+    if (header->type != STORE_VALUE_FILE) return TH_OK;
     if (key.size != 5 || key.bytes[0] != 'f')
         return th_fail(diag, TH_ECORRUPT, NULL, "the catalog is damaged: a file has a wrong key");
     uint32_t id = 0;
-    for (int i = 1; i < 5; i++)
-        id = id << 8 | key.bytes[i];
+    for (int i = 1; i < 5; i++) id = id << 8 | key.bytes[i];
     store_file_info info;
     TH_TRY(store_file_decode(id, payload, &info, diag));
     return each->fn(each->ctx, &info, diag);
@@ -323,8 +323,7 @@ th_err store_catalog_each_file(th_store *store, store_catalog_fn fn, void *ctx, 
 static th_slice setting_key(const char *name, uint8_t key[KEY_MAX])
 {
     size_t size = strlen(name);
-    if (size == 0 || size >= KEY_MAX)
-        return (th_slice){NULL, 0};
+    if (size == 0 || size >= KEY_MAX) return (th_slice){NULL, 0};
     key[0] = 's';
     memcpy(key + 1, name, size);
     return th_slice_of(key, size + 1);
@@ -334,8 +333,7 @@ th_err th_store_setting_get(th_store *store, const char *name, th_buf *out)
 {
     uint8_t bytes[KEY_MAX];
     th_slice key = setting_key(name, bytes);
-    if (key.size == 0)
-        return TH_EINVAL;
+    if (key.size == 0) return TH_EINVAL;
     MDB_txn *txn;
     TH_TRY(store_env_read(&store->catalog.env, &txn, NULL));
     MDB_val k = store_val(key), v;
@@ -344,7 +342,8 @@ th_err th_store_setting_get(th_store *store, const char *name, th_buf *out)
     if (err == TH_OK) {
         store_header header;
         th_slice head, payload;
-        err = store_value_open(store_val_slice(&v), key, STORE_VALUE_SETTING, &header, &head, &payload, NULL);
+        err = store_value_open(store_val_slice(&v), key, STORE_VALUE_SETTING, &header, &head,
+                               &payload, NULL);
         if (err == TH_OK) {
             th_buf_add_slice(out, payload);
             err = th_buf_error(out);
@@ -361,11 +360,11 @@ th_err th_store_setting_put(th_store *store, const char *name, th_slice value, t
     if (key.size == 0)
         return th_fail(diag, TH_EINVAL, NULL, "a setting's name has 1 to %d bytes", KEY_MAX - 1);
     if (value.size >= 1024)
-        return th_fail(diag, TH_ELIMIT, NULL, "a setting has less than 1024 bytes, not %zu", value.size);
+        return th_fail(diag, TH_ELIMIT, NULL, "a setting has less than 1024 bytes, not %zu",
+                       value.size);
     edit e;
     th_err err = edit_begin(&e, store, diag);
-    if (err == TH_OK)
-        err = edit_put(&e, key, STORE_VALUE_SETTING, value, diag);
+    if (err == TH_OK) err = edit_put(&e, key, STORE_VALUE_SETTING, value, diag);
     return edit_end(&e, err, diag);
 }
 
@@ -373,7 +372,8 @@ th_err th_store_setting_put(th_store *store, const char *name, th_slice value, t
 
 static const char COPY_MAGIC[8] = "THCOPY1\n";
 
-static th_err add_to_copy(void *ctx, th_slice key, const store_header *header, th_slice payload, th_diag *diag)
+static th_err add_to_copy(void *ctx, th_slice key, const store_header *header, th_slice payload,
+                          th_diag *diag)
 {
     th_buf *out = ctx;
     (void)diag;
@@ -399,8 +399,7 @@ th_err store_catalog_copy(th_store *store, th_diag *diag)
         th_buf_add_u64(&out, th_xxh3(th_buf_slice(&out)));
         err = th_buf_error(&out);
     }
-    if (err == TH_OK)
-        err = th_os_write_file(path, th_buf_slice(&out), 0600, diag);
+    if (err == TH_OK) err = th_os_write_file(path, th_buf_slice(&out), 0600, diag);
     th_buf_free(&out);
     return err;
 }
@@ -414,9 +413,9 @@ th_err store_catalog_copy_check(th_store *store, th_diag *diag)
     th_err err = th_os_read_file(path, &in, diag);
     if (err == TH_OK) {
         uint64_t check = 0;
-        bool good = in.size >= sizeof(COPY_MAGIC) + 8 && memcmp(in.bytes, COPY_MAGIC, sizeof(COPY_MAGIC)) == 0;
-        if (good)
-            memcpy(&check, in.bytes + in.size - 8, 8);
+        bool good = in.size >= sizeof(COPY_MAGIC) + 8 &&
+                    memcmp(in.bytes, COPY_MAGIC, sizeof(COPY_MAGIC)) == 0;
+        if (good) memcpy(&check, in.bytes + in.size - 8, 8);
         if (!good || check != th_xxh3(th_slice_of(in.bytes, in.size - 8)))
             err = th_fail(diag, TH_ECORRUPT, NULL, "catalog.copy is damaged");
     } else if (err == TH_ENOTFOUND) {

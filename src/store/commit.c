@@ -25,13 +25,14 @@ typedef struct group {
     MDB_txn *txn;
 } group;
 
-static int put_segment(group *g, const th_write *write, uint16_t n, store_header *header, const write_segment *segment,
-                       const uint32_t *prints)
+static int put_segment(group *g, const th_write *write, uint16_t n, store_header *header,
+                       const write_segment *segment, const uint32_t *prints)
 {
     int rc = 0;
     store_journal *journal = g->store->active->journal;
-    if (store_journal_put(g->txn, journal->env.dbi, &g->meta, write->lsn, n, header, th_buf_slice(&segment->head),
-                          th_buf_slice(&segment->image), &rc) != TH_OK)
+    if (store_journal_put(g->txn, journal->env.dbi, &g->meta, write->lsn, n, header,
+                          th_buf_slice(&segment->head), th_buf_slice(&segment->image),
+                          &rc) != TH_OK)
         return rc;
     TH_ASSERT(g->entry_count < g->values);
     g->prints[g->entry_count] = prints;
@@ -55,7 +56,8 @@ static int put_parts(group *g, const th_write *write, const write_parts *parts, 
         const write_part *part = parts->parts[i];
         for (uint32_t k = 0; k < part->segment_count && rc == 0; k++) {
             store_header header = write_segment_header(write, part, &part->segments[k]);
-            const uint32_t *prints = part->has_fingerprints ? part->fingerprints + part->segments[k].first_row : NULL;
+            const uint32_t *prints =
+                part->has_fingerprints ? part->fingerprints + part->segments[k].first_row : NULL;
             rc = put_segment(g, write, (*n)++, &header, &part->segments[k], prints);
         }
     }
@@ -78,10 +80,8 @@ static int put_write(group *g, const th_write *write)
                            .max_us = write->arrival_us,
                            .raw_bytes = write->leaf.raw_bytes};
     int rc = put_segment(g, write, n++, &header, &write->leaf, NULL);
-    if (rc == 0)
-        rc = put_parts(g, write, &write->early, &n);
-    if (rc == 0)
-        rc = put_parts(g, write, &write->late, &n);
+    if (rc == 0) rc = put_parts(g, write, &write->early, &n);
+    if (rc == 0) rc = put_parts(g, write, &write->late, &n);
     g->meta.commits++;
     g->meta.last_lsn = write->lsn;
     g->meta.last_arrival_us = write->arrival_us;
@@ -92,10 +92,8 @@ static int put_write(group *g, const th_write *write)
  * fingerprints with them. */
 static void answer_early(group *g)
 {
-    for (uint32_t i = 0; i < g->entry_count; i++)
-        g->prints[i] = NULL;
-    for (uint32_t i = 0; i < g->count; i++)
-        store_answer(g->store, g->writes[i], TH_OK);
+    for (uint32_t i = 0; i < g->entry_count; i++) g->prints[i] = NULL;
+    for (uint32_t i = 0; i < g->count; i++) store_answer(g->store, g->writes[i], TH_OK);
     g->count = 0;
     (void)usleep(CONTROL_US); /* the answer leaves the process */
 }
@@ -107,18 +105,14 @@ static int write_group(group *g)
     g->meta = journal->meta;
     g->entry_count = 0;
     int rc = mdb_txn_begin(journal->env.env, NULL, 0, &g->txn);
-    if (rc != 0)
-        return rc;
-    for (uint32_t i = 0; i < g->count && rc == 0; i++)
-        rc = put_write(g, g->writes[i]);
-    if (rc == 0)
-        (void)!store_journal_put_meta(g->txn, journal->env.dbi, &g->meta, &rc);
+    if (rc != 0) return rc;
+    for (uint32_t i = 0; i < g->count && rc == 0; i++) rc = put_write(g, g->writes[i]);
+    if (rc == 0) (void)!store_journal_put_meta(g->txn, journal->env.dbi, &g->meta, &rc);
     if (rc != 0) {
         mdb_txn_abort(g->txn);
         return rc;
     }
-    if (strcmp(g->store->test_mode, "ack-before-commit") == 0)
-        answer_early(g);
+    if (strcmp(g->store->test_mode, "ack-before-commit") == 0) answer_early(g);
     TH_FAILPOINT("commit_before_txn");
     return mdb_txn_commit(g->txn);
 }
@@ -126,12 +120,13 @@ static int write_group(group *g)
 static th_err explain(group *g, int rc, th_diag *diag)
 {
     uint64_t left = 0;
-    bool full = rc == ENOSPC || rc == EDQUOT || (rc == EIO && store_disk_is_full(g->store->dir, g->bytes));
-    if (!full)
-        return store_lmdb_fail(diag, rc, "commit to a journal in", g->store->dir);
+    bool full =
+        rc == ENOSPC || rc == EDQUOT || (rc == EIO && store_disk_is_full(g->store->dir, g->bytes));
+    if (!full) return store_lmdb_fail(diag, rc, "commit to a journal in", g->store->dir);
     th_diag ignored = {0};
     (void)!th_os_disk_free(g->store->dir, &left, &ignored);
-    return th_fail(diag, TH_ENOSPC, NULL, "storage full: the disk of %s has %llu bytes left; nothing of this was stored",
+    return th_fail(diag, TH_ENOSPC, NULL,
+                   "storage full: the disk of %s has %llu bytes left; nothing of this was stored",
                    g->store->dir, (unsigned long long)left);
 }
 
@@ -156,15 +151,13 @@ static void fail_group(group *g, th_err err, const th_diag *diag)
         store_take_back_sequences(g->store, write);
         (void)th_fail(write->diag, err, diag->name[0] != 0 ? diag->name : NULL, "%s", diag->text);
     }
-    for (uint32_t i = 0; i < g->count; i++)
-        store_answer(g->store, g->writes[i], err);
+    for (uint32_t i = 0; i < g->count; i++) store_answer(g->store, g->writes[i], err);
 }
 
 static th_err reserve(group *g, th_diag *diag)
 {
     g->values = 0;
-    for (uint32_t i = 0; i < g->count; i++)
-        g->values += write_values(g->writes[i]);
+    for (uint32_t i = 0; i < g->count; i++) g->values += write_values(g->writes[i]);
     g->entries = calloc(g->values, sizeof(*g->entries));
     g->prints = calloc(g->values, sizeof(*g->prints));
     if (g->entries == NULL || g->prints == NULL)
@@ -178,11 +171,9 @@ static void commit_group(group *g)
     th_err err = reserve(g, &diag);
     for (int attempt = 0; err == TH_OK; attempt++) {
         err = store_journal_reserve(g->store->active->journal, (uint32_t)g->values);
-        if (err != TH_OK)
-            break;
+        if (err != TH_OK) break;
         int rc = write_group(g);
-        if (rc == 0)
-            break;
+        if (rc == 0) break;
         if ((rc == MDB_MAP_FULL || rc == MDB_TXN_FULL) && attempt == 0) {
             err = store_roll(g->store, &diag);
             continue;
@@ -192,11 +183,9 @@ static void commit_group(group *g)
     }
     if (err == TH_OK) {
         publish_group(g);
-        for (uint32_t i = 0; i < g->count; i++)
-            store_answer(g->store, g->writes[i], TH_OK);
+        for (uint32_t i = 0; i < g->count; i++) store_answer(g->store, g->writes[i], TH_OK);
     } else {
-        if (diag.code == TH_OK)
-            (void)th_fail(&diag, err, NULL, "%s", th_err_text(err));
+        if (diag.code == TH_OK) (void)th_fail(&diag, err, NULL, "%s", th_err_text(err));
         fail_group(g, err, &diag);
     }
     free(g->entries);
@@ -218,8 +207,7 @@ static th_err look_at_active(th_store *store, th_diag *diag)
     }
     store_journal *journal = store->active->journal;
     bool large = store_journal_used_bytes(journal) >= store->journal_bytes;
-    if (large || journal->count >= STORE_JOURNAL_VALUES_MAX)
-        return store_roll(store, diag);
+    if (large || journal->count >= STORE_JOURNAL_VALUES_MAX) return store_roll(store, diag);
     return TH_OK;
 }
 
@@ -244,11 +232,13 @@ static void prepare_group(group *g, th_write **chosen, uint32_t count)
     }
 }
 
-static void answer_all(th_store *store, th_write **writes, uint32_t count, th_err err, const th_diag *diag)
+static void answer_all(th_store *store, th_write **writes, uint32_t count, th_err err,
+                       const th_diag *diag)
 {
     for (uint32_t i = 0; i < count; i++) {
         if (err != TH_OK)
-            (void)th_fail(writes[i]->diag, err, diag->name[0] != 0 ? diag->name : NULL, "%s", diag->text);
+            (void)th_fail(writes[i]->diag, err, diag->name[0] != 0 ? diag->name : NULL, "%s",
+                          diag->text);
         store_answer(store, writes[i], err);
     }
 }
@@ -263,16 +253,13 @@ void store_serve(th_store *store, th_write **chosen, uint32_t count)
     }
     TH_FAILPOINT("commit_begin");
     th_err err = store_fresh_sequences(store);
-    if (err == TH_OK)
-        err = look_at_active(store, &diag);
+    if (err == TH_OK) err = look_at_active(store, &diag);
     if (err != TH_OK) {
-        if (diag.code == TH_OK)
-            (void)th_fail(&diag, err, NULL, "%s", th_err_text(err));
+        if (diag.code == TH_OK) (void)th_fail(&diag, err, NULL, "%s", th_err_text(err));
         answer_all(store, chosen, count, err, &diag);
         return;
     }
     group g = {.store = store};
     prepare_group(&g, chosen, count);
-    if (g.count > 0)
-        commit_group(&g);
+    if (g.count > 0) commit_group(&g);
 }

@@ -16,7 +16,8 @@ bool store_merge_goes_on(store_merge *round)
 {
     bool goes_on = round->progress == NULL ||
                    round->progress(round->progress_ctx, round->done_bytes,
-                                   round->done_bytes > round->total_bytes ? round->done_bytes : round->total_bytes);
+                                   round->done_bytes > round->total_bytes ? round->done_bytes
+                                                                          : round->total_bytes);
     pthread_mutex_lock(&round->store->lock);
     goes_on = goes_on && !(round->background && round->store->stop_background);
     pthread_mutex_unlock(&round->store->lock);
@@ -29,16 +30,14 @@ static th_err choose_journals(store_merge *round, th_arena *arena, th_diag *diag
     const store_files *files = round->version->files;
     round->journal_count = 0;
     round->journals = TH_NEW_ARRAY(arena, store_file *, files->journals + 1);
-    if (round->journals == NULL)
-        return th_fail(diag, TH_ELIMIT, NULL, "no memory to plan a merge");
+    if (round->journals == NULL) return th_fail(diag, TH_ELIMIT, NULL, "no memory to plan a merge");
     uint64_t bytes = 0;
     pthread_mutex_lock(&round->store->lock);
     for (uint32_t i = 0; i < files->journals; i++) {
         store_file *file = files->files[i];
         if (!file->info.closed || file->journal == NULL || atomic_load(&file->unmergeable))
             continue;
-        if (round->journal_count > 0 && bytes + file->info.bytes > STORE_ROUND_BYTES)
-            break;
+        if (round->journal_count > 0 && bytes + file->info.bytes > STORE_ROUND_BYTES) break;
         bytes += file->info.bytes;
         round->journals[round->journal_count++] = file;
     }
@@ -59,36 +58,32 @@ static void remove_outputs(store_merge *round)
 }
 
 /* Everything that the round replaces. */
-static th_err list_gone(const store_merge *round, const store_group *groups, uint32_t count, store_file ***out,
-                        uint32_t *gone_count)
+static th_err list_gone(const store_merge *round, const store_group *groups, uint32_t count,
+                        store_file ***out, uint32_t *gone_count)
 {
     uint32_t total = round->journal_count;
-    for (uint32_t i = 0; i < count; i++)
-        total += groups[i].file_count;
+    for (uint32_t i = 0; i < count; i++) total += groups[i].file_count;
     store_file **gone = malloc((total + 1) * sizeof(*gone));
-    if (gone == NULL)
-        return TH_ENOMEM;
+    if (gone == NULL) return TH_ENOMEM;
     uint32_t n = 0;
-    for (uint32_t i = 0; i < round->journal_count; i++)
-        gone[n++] = round->journals[i];
+    for (uint32_t i = 0; i < round->journal_count; i++) gone[n++] = round->journals[i];
     for (uint32_t i = 0; i < count; i++)
-        for (uint32_t k = 0; k < groups[i].file_count; k++)
-            gone[n++] = groups[i].files[k];
+        for (uint32_t k = 0; k < groups[i].file_count; k++) gone[n++] = groups[i].files[k];
     *out = gone;
     *gone_count = n;
     return TH_OK;
 }
 
-static th_err name_files(store_merge *round, store_file **gone, uint32_t gone_count, store_file **added, th_diag *diag)
+static th_err name_files(store_merge *round, store_file **gone, uint32_t gone_count,
+                         store_file **added, th_diag *diag)
 {
     th_store *store = round->store;
     uint32_t *drops = malloc((gone_count + 1) * sizeof(*drops));
-    if (drops == NULL)
-        return th_fail(diag, TH_ENOMEM, NULL, "no memory to merge");
-    for (uint32_t i = 0; i < gone_count; i++)
-        drops[i] = gone[i]->info.id;
+    if (drops == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory to merge");
+    for (uint32_t i = 0; i < gone_count; i++) drops[i] = gone[i]->info.id;
     TH_FAILPOINT("compact_before_catalog");
-    th_err err = store_catalog_commit(store, round->outputs, round->output_count, drops, gone_count, diag);
+    th_err err =
+        store_catalog_commit(store, round->outputs, round->output_count, drops, gone_count, diag);
     free(drops);
     TH_TRY(err);
     TH_FAILPOINT("compact_after_catalog");
@@ -102,7 +97,8 @@ static th_err name_files(store_merge *round, store_file **gone, uint32_t gone_co
     return TH_OK;
 }
 
-static th_err finish_round(store_merge *round, const store_group *groups, uint32_t count, th_diag *diag)
+static th_err finish_round(store_merge *round, const store_group *groups, uint32_t count,
+                           th_diag *diag)
 {
     store_file **gone = NULL, **added = calloc(round->output_count + 1, sizeof(*added));
     uint32_t gone_count = 0;
@@ -123,13 +119,13 @@ static th_err finish_round(store_merge *round, const store_group *groups, uint32
 }
 
 /* Merge the groups and name the result. */
-static th_err run_round(store_merge *round, const store_group *groups, uint32_t count, th_diag *diag)
+static th_err run_round(store_merge *round, const store_group *groups, uint32_t count,
+                        th_diag *diag)
 {
     th_err err = TH_OK;
     for (uint32_t i = 0; i < count && err == TH_OK; i++)
         err = store_merge_group(round, &groups[i], diag);
-    if (err == TH_OK)
-        err = finish_round(round, groups, count, diag);
+    if (err == TH_OK) err = finish_round(round, groups, count, diag);
     if (err != TH_OK)
         remove_outputs(round);
     else
@@ -141,10 +137,10 @@ static th_err run_round(store_merge *round, const store_group *groups, uint32_t 
 }
 
 /* Sealed files alone: each group is a round of its own, so that a stop loses little. */
-static th_err run_sealed(store_merge *round, const store_group *groups, uint32_t count, th_diag *diag)
+static th_err run_sealed(store_merge *round, const store_group *groups, uint32_t count,
+                         th_diag *diag)
 {
-    for (uint32_t i = 0; i < count; i++)
-        TH_TRY(run_round(round, &groups[i], 1, diag));
+    for (uint32_t i = 0; i < count; i++) TH_TRY(run_round(round, &groups[i], 1, diag));
     return TH_OK;
 }
 
@@ -152,8 +148,7 @@ static th_err run_sealed(store_merge *round, const store_group *groups, uint32_t
 static void leave_out_damaged(store_merge *round)
 {
     for (uint32_t i = 0; i < round->journal_count; i++) {
-        if (!atomic_load(&round->journals[i]->unmergeable))
-            continue;
+        if (!atomic_load(&round->journals[i]->unmergeable)) continue;
         pthread_mutex_lock(&round->store->lock);
         round->store->unmerged--;
         pthread_mutex_unlock(&round->store->lock);
@@ -164,22 +159,21 @@ static void leave_out_damaged(store_merge *round)
 static th_err one_round(store_merge *round, bool full, bool *did, th_diag *diag)
 {
     th_arena *arena = th_arena_new((size_t)256 << 20, NULL);
-    if (arena == NULL)
-        return th_fail(diag, TH_ENOMEM, NULL, "no memory to plan a merge");
+    if (arena == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory to plan a merge");
     round->version = th_store_version(round->store);
     store_group *groups = NULL;
     uint32_t count = 0;
     th_err err = choose_journals(round, arena, diag);
     bool with_journals = err == TH_OK && round->journal_count > 0;
     if (err == TH_OK && (with_journals || full))
-        err = store_plan(round->version, round->journals, round->journal_count, full, arena, &groups, &count, diag);
-    for (uint32_t i = 0; i < count; i++)
-        round->total_bytes += groups[i].bytes;
+        err = store_plan(round->version, round->journals, round->journal_count, full, arena,
+                         &groups, &count, diag);
+    for (uint32_t i = 0; i < count; i++) round->total_bytes += groups[i].bytes;
     *did = err == TH_OK && (with_journals || count > 0);
     if (*did)
-        err = with_journals ? run_round(round, groups, count, diag) : run_sealed(round, groups, count, diag);
-    if (err == TH_ECORRUPT)
-        leave_out_damaged(round);
+        err = with_journals ? run_round(round, groups, count, diag)
+                            : run_sealed(round, groups, count, diag);
+    if (err == TH_ECORRUPT) leave_out_damaged(round);
     th_version_release(round->version);
     round->version = NULL;
     th_arena_free(arena);
@@ -198,8 +192,7 @@ static void note_result(th_store *store, th_err err, const th_diag *diag)
 th_err th_store_compact(th_store *store, th_progress_fn progress, void *ctx, th_diag *diag)
 {
     th_diag mine = {0};
-    if (diag == NULL)
-        diag = &mine;
+    if (diag == NULL) diag = &mine;
     TH_TRY(store_ask_roll(store, diag));
     pthread_mutex_lock(&store->compact_lock);
     store_merge round = {.store = store, .progress = progress, .progress_ctx = ctx};

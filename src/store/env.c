@@ -33,8 +33,7 @@ static bool registry_add(uint64_t device, uint64_t inode)
             registry_capacity = capacity;
         }
     }
-    if (added)
-        registry[registry_count++] = (open_file){device, inode};
+    if (added) registry[registry_count++] = (open_file){device, inode};
     pthread_mutex_unlock(&registry_lock);
     return added;
 }
@@ -76,8 +75,7 @@ bool store_disk_is_full(const char *path, uint64_t wanted)
 th_err store_lmdb_fail(th_diag *diag, int rc, const char *what, const char *path)
 {
     switch (rc) {
-    case ENOMEM:
-        return th_fail(diag, TH_ENOMEM, NULL, "no memory to %s %s", what, path);
+    case ENOMEM: return th_fail(diag, TH_ENOMEM, NULL, "no memory to %s %s", what, path);
     case ENOSPC:
     case EDQUOT:
         return th_fail(diag, TH_ENOSPC, NULL, "cannot %s %s: the disk is full", what, path);
@@ -85,33 +83,30 @@ th_err store_lmdb_fail(th_diag *diag, int rc, const char *what, const char *path
     case MDB_PAGE_NOTFOUND:
     case MDB_INVALID:
     case MDB_BAD_VALSIZE:
-        return th_fail(diag, TH_ECORRUPT, NULL, "cannot %s %s: the file is damaged (%s)", what, path, mdb_strerror(rc));
+        return th_fail(diag, TH_ECORRUPT, NULL, "cannot %s %s: the file is damaged (%s)", what,
+                       path, mdb_strerror(rc));
     case MDB_VERSION_MISMATCH:
-        return th_fail(diag, TH_EVERSION, NULL, "cannot %s %s: it has another LMDB format", what, path);
-    default:
-        return th_fail(diag, TH_EIO, NULL, "cannot %s %s: %s", what, path, mdb_strerror(rc));
+        return th_fail(diag, TH_EVERSION, NULL, "cannot %s %s: it has another LMDB format", what,
+                       path);
+    default: return th_fail(diag, TH_EIO, NULL, "cannot %s %s: %s", what, path, mdb_strerror(rc));
     }
 }
 
-static th_err open_mdb(const char *path, unsigned flags, uint64_t map_bytes, store_env *env, th_diag *diag)
+static th_err open_mdb(const char *path, unsigned flags, uint64_t map_bytes, store_env *env,
+                       th_diag *diag)
 {
     int rc = mdb_env_create(&env->env);
-    if (rc != 0)
-        return store_lmdb_fail(diag, rc, "open", path);
+    if (rc != 0) return store_lmdb_fail(diag, rc, "open", path);
     map_bytes = (map_bytes + STORE_PAGE - 1) / STORE_PAGE * STORE_PAGE;
     rc = mdb_env_set_mapsize(env->env, map_bytes);
-    if (rc == 0)
-        rc = mdb_env_set_maxreaders(env->env, 510);
-    if (rc == 0)
-        rc = mdb_env_open(env->env, path, flags | MDB_NOSUBDIR | MDB_NOTLS, 0600);
-    if (rc != 0)
-        return store_lmdb_fail(diag, rc, "open", path);
+    if (rc == 0) rc = mdb_env_set_maxreaders(env->env, 510);
+    if (rc == 0) rc = mdb_env_open(env->env, path, flags | MDB_NOSUBDIR | MDB_NOTLS, 0600);
+    if (rc != 0) return store_lmdb_fail(diag, rc, "open", path);
     rc = mdb_env_get_fd(env->env, &env->fd);
     TH_ASSERT(rc == 0);
     (void)fcntl(env->fd, F_SETFD, FD_CLOEXEC); /* the one descriptor that LMDB opens without it */
     struct stat st;
-    if (fstat(env->fd, &st) != 0)
-        return th_fail(diag, TH_EIO, NULL, "cannot look at %s", path);
+    if (fstat(env->fd, &st) != 0) return th_fail(diag, TH_EIO, NULL, "cannot look at %s", path);
     env->device = st.st_dev;
     env->inode = st.st_ino;
     MDB_stat stat;
@@ -119,9 +114,11 @@ static th_err open_mdb(const char *path, unsigned flags, uint64_t map_bytes, sto
     (void)mdb_env_stat(env->env, &stat);
     (void)mdb_env_info(env->env, &info);
     if (stat.ms_psize != STORE_PAGE)
-        return th_fail(diag, TH_EUNSUPPORTED, NULL, "%s has pages of %u bytes, not %u", path, stat.ms_psize, STORE_PAGE);
+        return th_fail(diag, TH_EUNSUPPORTED, NULL, "%s has pages of %u bytes, not %u", path,
+                       stat.ms_psize, STORE_PAGE);
     /* A shorter file would end the process when its missing pages are touched. */
-    if (info.me_last_pgno > 1 && ((uint64_t)info.me_last_pgno + 1) * STORE_PAGE > (uint64_t)st.st_size)
+    if (info.me_last_pgno > 1 &&
+        ((uint64_t)info.me_last_pgno + 1) * STORE_PAGE > (uint64_t)st.st_size)
         return th_fail(diag, TH_ECORRUPT, NULL, "%s is cut off", path);
     return TH_OK;
 }
@@ -140,7 +137,8 @@ static th_err open_dbi(store_env *env, const char *path, th_diag *diag)
     return rc == 0 ? TH_OK : store_lmdb_fail(diag, rc, "open", path);
 }
 
-th_err store_env_open(const char *path, unsigned flags, uint64_t map_bytes, store_env *out, th_diag *diag)
+th_err store_env_open(const char *path, unsigned flags, uint64_t map_bytes, store_env *out,
+                      th_diag *diag)
 {
     store_env env = {.fd = -1, .read_only = (flags & MDB_RDONLY) != 0};
     th_os_stat st;
@@ -150,18 +148,14 @@ th_err store_env_open(const char *path, unsigned flags, uint64_t map_bytes, stor
     else if (err != TH_OK && (err != TH_ENOTFOUND || env.read_only))
         return err;
     bool registered = err == TH_OK && !env.read_only;
-    if (err == TH_ENOTFOUND)
-        th_diag_clear(diag);
+    if (err == TH_ENOTFOUND) th_diag_clear(diag);
     err = open_mdb(path, flags, map_bytes, &env, diag);
-    if (err == TH_OK)
-        err = open_dbi(&env, path, diag);
+    if (err == TH_OK) err = open_dbi(&env, path, diag);
     if (err == TH_OK && !env.read_only && !registered)
         TH_ASSERT(registry_add(env.device, env.inode));
     if (err != TH_OK) {
-        if (env.env != NULL)
-            mdb_env_close(env.env);
-        if (registered)
-            registry_remove(st.device, st.inode);
+        if (env.env != NULL) mdb_env_close(env.env);
+        if (registered) registry_remove(st.device, st.inode);
         return err;
     }
     *out = env;
@@ -171,13 +165,10 @@ th_err store_env_open(const char *path, unsigned flags, uint64_t map_bytes, stor
 
 void store_env_close(store_env *env)
 {
-    if (env->env == NULL)
-        return;
-    for (uint32_t i = 0; i < env->pooled; i++)
-        mdb_txn_abort(env->pool[i]);
+    if (env->env == NULL) return;
+    for (uint32_t i = 0; i < env->pooled; i++) mdb_txn_abort(env->pool[i]);
     mdb_env_close(env->env);
-    if (!env->read_only)
-        registry_remove(env->device, env->inode);
+    if (!env->read_only) registry_remove(env->device, env->inode);
     pthread_mutex_destroy(&env->lock);
     env->env = NULL;
 }
@@ -186,13 +177,12 @@ th_err store_env_read(store_env *env, MDB_txn **txn, th_diag *diag)
 {
     MDB_txn *pooled = NULL;
     pthread_mutex_lock(&env->lock);
-    if (env->pooled > 0)
-        pooled = env->pool[--env->pooled];
+    if (env->pooled > 0) pooled = env->pool[--env->pooled];
     pthread_mutex_unlock(&env->lock);
-    int rc = pooled != NULL ? mdb_txn_renew(pooled) : mdb_txn_begin(env->env, NULL, MDB_RDONLY, &pooled);
+    int rc =
+        pooled != NULL ? mdb_txn_renew(pooled) : mdb_txn_begin(env->env, NULL, MDB_RDONLY, &pooled);
     if (rc != 0) {
-        if (pooled != NULL)
-            mdb_txn_abort(pooled);
+        if (pooled != NULL) mdb_txn_abort(pooled);
         return store_lmdb_fail(diag, rc, "read", "a live file");
     }
     *txn = pooled;
@@ -204,11 +194,9 @@ void store_env_read_done(store_env *env, MDB_txn *txn)
     mdb_txn_reset(txn);
     pthread_mutex_lock(&env->lock);
     bool kept = env->pooled < sizeof(env->pool) / sizeof(env->pool[0]);
-    if (kept)
-        env->pool[env->pooled++] = txn;
+    if (kept) env->pool[env->pooled++] = txn;
     pthread_mutex_unlock(&env->lock);
-    if (!kept)
-        mdb_txn_abort(txn);
+    if (!kept) mdb_txn_abort(txn);
 }
 
 void store_env_find_base(store_env *env, const MDB_val *key)

@@ -9,8 +9,7 @@
 size_t store_value_size(size_t payload_bytes)
 {
     size_t size = STORE_HEADER + payload_bytes;
-    if (size <= STORE_INLINE_MAX)
-        return size;
+    if (size <= STORE_INLINE_MAX) return size;
     size_t pages = (size + STORE_PAGE_HEADER + STORE_PAGE - 1) / STORE_PAGE;
     return pages * STORE_PAGE - STORE_PAGE_HEADER;
 }
@@ -33,41 +32,42 @@ void store_value_seal(store_header *header, th_slice key, th_slice head, th_slic
     header->check = th_xxh3_seed(rest, header->head_check);
 }
 
-void store_value_write(uint8_t *out, size_t size, const store_header *header, th_slice head, th_slice rest)
+void store_value_write(uint8_t *out, size_t size, const store_header *header, th_slice head,
+                       th_slice rest)
 {
     size_t used = STORE_HEADER + head.size + rest.size;
     TH_ASSERT(used <= size);
     memcpy(out, header, STORE_HEADER);
-    if (head.size > 0)
-        memcpy(out + STORE_HEADER, head.bytes, head.size);
-    if (rest.size > 0)
-        memcpy(out + STORE_HEADER + head.size, rest.bytes, rest.size);
+    if (head.size > 0) memcpy(out + STORE_HEADER, head.bytes, head.size);
+    if (rest.size > 0) memcpy(out + STORE_HEADER + head.size, rest.bytes, rest.size);
     memset(out + used, 0, size - used);
 }
 
-th_err store_header_check(const store_header *header, store_value_type type, size_t stored_size, th_diag *diag)
+th_err store_header_check(const store_header *header, store_value_type type, size_t stored_size,
+                          th_diag *diag)
 {
     if (header->magic != STORE_MAGIC)
         return th_fail(diag, TH_ECORRUPT, NULL, "a value does not begin as ours do");
     if (header->version > TH_FORMAT_VERSION)
-        return th_fail(diag, TH_EVERSION, NULL, "a value has format %u, this program reads up to %u",
-                       header->version, TH_FORMAT_VERSION);
+        return th_fail(diag, TH_EVERSION, NULL,
+                       "a value has format %u, this program reads up to %u", header->version,
+                       TH_FORMAT_VERSION);
     if (header->key_id != 0)
-        return th_fail(diag, TH_EUNSUPPORTED, NULL, "a value is encrypted with key %u, which this program lacks",
+        return th_fail(diag, TH_EUNSUPPORTED, NULL,
+                       "a value is encrypted with key %u, which this program lacks",
                        header->key_id);
-    if (header->version == 0 || header->type != type || header->head_bytes > header->payload_bytes ||
-        header->payload_bytes > STORE_VALUE_MAX)
+    if (header->version == 0 || header->type != type ||
+        header->head_bytes > header->payload_bytes || header->payload_bytes > STORE_VALUE_MAX)
         return th_fail(diag, TH_ECORRUPT, NULL, "a value's header is damaged");
     if (stored_size != 0 && stored_size != store_value_size(header->payload_bytes))
         return th_fail(diag, TH_ECORRUPT, NULL, "a value's length is damaged");
     return TH_OK;
 }
 
-th_err store_value_open_head(th_slice bytes, th_slice key, store_value_type type, store_header *header, th_slice *head,
-                             th_diag *diag)
+th_err store_value_open_head(th_slice bytes, th_slice key, store_value_type type,
+                             store_header *header, th_slice *head, th_diag *diag)
 {
-    if (bytes.size < STORE_HEADER)
-        return th_fail(diag, TH_ECORRUPT, NULL, "a value is cut off");
+    if (bytes.size < STORE_HEADER) return th_fail(diag, TH_ECORRUPT, NULL, "a value is cut off");
     memcpy(header, bytes.bytes, STORE_HEADER);
     TH_TRY(store_header_check(header, type, 0, diag));
     if (bytes.size - STORE_HEADER < header->head_bytes)
@@ -78,8 +78,8 @@ th_err store_value_open_head(th_slice bytes, th_slice key, store_value_type type
     return TH_OK;
 }
 
-th_err store_value_open(th_slice bytes, th_slice key, store_value_type type, store_header *header, th_slice *head,
-                        th_slice *rest, th_diag *diag)
+th_err store_value_open(th_slice bytes, th_slice key, store_value_type type, store_header *header,
+                        th_slice *head, th_slice *rest, th_diag *diag)
 {
     TH_TRY(store_value_open_head(bytes, key, type, header, head, diag));
     if (bytes.size - STORE_HEADER < header->payload_bytes)
@@ -92,8 +92,7 @@ th_err store_value_open(th_slice bytes, th_slice key, store_value_type type, sto
 
 static void put_be(uint8_t *out, uint64_t v, int bytes)
 {
-    for (int i = 0; i < bytes; i++)
-        out[i] = (uint8_t)(v >> (8 * (bytes - 1 - i)));
+    for (int i = 0; i < bytes; i++) out[i] = (uint8_t)(v >> (8 * (bytes - 1 - i)));
 }
 
 void store_journal_key(uint64_t lsn, uint16_t n, uint8_t out[STORE_JOURNAL_KEY])
@@ -114,7 +113,7 @@ void store_sealed_key(int32_t day, uint64_t first_seq, uint8_t out[STORE_SEALED_
 static uint64_t zigzag(uint64_t now, uint64_t before)
 {
     int64_t d = (int64_t)(now - before);
-    return ((uint64_t)d << 1) ^ (uint64_t)(d >> 63);
+    return d < 0 ? ~((uint64_t)d << 1) : (uint64_t)d << 1;
 }
 
 static uint64_t unzigzag(uint64_t coded, uint64_t before)
@@ -148,21 +147,22 @@ static bool take_run(th_reader *r, const th_run *before, th_run *run)
     return !r->bad && row <= UINT32_MAX && day >= INT32_MIN && day <= INT32_MAX;
 }
 
-th_err store_head_decode(const store_header *header, th_slice head, th_run *runs, th_slice *fingerprints, th_diag *diag)
+th_err store_head_decode(const store_header *header, th_slice head, th_run *runs,
+                         th_slice *fingerprints, th_diag *diag)
 {
     size_t fp_bytes = (header->flags & STORE_FLAG_FINGERPRINTS) != 0 ? (size_t)header->rows * 4 : 0;
     bool sane = header->rows > 0 && header->rows <= TH_SEGMENT_ROWS_MAX && header->runs > 0 &&
-                header->runs <= header->rows && fp_bytes <= head.size && header->first_lsn <= header->last_lsn &&
+                header->runs <= header->rows && fp_bytes <= head.size &&
+                header->first_lsn <= header->last_lsn &&
                 header->first_seq <= UINT64_MAX - header->rows;
-    if (!sane)
-        return th_fail(diag, TH_ECORRUPT, NULL, "a segment's counts are damaged");
+    if (!sane) return th_fail(diag, TH_ECORRUPT, NULL, "a segment's counts are damaged");
     th_reader r = th_reader_of(th_slice_of(head.bytes, head.size - fp_bytes));
     th_run before = {.object_seq = UINT64_MAX};
     for (uint32_t i = 0; i < header->runs; i++) {
-        bool good = take_run(&r, &before, &runs[i]) && runs[i].lsn >= before.lsn && runs[i].first_row < header->rows &&
+        bool good = take_run(&r, &before, &runs[i]) && runs[i].lsn >= before.lsn &&
+                    runs[i].first_row < header->rows &&
                     (i == 0 ? runs[i].first_row == 0 : runs[i].first_row > before.first_row);
-        if (!good)
-            return th_fail(diag, TH_ECORRUPT, NULL, "a segment's runs are damaged");
+        if (!good) return th_fail(diag, TH_ECORRUPT, NULL, "a segment's runs are damaged");
         before = runs[i];
     }
     if (r.pos != r.end || runs[0].lsn != header->first_lsn || before.lsn != header->last_lsn)
@@ -192,11 +192,12 @@ void store_dir_encode(const store_dir_entry *entries, uint32_t count, th_buf *ou
 
 static bool dir_entry_follows(const store_dir_entry *before, const store_dir_entry *e)
 {
-    bool sane = e->rows > 0 && e->rows <= TH_SEGMENT_ROWS_MAX && e->payload_bytes <= STORE_VALUE_MAX &&
-                e->first_lsn <= e->last_lsn && e->first_seq <= UINT64_MAX - e->rows;
-    if (before == NULL || !sane)
-        return sane;
-    return before->day < e->day || (before->day == e->day && before->first_seq + before->rows <= e->first_seq);
+    bool sane = e->rows > 0 && e->rows <= TH_SEGMENT_ROWS_MAX &&
+                e->payload_bytes <= STORE_VALUE_MAX && e->first_lsn <= e->last_lsn &&
+                e->first_seq <= UINT64_MAX - e->rows;
+    if (before == NULL || !sane) return sane;
+    return before->day < e->day ||
+           (before->day == e->day && before->first_seq + before->rows <= e->first_seq);
 }
 
 th_err store_dir_decode(th_slice payload, store_dir_entry **out, uint32_t *count, th_diag *diag)
@@ -306,8 +307,9 @@ th_err store_file_decode(uint32_t id, th_slice payload, store_file_info *out, th
     f.chain = th_take_u64(&r);
     f.pages = th_take_u64(&r);
     th_slice hash = th_take_bytes(&r, TH_SHA256_SIZE);
-    bool sane = !r.bad && r.pos == r.end && (f.kind == STORE_JOURNAL || f.kind == STORE_SEALED) && f.closed <= 1 &&
-                reserved == 0 && f.first_day <= f.last_day && f.pages <= UINT64_MAX / STORE_PAGE;
+    bool sane = !r.bad && r.pos == r.end && (f.kind == STORE_JOURNAL || f.kind == STORE_SEALED) &&
+                f.closed <= 1 && reserved == 0 && f.first_day <= f.last_day &&
+                f.pages <= UINT64_MAX / STORE_PAGE;
     if (!sane)
         return th_fail(diag, TH_ECORRUPT, NULL, "the catalog's entry of file %u is damaged", id);
     memcpy(f.page_hash.bytes, hash.bytes, TH_SHA256_SIZE);
@@ -339,7 +341,8 @@ th_err store_counts_decode(th_slice payload, store_counts *out, th_diag *diag)
 
 /* ---- leaf ------------------------------------------------------------------------------------------------------- */
 
-void store_leaf_encode(uint64_t lsn, int64_t arrival_us, const store_leaf_group *groups, uint32_t count, th_buf *out)
+void store_leaf_encode(uint64_t lsn, int64_t arrival_us, const store_leaf_group *groups,
+                       uint32_t count, th_buf *out)
 {
     th_buf_add_u32(out, STORE_LEAF_VERSION);
     th_buf_add_u64(out, lsn);
@@ -360,13 +363,15 @@ th_err store_leaf_decode(th_slice leaf, store_leaf *out, th_diag *diag)
     th_reader r = th_reader_of(leaf);
     uint32_t version = th_take_u32(&r);
     if (!r.bad && version > STORE_LEAF_VERSION)
-        return th_fail(diag, TH_EVERSION, NULL, "a log leaf has format %u, this program reads up to %u", version,
+        return th_fail(diag, TH_EVERSION, NULL,
+                       "a log leaf has format %u, this program reads up to %u", version,
                        STORE_LEAF_VERSION);
     store_leaf l;
     l.lsn = th_take_u64(&r);
     l.arrival_us = (int64_t)th_take_u64(&r);
     l.count = th_take_u32(&r);
-    if (r.bad || version == 0 || leaf.size != STORE_LEAF_HEADER + (uint64_t)l.count * STORE_LEAF_GROUP)
+    if (r.bad || version == 0 ||
+        leaf.size != STORE_LEAF_HEADER + (uint64_t)l.count * STORE_LEAF_GROUP)
         return th_fail(diag, TH_ECORRUPT, NULL, "a log leaf is damaged");
     l.groups = th_slice_of(leaf.bytes + STORE_LEAF_HEADER, leaf.size - STORE_LEAF_HEADER);
     *out = l;
@@ -376,7 +381,8 @@ th_err store_leaf_decode(th_slice leaf, store_leaf *out, th_diag *diag)
 void store_leaf_group_at(const store_leaf *leaf, uint32_t index, store_leaf_group *out)
 {
     TH_ASSERT(index < leaf->count);
-    th_reader r = th_reader_of(th_slice_of(leaf->groups.bytes + (size_t)index * STORE_LEAF_GROUP, STORE_LEAF_GROUP));
+    th_reader r = th_reader_of(
+        th_slice_of(leaf->groups.bytes + (size_t)index * STORE_LEAF_GROUP, STORE_LEAF_GROUP));
     out->table = th_take_u16(&r);
     out->class_id = th_take_u16(&r);
     out->day = (int32_t)th_take_u32(&r);

@@ -10,7 +10,8 @@
 #include "base/limits.h"
 #include "store/store.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "headers are copied as they lie in memory");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "headers are copied as they lie in memory");
 
 /* Version of the whole data folder, and of each value. Older ones are read; a later one is refused (TH_EVERSION). */
 #define TH_FORMAT_VERSION 1u
@@ -18,7 +19,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "headers are copied as
 #define STORE_MAGIC 0x31564854u /* "THV1" */
 #define STORE_PAGE 4096u        /* LMDB's page */
 #define STORE_PAGE_HEADER 16u
-#define STORE_INLINE_MAX 2000u /* a value up to this lies in its leaf page, a larger one in pages of its own */
+#define STORE_INLINE_MAX \
+    2000u /* a value up to this lies in its leaf page, a larger one in pages of its own */
 #define STORE_VALUE_MAX (512u << 20)
 
 typedef enum store_value_type {
@@ -79,29 +81,32 @@ size_t store_value_size(size_t payload_bytes);
 /* Fill in magic, version, lengths and checksums of a value stored under key; payload = head then rest. */
 void store_value_seal(store_header *header, th_slice key, th_slice head, th_slice rest);
 /* Write header, head, rest and zero padding: exactly size bytes. */
-void store_value_write(uint8_t *out, size_t size, const store_header *header, th_slice head, th_slice rest);
+void store_value_write(uint8_t *out, size_t size, const store_header *header, th_slice head,
+                       th_slice rest);
 /* Check only what stands in the header: magic, version, type, lengths against the stored size (0: unknown). */
-TH_MUST_CHECK th_err store_header_check(const store_header *header, store_value_type type, size_t stored_size,
-                                        th_diag *diag);
+TH_MUST_CHECK th_err store_header_check(const store_header *header, store_value_type type,
+                                        size_t stored_size, th_diag *diag);
 /* Check the header and the head (bytes: at least header and head of the value). */
-TH_MUST_CHECK th_err store_value_open_head(th_slice bytes, th_slice key, store_value_type type, store_header *header,
-                                           th_slice *head, th_diag *diag);
+TH_MUST_CHECK th_err store_value_open_head(th_slice bytes, th_slice key, store_value_type type,
+                                           store_header *header, th_slice *head, th_diag *diag);
 /* Check everything (bytes: the value with or without its padding). */
-TH_MUST_CHECK th_err store_value_open(th_slice bytes, th_slice key, store_value_type type, store_header *header,
-                                      th_slice *head, th_slice *rest, th_diag *diag);
+TH_MUST_CHECK th_err store_value_open(th_slice bytes, th_slice key, store_value_type type,
+                                      store_header *header, th_slice *head, th_slice *rest,
+                                      th_diag *diag);
 
 /* Keys. */
 #define STORE_JOURNAL_KEY 10u
 #define STORE_SEALED_KEY 12u
 void store_journal_key(uint64_t lsn, uint16_t n, uint8_t out[STORE_JOURNAL_KEY]);
 void store_sealed_key(int32_t day, uint64_t first_seq, uint8_t out[STORE_SEALED_KEY]);
-#define STORE_DIRECTORY_DAY INT32_MAX /* with sequence UINT64_MAX: the key of the directory, behind all others */
+#define STORE_DIRECTORY_DAY \
+    INT32_MAX /* with sequence UINT64_MAX: the key of the directory, behind all others */
 
 /* Head of a SEGMENT value. */
 void store_runs_encode(const th_run *runs, uint32_t count, th_buf *out);
 /* Runs into out[header->runs]; fingerprints: borrowed bytes of rows * 4, or none. TH_ECORRUPT. */
-TH_MUST_CHECK th_err store_head_decode(const store_header *header, th_slice head, th_run *runs, th_slice *fingerprints,
-                                       th_diag *diag);
+TH_MUST_CHECK th_err store_head_decode(const store_header *header, th_slice head, th_run *runs,
+                                       th_slice *fingerprints, th_diag *diag);
 
 /* One segment in a sealed file's directory: 64 bytes. */
 typedef struct store_dir_entry {
@@ -115,7 +120,8 @@ typedef struct store_dir_entry {
 #define STORE_DIR_ENTRY 64u
 void store_dir_encode(const store_dir_entry *entries, uint32_t count, th_buf *out);
 /* *count entries, malloc'ed. TH_ECORRUPT, TH_ENOMEM. */
-TH_MUST_CHECK th_err store_dir_decode(th_slice payload, store_dir_entry **out, uint32_t *count, th_diag *diag);
+TH_MUST_CHECK th_err store_dir_decode(th_slice payload, store_dir_entry **out, uint32_t *count,
+                                      th_diag *diag);
 
 /* META of a journal. */
 typedef struct store_meta {
@@ -133,7 +139,8 @@ typedef enum store_file_kind { STORE_JOURNAL = 1, STORE_SEALED = 2 } store_file_
 typedef struct store_file_info {
     uint32_t id;
     uint8_t kind;
-    uint8_t closed; /* journal: nothing is appended any more; last_lsn, rows, values, chain are final */
+    uint8_t
+        closed; /* journal: nothing is appended any more; last_lsn, rows, values, chain are final */
     uint16_t table, class_id;
     int32_t first_day, last_day;
     uint64_t first_lsn, last_lsn; /* active journal: last_lsn 0 */
@@ -141,11 +148,13 @@ typedef struct store_file_info {
     int64_t min_us, max_us;
     uint64_t next_seq; /* sealed: above every sequence in it */
     uint64_t chain;
-    uint64_t pages; /* sealed: pages that page_hash covers; the file is pages * 4096 bytes or longer */
+    uint64_t
+        pages; /* sealed: pages that page_hash covers; the file is pages * 4096 bytes or longer */
     th_sha256 page_hash;
 } store_file_info;
 void store_file_encode(const store_file_info *info, th_buf *out);
-TH_MUST_CHECK th_err store_file_decode(uint32_t id, th_slice payload, store_file_info *out, th_diag *diag);
+TH_MUST_CHECK th_err store_file_decode(uint32_t id, th_slice payload, store_file_info *out,
+                                       th_diag *diag);
 
 /* COUNTS of the catalog. */
 typedef struct store_counts {
@@ -163,10 +172,12 @@ typedef struct store_leaf_group {
     uint16_t table, class_id;
     int32_t day;
     uint64_t first_seq, rows;
-    th_sha256 root; /* RFC 6962 tree hash; leaf data are the SHA-256 digests of the records in order */
+    th_sha256
+        root; /* RFC 6962 tree hash; leaf data are the SHA-256 digests of the records in order */
 } store_leaf_group;
 /* Groups must be sorted by (table, class, day). */
-void store_leaf_encode(uint64_t lsn, int64_t arrival_us, const store_leaf_group *groups, uint32_t count, th_buf *out);
+void store_leaf_encode(uint64_t lsn, int64_t arrival_us, const store_leaf_group *groups,
+                       uint32_t count, th_buf *out);
 typedef struct store_leaf {
     uint64_t lsn;
     int64_t arrival_us;

@@ -22,8 +22,7 @@ static uint32_t day_slot(const store_journal *j, uint16_t table, int32_t day)
 static th_err grow_slots(store_journal *j, uint32_t slot_count)
 {
     uint32_t *slots = malloc(slot_count * sizeof(*slots));
-    if (slots == NULL)
-        return TH_ENOMEM;
+    if (slots == NULL) return TH_ENOMEM;
     memset(slots, 0xff, slot_count * sizeof(*slots));
     free(j->slots);
     j->slots = slots;
@@ -59,10 +58,8 @@ th_err store_journal_reserve(store_journal *j, uint32_t more)
         }
     }
     uint32_t slots = j->slot_count == 0 ? 64 : j->slot_count;
-    while (slots < (j->day_count + more) * 2)
-        slots *= 2;
-    if (err == TH_OK && slots != j->slot_count)
-        err = grow_slots(j, slots);
+    while (slots < (j->day_count + more) * 2) slots *= 2;
+    if (err == TH_OK && slots != j->slot_count) err = grow_slots(j, slots);
     pthread_rwlock_unlock(&j->lock);
     return err;
 }
@@ -70,8 +67,7 @@ th_err store_journal_reserve(store_journal *j, uint32_t more)
 /* Small arrays only grow by what a commit brought: without memory for them the process ends, and a start finds all. */
 static void *grow_or_stop(void *array, uint32_t count, uint32_t *capacity, size_t size)
 {
-    if (count <= *capacity)
-        return array;
+    if (count <= *capacity) return array;
     *capacity = count * 2;
     void *bigger = realloc(array, *capacity * size);
     TH_ASSERT(bigger != NULL);
@@ -92,17 +88,17 @@ static void add_to_day(store_journal *j, const store_entry *e, uint32_t index)
 
 static uint32_t keep_prints(store_journal *j, const store_entry *e, const uint32_t *prints)
 {
-    if (prints == NULL)
-        return STORE_PRINTS_NONE;
-    if (store_value_size(e->payload_bytes) > STORE_INLINE_MAX)
-        return STORE_PRINTS_ON_DISK;
-    j->prints = grow_or_stop(j->prints, j->print_count + e->rows, &j->print_capacity, sizeof(*j->prints));
+    if (prints == NULL) return STORE_PRINTS_NONE;
+    if (store_value_size(e->payload_bytes) > STORE_INLINE_MAX) return STORE_PRINTS_ON_DISK;
+    j->prints =
+        grow_or_stop(j->prints, j->print_count + e->rows, &j->print_capacity, sizeof(*j->prints));
     memcpy(j->prints + j->print_count, prints, e->rows * sizeof(*prints));
     j->print_count += e->rows;
     return j->print_count - e->rows;
 }
 
-void store_journal_add(store_journal *j, const store_entry *entries, const uint32_t *const *prints, uint32_t count)
+void store_journal_add(store_journal *j, const store_entry *entries, const uint32_t *const *prints,
+                       uint32_t count)
 {
     pthread_rwlock_wrlock(&j->lock);
     TH_ASSERT(j->count + count <= j->capacity);
@@ -123,26 +119,24 @@ const store_journal_day *store_journal_day_of(const store_journal *j, uint32_t t
 
 /* ---- writing --------------------------------------------------------------------------------------------------------- */
 
-static int put_value(MDB_txn *txn, MDB_dbi dbi, th_slice key, unsigned flags, const store_header *header, th_slice head,
-                     th_slice rest)
+static int put_value(MDB_txn *txn, MDB_dbi dbi, th_slice key, unsigned flags,
+                     const store_header *header, th_slice head, th_slice rest)
 {
     MDB_val k = store_val(key), v = {store_value_size(head.size + rest.size), NULL};
     int rc = mdb_put(txn, dbi, &k, &v, flags | MDB_RESERVE);
-    if (rc == 0)
-        store_value_write(v.mv_data, v.mv_size, header, head, rest);
+    if (rc == 0) store_value_write(v.mv_data, v.mv_size, header, head, rest);
     return rc;
 }
 
-th_err store_journal_put(MDB_txn *txn, MDB_dbi dbi, store_meta *meta, uint64_t lsn, uint16_t n, store_header *header,
-                         th_slice head, th_slice rest, int *rc)
+th_err store_journal_put(MDB_txn *txn, MDB_dbi dbi, store_meta *meta, uint64_t lsn, uint16_t n,
+                         store_header *header, th_slice head, th_slice rest, int *rc)
 {
     uint8_t bytes[STORE_JOURNAL_KEY];
     store_journal_key(lsn, n, bytes);
     th_slice key = th_slice_of(bytes, sizeof(bytes));
     store_value_seal(header, key, head, rest);
     *rc = put_value(txn, dbi, key, MDB_APPEND, header, head, rest);
-    if (*rc != 0)
-        return TH_EIO;
+    if (*rc != 0) return TH_EIO;
     meta->values++;
     meta->rows += header->rows;
     meta->chain = store_chain_next(meta->chain, key, header->check);
@@ -174,7 +168,8 @@ static uint64_t map_bytes(const th_store *store)
     return store->journal_bytes * 2 + STORE_JOURNAL_SLACK;
 }
 
-static th_err write_first_meta(store_env *env, const char *path, const store_meta *meta, th_diag *diag)
+static th_err write_first_meta(store_env *env, const char *path, const store_meta *meta,
+                               th_diag *diag)
 {
     MDB_txn *txn;
     int rc = mdb_txn_begin(env->env, NULL, 0, &txn);
@@ -184,17 +179,16 @@ static th_err write_first_meta(store_env *env, const char *path, const store_met
         else
             mdb_txn_abort(txn);
     }
-    if (rc == 0)
-        rc = mdb_env_sync(env->env, 1);
-    if (rc == EIO && store_disk_is_full(path, 0))
-        rc = ENOSPC;
+    if (rc == 0) rc = mdb_env_sync(env->env, 1);
+    if (rc == EIO && store_disk_is_full(path, 0)) rc = ENOSPC;
     return rc == 0 ? TH_OK : store_lmdb_fail(diag, rc, "write", path);
 }
 
 th_err store_journal_create(th_store *store, uint32_t id, const store_meta *meta, th_diag *diag)
 {
     store_file_info info = {.id = id, .kind = STORE_JOURNAL};
-    char name[STORE_NAME_MAX], place[TH_PATH_SIZE_MAX], tmp[TH_PATH_SIZE_MAX], temporary[TH_PATH_SIZE_MAX];
+    char name[STORE_NAME_MAX], place[TH_PATH_SIZE_MAX], tmp[TH_PATH_SIZE_MAX],
+        temporary[TH_PATH_SIZE_MAX];
     store_file_name(&info, name);
     store_path(store, name, place);
     store_path(store, "tmp", tmp);
@@ -204,18 +198,13 @@ th_err store_journal_create(th_store *store, uint32_t id, const store_meta *meta
     TH_TRY(store_env_open(temporary, 0, 1 << 20, &env, diag));
     th_err err = write_first_meta(&env, temporary, meta, diag);
     store_env_close(&env);
-    if (err == TH_OK)
-        err = th_os_rename(temporary, place, diag);
-    if (err == TH_OK)
-        err = th_os_fsync_dir(tmp, diag);
+    if (err == TH_OK) err = th_os_rename(temporary, place, diag);
+    if (err == TH_OK) err = th_os_fsync_dir(tmp, diag);
     store_path(store, "journal", tmp);
-    if (err == TH_OK)
-        err = th_os_fsync_dir(tmp, diag);
-    if (err == TH_OK)
-        TH_FAILPOINT("journal_created");
+    if (err == TH_OK) err = th_os_fsync_dir(tmp, diag);
+    if (err == TH_OK) TH_FAILPOINT("journal_created");
     th_diag ignored = {0};
-    if (err != TH_OK)
-        (void)!th_os_unlink(temporary, &ignored);
+    if (err != TH_OK) (void)!th_os_unlink(temporary, &ignored);
     (void)snprintf(name, sizeof(name), "tmp/journal-%06u.mdb-lock", id);
     store_path(store, name, temporary);
     (void)!th_os_unlink(temporary, &ignored);
@@ -232,7 +221,8 @@ uint64_t store_journal_used_bytes(store_journal *journal)
 /* ---- reading --------------------------------------------------------------------------------------------------------- */
 
 /* Values in pages of their own are never moved nor freed: they are read from the file after the transaction. */
-static bool copy_inline(const store_env *env, const MDB_val *v, size_t size, uint8_t *out, uint64_t *offset)
+static bool copy_inline(const store_env *env, const MDB_val *v, size_t size, uint8_t *out,
+                        uint64_t *offset)
 {
     if (v->mv_size > STORE_INLINE_MAX) {
         *offset = (uint64_t)((const uint8_t *)v->mv_data - env->base);
@@ -242,8 +232,8 @@ static bool copy_inline(const store_env *env, const MDB_val *v, size_t size, uin
     return true;
 }
 
-th_err store_journal_read(store_file *file, uint64_t lsn, uint16_t n, size_t size, uint8_t **out, size_t *got,
-                          th_diag *diag)
+th_err store_journal_read(store_file *file, uint64_t lsn, uint16_t n, size_t size, uint8_t **out,
+                          size_t *got, th_diag *diag)
 {
     store_env *env = &file->journal->env;
     uint8_t bytes[STORE_JOURNAL_KEY];
@@ -252,22 +242,18 @@ th_err store_journal_read(store_file *file, uint64_t lsn, uint16_t n, size_t siz
     TH_TRY(store_env_read(env, &txn, diag));
     MDB_val k = {sizeof(bytes), bytes}, v = {0, NULL};
     int rc = mdb_get(txn, env->dbi, &k, &v);
-    if (size > v.mv_size)
-        size = v.mv_size;
+    if (size > v.mv_size) size = v.mv_size;
     uint8_t *copy = rc == 0 ? malloc(size == 0 ? 1 : size) : NULL;
     bool later = false;
     uint64_t offset = 0;
-    if (copy != NULL)
-        later = !copy_inline(env, &v, size, copy, &offset);
+    if (copy != NULL) later = !copy_inline(env, &v, size, copy, &offset);
     store_env_read_done(env, txn);
-    if (rc != 0)
-        return store_file_damaged(file, diag, mdb_strerror(rc));
+    if (rc != 0) return store_file_damaged(file, diag, mdb_strerror(rc));
     if (copy == NULL)
         return th_fail(diag, TH_ENOMEM, NULL, "no memory for a value of %zu bytes", size);
     for (size_t have = 0, part; later && have < size; have += part) {
         th_err err = th_os_pread(env->fd, copy + have, size - have, offset + have, &part, diag);
-        if (err == TH_OK && part == 0)
-            err = store_file_damaged(file, diag, "it is cut off");
+        if (err == TH_OK && part == 0) err = store_file_damaged(file, diag, "it is cut off");
         if (err != TH_OK) {
             free(copy);
             return err;
@@ -283,13 +269,12 @@ static th_err read_meta(store_file *file, MDB_txn *txn, store_meta *out, th_diag
     uint8_t bytes[STORE_JOURNAL_KEY] = {0};
     MDB_val k = {sizeof(bytes), bytes}, v;
     int rc = mdb_get(txn, file->journal->env.dbi, &k, &v);
-    if (rc != 0)
-        return store_file_damaged(file, diag, "it has no counts");
+    if (rc != 0) return store_file_damaged(file, diag, "it has no counts");
     store_header header;
     th_slice head, payload;
     th_diag why = {0};
-    if (store_value_open(store_val_slice(&v), th_slice_of(bytes, sizeof(bytes)), STORE_VALUE_META, &header, &head,
-                         &payload, &why) != TH_OK ||
+    if (store_value_open(store_val_slice(&v), th_slice_of(bytes, sizeof(bytes)), STORE_VALUE_META,
+                         &header, &head, &payload, &why) != TH_OK ||
         store_meta_decode(payload, out, &why) != TH_OK)
         return why.code == TH_EVERSION ? th_fail(diag, why.code, NULL, "%s", why.text)
                                        : store_file_damaged(file, diag, why.text);
@@ -309,18 +294,16 @@ th_err store_journal_read_meta(store_file *file, store_meta *out, th_diag *diag)
 
 static bool key_decode(th_slice key, uint64_t *lsn, uint16_t *n)
 {
-    if (key.size != STORE_JOURNAL_KEY)
-        return false;
+    if (key.size != STORE_JOURNAL_KEY) return false;
     *lsn = 0;
-    for (int i = 0; i < 8; i++)
-        *lsn = *lsn << 8 | key.bytes[i];
+    for (int i = 0; i < 8; i++) *lsn = *lsn << 8 | key.bytes[i];
     *n = (uint16_t)(key.bytes[8] << 8 | key.bytes[9]);
     return true;
 }
 
 /* Fingerprints of a small value are taken into memory, so its head is checked now. */
-static th_err add_recovered(store_file *file, th_slice key, th_slice value, const store_header *h, const store_entry *e,
-                            th_diag *diag)
+static th_err add_recovered(store_file *file, th_slice key, th_slice value, const store_header *h,
+                            const store_entry *e, th_diag *diag)
 {
     uint32_t few[STORE_INLINE_MAX / 4];
     const uint32_t *prints = (h->flags & STORE_FLAG_FINGERPRINTS) != 0 ? few : NULL;
@@ -330,7 +313,8 @@ static th_err add_recovered(store_file *file, th_slice key, th_slice value, cons
         th_diag why = {0};
         th_err err = store_value_open_head(value, key, STORE_VALUE_SEGMENT, &checked, &head, &why);
         if (err != TH_OK || head.size < (size_t)h->rows * 4)
-            return store_file_damaged(file, diag, err != TH_OK ? why.text : "a value's header is damaged");
+            return store_file_damaged(file, diag,
+                                      err != TH_OK ? why.text : "a value's header is damaged");
         memcpy(few, head.bytes + head.size - (size_t)h->rows * 4, (size_t)h->rows * 4);
     }
     store_journal_add(file->journal, e, &prints, 1);
@@ -338,7 +322,8 @@ static th_err add_recovered(store_file *file, th_slice key, th_slice value, cons
 }
 
 /* One value's header into the directory; its payload is checked when it is read. */
-static th_err recover_value(store_file *file, th_slice key, th_slice value, store_meta *seen, th_diag *diag)
+static th_err recover_value(store_file *file, th_slice key, th_slice value, store_meta *seen,
+                            th_diag *diag)
 {
     store_header h;
     store_entry e = {0};
@@ -348,7 +333,8 @@ static th_err recover_value(store_file *file, th_slice key, th_slice value, stor
     th_diag why = {0};
     th_err err = store_header_check(&h, STORE_VALUE_SEGMENT, value.size, &why);
     if (err != TH_OK)
-        return err == TH_ECORRUPT ? store_file_damaged(file, diag, why.text) : th_fail(diag, err, NULL, "%s", why.text);
+        return err == TH_ECORRUPT ? store_file_damaged(file, diag, why.text)
+                                  : th_fail(diag, err, NULL, "%s", why.text);
     e.first_seq = h.first_seq;
     e.min_us = h.min_us;
     e.max_us = h.max_us;
@@ -357,8 +343,8 @@ static th_err recover_value(store_file *file, th_slice key, th_slice value, stor
     e.payload_bytes = h.payload_bytes;
     e.day = h.day;
     e.table = h.table;
-    if (e.rows == 0 || e.rows > TH_SEGMENT_ROWS_MAX || h.first_lsn != e.lsn || h.last_lsn != e.lsn ||
-        e.first_seq > UINT64_MAX - e.rows)
+    if (e.rows == 0 || e.rows > TH_SEGMENT_ROWS_MAX || h.first_lsn != e.lsn ||
+        h.last_lsn != e.lsn || e.first_seq > UINT64_MAX - e.rows)
         return store_file_damaged(file, diag, "a value's header is damaged");
     if (store_journal_reserve(file->journal, 1) != TH_OK)
         return th_fail(diag, TH_ENOMEM, NULL, "no memory for a journal's directory");
@@ -371,7 +357,8 @@ static th_err recover_value(store_file *file, th_slice key, th_slice value, stor
 }
 
 /* Values up to the bound (a closed journal may hold one commit more, whose answer was an error). */
-static th_err recover_values(store_file *file, MDB_cursor *cursor, uint64_t bound, store_meta *seen, th_diag *diag)
+static th_err recover_values(store_file *file, MDB_cursor *cursor, uint64_t bound, store_meta *seen,
+                             th_diag *diag)
 {
     MDB_val k, v;
     int rc;
@@ -382,8 +369,7 @@ static th_err recover_values(store_file *file, MDB_cursor *cursor, uint64_t boun
             store_env_find_base(&file->journal->env, &k);
             continue;
         }
-        if (lsn > bound)
-            break;
+        if (lsn > bound) break;
         TH_TRY(recover_value(file, store_val_slice(&k), store_val_slice(&v), seen, diag));
     }
     return rc == 0 || rc == MDB_NOTFOUND ? TH_OK : store_file_damaged(file, diag, mdb_strerror(rc));
@@ -398,17 +384,17 @@ static th_err recover(store_file *file, th_diag *diag)
     th_err err = read_meta(file, txn, &j->meta, diag);
     MDB_cursor *cursor = NULL;
     int rc = err == TH_OK ? mdb_cursor_open(txn, j->env.dbi, &cursor) : 0;
-    if (rc != 0)
-        err = store_lmdb_fail(diag, rc, "read", "a journal");
+    if (rc != 0) err = store_lmdb_fail(diag, rc, "read", "a journal");
     if (err == TH_OK)
-        err = recover_values(file, cursor, file->info.closed ? file->info.last_lsn : UINT64_MAX, &seen, diag);
-    if (cursor != NULL)
-        mdb_cursor_close(cursor);
+        err = recover_values(file, cursor, file->info.closed ? file->info.last_lsn : UINT64_MAX,
+                             &seen, diag);
+    if (cursor != NULL) mdb_cursor_close(cursor);
     store_env_read_done(&j->env, txn);
     TH_TRY(err);
     bool closed = file->info.closed != 0;
     bool good = closed ? seen.values == file->info.values && seen.chain == file->info.chain
-                       : seen.values == j->meta.values && seen.chain == j->meta.chain && seen.rows == j->meta.rows;
+                       : seen.values == j->meta.values && seen.chain == j->meta.chain &&
+                             seen.rows == j->meta.rows;
     if (seen.values > 0)
         good = good && seen.last_lsn == (closed ? file->info.last_lsn : j->meta.last_lsn);
     return good ? TH_OK : store_file_damaged(file, diag, "its values are not those that it counts");
@@ -420,8 +406,7 @@ th_err store_journal_open(th_store *store, store_file *file, th_diag *diag)
     store_file_name(&file->info, name);
     store_path(store, name, path);
     store_journal *journal = calloc(1, sizeof(*journal));
-    if (journal == NULL)
-        return th_fail(diag, TH_ENOMEM, NULL, "no memory for a journal");
+    if (journal == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory for a journal");
     pthread_rwlock_init(&journal->lock, NULL);
     file->journal = journal;
     th_err err = TH_OK;
@@ -430,12 +415,9 @@ th_err store_journal_open(th_store *store, store_file *file, th_diag *diag)
         err = store_file_damaged(file, diag, "it is missing");
     /* The rig's control: without syncs the crash tests must find losses. */
     unsigned flags = strcmp(store->test_mode, "nosync") == 0 ? MDB_NOSYNC : 0;
-    if (err == TH_OK)
-        err = store_env_open(path, flags, map_bytes(store), &journal->env, diag);
-    if (err == TH_OK)
-        err = store_journal_reserve(journal, 16);
-    if (err == TH_OK)
-        err = recover(file, diag);
+    if (err == TH_OK) err = store_env_open(path, flags, map_bytes(store), &journal->env, diag);
+    if (err == TH_OK) err = store_journal_reserve(journal, 16);
+    if (err == TH_OK) err = recover(file, diag);
     if (err != TH_OK) {
         store_journal_close(journal);
         file->journal = NULL;
@@ -445,12 +427,10 @@ th_err store_journal_open(th_store *store, store_file *file, th_diag *diag)
 
 void store_journal_close(store_journal *journal)
 {
-    if (journal == NULL)
-        return;
+    if (journal == NULL) return;
     store_env_close(&journal->env);
     pthread_rwlock_destroy(&journal->lock);
-    for (uint32_t i = 0; i < journal->day_count; i++)
-        free(journal->days[i].list);
+    for (uint32_t i = 0; i < journal->day_count; i++) free(journal->days[i].list);
     free(journal->prints);
     free(journal->entries);
     free(journal->days);

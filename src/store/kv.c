@@ -22,8 +22,7 @@ th_err th_kv_open(const char *path, uint64_t map_bytes, th_kv **out, th_diag *di
     th_os_stat st;
     bool is_new = th_os_stat_path(path, false, &st, NULL) != TH_OK;
     th_kv *kv = calloc(1, sizeof(*kv));
-    if (kv == NULL)
-        return th_fail(diag, TH_ENOMEM, NULL, "no memory for a state file");
+    if (kv == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory for a state file");
     memcpy(kv->path, path, size + 1);
     th_err err = store_env_open(path, 0, map_bytes, &kv->env, diag);
     if (err == TH_OK && is_new) {
@@ -31,8 +30,7 @@ th_err th_kv_open(const char *path, uint64_t map_bytes, th_kv **out, th_diag *di
         char folder[TH_PATH_SIZE_MAX];
         memcpy(folder, path, size + 1);
         char *slash = strrchr(folder, '/');
-        if (slash != NULL)
-            *slash = 0;
+        if (slash != NULL) *slash = 0;
         int rc = mdb_env_sync(kv->env.env, 1);
         err = rc == 0 ? th_os_fsync_dir(slash != NULL ? folder : ".", diag)
                       : store_lmdb_fail(diag, rc, "write", path);
@@ -49,8 +47,7 @@ th_err th_kv_open(const char *path, uint64_t map_bytes, th_kv **out, th_diag *di
 
 void th_kv_close(th_kv *kv)
 {
-    if (kv == NULL)
-        return;
+    if (kv == NULL) return;
     store_env_close(&kv->env);
     pthread_mutex_destroy(&kv->lock);
     free(kv);
@@ -58,18 +55,18 @@ void th_kv_close(th_kv *kv)
 
 th_err th_kv_get(th_kv *kv, th_slice key, th_arena *arena, th_slice *value)
 {
-    if (key.size == 0 || key.size > KV_KEY_MAX)
-        return TH_ENOTFOUND;
+    if (key.size == 0 || key.size > KV_KEY_MAX) return TH_ENOTFOUND;
     MDB_txn *txn;
     TH_TRY(store_env_read(&kv->env, &txn, NULL));
     MDB_val k = store_val(key), v;
     int rc = mdb_get(txn, kv->env.dbi, &k, &v);
-    th_err err = rc == 0 ? TH_OK : rc == MDB_NOTFOUND ? TH_ENOTFOUND : store_lmdb_fail(NULL, rc, "read", kv->path);
+    th_err err = rc == 0              ? TH_OK
+                 : rc == MDB_NOTFOUND ? TH_ENOTFOUND
+                                      : store_lmdb_fail(NULL, rc, "read", kv->path);
     if (err == TH_OK) {
         th_slice copy = th_arena_copy(arena, store_val_slice(&v));
         err = copy.bytes == NULL ? TH_ELIMIT : TH_OK;
-        if (err == TH_OK)
-            *value = copy;
+        if (err == TH_OK) *value = copy;
     }
     store_env_read_done(&kv->env, txn);
     return err;
@@ -91,8 +88,7 @@ th_err th_kv_each(th_kv *kv, th_slice prefix, th_kv_fn fn, void *ctx)
     rc = mdb_cursor_get(cursor, &k, &v, prefix.size == 0 ? MDB_FIRST : MDB_SET_RANGE);
     while (rc == 0 && err == TH_OK && th_slice_starts(store_val_slice(&k), prefix)) {
         err = fn(ctx, store_val_slice(&k), store_val_slice(&v));
-        if (err == TH_OK)
-            rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+        if (err == TH_OK) rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
     }
     mdb_cursor_close(cursor);
     store_env_read_done(&kv->env, txn);
@@ -105,23 +101,22 @@ static th_err put_all(th_kv *kv, MDB_txn *txn, const th_kv_put *puts, size_t cou
 {
     for (size_t i = 0; i < count; i++) {
         if (puts[i].key.size == 0 || puts[i].key.size > KV_KEY_MAX)
-            return th_fail(diag, TH_EINVAL, NULL, "a state key has 1 to %d bytes, not %zu", KV_KEY_MAX,
-                           puts[i].key.size);
+            return th_fail(diag, TH_EINVAL, NULL, "a state key has 1 to %d bytes, not %zu",
+                           KV_KEY_MAX, puts[i].key.size);
         MDB_val k = store_val(puts[i].key), v = store_val(puts[i].value);
         int rc = puts[i].value.bytes == NULL ? mdb_del(txn, kv->env.dbi, &k, NULL)
                                              : mdb_put(txn, kv->env.dbi, &k, &v, 0);
         if (rc == MDB_MAP_FULL)
-            return th_fail(diag, TH_ELIMIT, NULL, "the state file %s has reached its size limit", kv->path);
-        if (rc != 0 && rc != MDB_NOTFOUND)
-            return store_lmdb_fail(diag, rc, "write", kv->path);
+            return th_fail(diag, TH_ELIMIT, NULL, "the state file %s has reached its size limit",
+                           kv->path);
+        if (rc != 0 && rc != MDB_NOTFOUND) return store_lmdb_fail(diag, rc, "write", kv->path);
     }
     return TH_OK;
 }
 
 th_err th_kv_commit(th_kv *kv, const th_kv_put *puts, size_t count, th_diag *diag)
 {
-    if (count == 0)
-        return TH_OK;
+    if (count == 0) return TH_OK;
     pthread_mutex_lock(&kv->lock);
     MDB_txn *txn;
     int rc = mdb_txn_begin(kv->env.env, NULL, 0, &txn);
@@ -130,10 +125,10 @@ th_err th_kv_commit(th_kv *kv, const th_kv_put *puts, size_t count, th_diag *dia
         rc = mdb_txn_commit(txn);
     else if (rc == 0)
         mdb_txn_abort(txn);
-    if (rc == EIO && store_disk_is_full(kv->path, 0))
-        rc = ENOSPC;
+    if (rc == EIO && store_disk_is_full(kv->path, 0)) rc = ENOSPC;
     if (rc == MDB_MAP_FULL)
-        err = th_fail(diag, TH_ELIMIT, NULL, "the state file %s has reached its size limit", kv->path);
+        err = th_fail(diag, TH_ELIMIT, NULL, "the state file %s has reached its size limit",
+                      kv->path);
     else if (rc != 0)
         err = store_lmdb_fail(diag, rc, "write", kv->path);
     pthread_mutex_unlock(&kv->lock);

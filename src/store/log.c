@@ -25,12 +25,9 @@ typedef struct reader {
 
 static bool goes_first(const cursor *a, const cursor *b)
 {
-    if (a->lsn != b->lsn)
-        return a->lsn < b->lsn;
-    if (a->ref->table != b->ref->table)
-        return a->ref->table < b->ref->table;
-    if (a->ref->day != b->ref->day)
-        return a->ref->day < b->ref->day;
+    if (a->lsn != b->lsn) return a->lsn < b->lsn;
+    if (a->ref->table != b->ref->table) return a->ref->table < b->ref->table;
+    if (a->ref->day != b->ref->day) return a->ref->day < b->ref->day;
     return a->ref->first_seq < b->ref->first_seq;
 }
 
@@ -39,10 +36,8 @@ static void sift_down(reader *r, size_t at)
     for (;;) {
         size_t least = at;
         for (size_t child = at * 2 + 1; child <= at * 2 + 2 && child < r->heap_count; child++)
-            if (goes_first(&r->heap[child], &r->heap[least]))
-                least = child;
-        if (least == at)
-            return;
+            if (goes_first(&r->heap[child], &r->heap[least])) least = child;
+        if (least == at) return;
         cursor swap = r->heap[at];
         r->heap[at] = r->heap[least];
         r->heap[least] = swap;
@@ -55,8 +50,7 @@ static th_err heap_add(reader *r, cursor c)
     if (r->heap_count == r->heap_capacity) {
         size_t capacity = r->heap_capacity == 0 ? 64 : r->heap_capacity * 2;
         cursor *bigger = realloc(r->heap, capacity * sizeof(*bigger));
-        if (bigger == NULL)
-            return TH_ENOMEM;
+        if (bigger == NULL) return TH_ENOMEM;
         r->heap = bigger;
         r->heap_capacity = capacity;
     }
@@ -74,7 +68,8 @@ static th_err heap_add(reader *r, cursor c)
 /* Rows of the cursor's run that the version sees. */
 static uint32_t run_end(const cursor *c)
 {
-    uint32_t end = c->run + 1 < c->head->run_count ? c->head->runs[c->run + 1].first_row : c->head->rows;
+    uint32_t end =
+        c->run + 1 < c->head->run_count ? c->head->runs[c->run + 1].first_row : c->head->rows;
     return end < c->ref->rows ? end : c->ref->rows;
 }
 
@@ -95,8 +90,7 @@ static th_err open_cursor(reader *r, const th_segment_ref *ref, th_diag *diag)
     if (c.run < c.head->run_count && c.head->runs[c.run].first_row < ref->rows) {
         c.lsn = c.head->runs[c.run].lsn;
         err = heap_add(r, c);
-        if (err == TH_OK)
-            return TH_OK;
+        if (err == TH_OK) return TH_OK;
         (void)th_fail(diag, err, NULL, "no memory to read the log");
     }
     store_piece_release(c.head);
@@ -119,12 +113,12 @@ static th_err emit(reader *r, const cursor *c)
     if (r->count == r->capacity) {
         size_t capacity = r->capacity == 0 ? 64 : r->capacity * 2;
         th_log_range *bigger = realloc(r->ranges, capacity * sizeof(*bigger));
-        if (bigger == NULL)
-            return TH_ENOMEM;
+        if (bigger == NULL) return TH_ENOMEM;
         r->ranges = bigger;
         r->capacity = capacity;
     }
-    r->ranges[r->count++] = (th_log_range){.lsn = c->lsn, .ref = *c->ref, .begin = begin, .count = count};
+    r->ranges[r->count++] =
+        (th_log_range){.lsn = c->lsn, .ref = *c->ref, .begin = begin, .count = count};
     return TH_OK;
 }
 
@@ -148,16 +142,15 @@ static th_err gather(reader *r, const uint32_t *tables, size_t table_count, th_d
             bool sealed = file->info.kind == STORE_SEALED;
             if (sealed && (file->info.table != tables[t] || file->info.last_lsn <= r->after_lsn))
                 continue;
-            TH_TRY(store_refs_add_file(r->version, file, tables[t], INT32_MIN, INT32_MAX, &r->refs, diag));
+            TH_TRY(store_refs_add_file(r->version, file, tables[t], INT32_MIN, INT32_MAX, &r->refs,
+                                       diag));
         }
     }
     size_t kept = 0;
     for (size_t i = 0; i < r->refs.count; i++)
-        if (r->refs.refs[i].last_lsn > r->after_lsn)
-            r->refs.refs[kept++] = r->refs.refs[i];
+        if (r->refs.refs[i].last_lsn > r->after_lsn) r->refs.refs[kept++] = r->refs.refs[i];
     r->refs.count = kept;
-    if (kept > 1)
-        qsort(r->refs.refs, kept, sizeof(*r->refs.refs), by_lsn);
+    if (kept > 1) qsort(r->refs.refs, kept, sizeof(*r->refs.refs), by_lsn);
     return TH_OK;
 }
 
@@ -169,11 +162,9 @@ static th_err read_ranges(reader *r, uint64_t rows_max, bool *ended, th_diag *di
                (r->heap_count == 0 || opens_at(r, &r->refs.refs[r->next_ref]) <= r->heap[0].lsn))
             TH_TRY(open_cursor(r, &r->refs.refs[r->next_ref++], diag));
         *ended = r->heap_count == 0;
-        if (*ended || (r->rows >= rows_max && r->heap[0].lsn != r->last_lsn))
-            return TH_OK;
+        if (*ended || (r->rows >= rows_max && r->heap[0].lsn != r->last_lsn)) return TH_OK;
         cursor *c = &r->heap[0];
-        if (emit(r, c) != TH_OK)
-            return th_fail(diag, TH_ENOMEM, NULL, "no memory to read the log");
+        if (emit(r, c) != TH_OK) return th_fail(diag, TH_ENOMEM, NULL, "no memory to read the log");
         c->run++;
         if (c->run < c->head->run_count && c->head->runs[c->run].first_row < c->ref->rows) {
             c->lsn = c->head->runs[c->run].lsn;
@@ -185,29 +176,27 @@ static th_err read_ranges(reader *r, uint64_t rows_max, bool *ended, th_diag *di
     }
 }
 
-th_err th_version_log(th_version *version, const uint32_t *tables, size_t table_count, uint64_t after_lsn,
-                      uint64_t rows_max, th_arena *arena, th_log_range **out, size_t *count, uint64_t *last_lsn,
-                      th_diag *diag)
+th_err th_version_log(th_version *version, const uint32_t *tables, size_t table_count,
+                      uint64_t after_lsn, uint64_t rows_max, th_arena *arena, th_log_range **out,
+                      size_t *count, uint64_t *last_lsn, th_diag *diag)
 {
     reader r = {.version = version, .after_lsn = after_lsn, .last_lsn = after_lsn};
     bool ended = false;
     th_err err = gather(&r, tables, table_count, diag);
-    if (err == TH_OK)
-        err = read_ranges(&r, rows_max, &ended, diag);
+    if (err == TH_OK) err = read_ranges(&r, rows_max, &ended, diag);
     if (err == TH_OK) {
         th_log_range *copy = TH_NEW_ARRAY(arena, th_log_range, r.count);
         if (copy == NULL) {
-            err = th_fail(diag, TH_ELIMIT, NULL, "no memory left for %zu ranges of the log", r.count);
+            err =
+                th_fail(diag, TH_ELIMIT, NULL, "no memory left for %zu ranges of the log", r.count);
         } else {
-            if (r.count > 0)
-                memcpy(copy, r.ranges, r.count * sizeof(*copy));
+            if (r.count > 0) memcpy(copy, r.ranges, r.count * sizeof(*copy));
             *out = copy;
             *count = r.count;
             *last_lsn = ended && version->lsn > after_lsn ? version->lsn : r.last_lsn;
         }
     }
-    for (size_t i = 0; i < r.heap_count; i++)
-        store_piece_release(r.heap[i].head);
+    for (size_t i = 0; i < r.heap_count; i++) store_piece_release(r.heap[i].head);
     free(r.heap);
     free(r.ranges);
     free(r.refs.refs);

@@ -29,8 +29,7 @@ static th_err note_output(store_merge *round, const store_file_info *info)
     if (round->output_count == round->output_capacity) {
         uint32_t capacity = round->output_capacity == 0 ? 64 : round->output_capacity * 2;
         store_file_info *bigger = realloc(round->outputs, capacity * sizeof(*bigger));
-        if (bigger == NULL)
-            return TH_ENOMEM;
+        if (bigger == NULL) return TH_ENOMEM;
         round->outputs = bigger;
         round->output_capacity = capacity;
     }
@@ -40,8 +39,7 @@ static th_err note_output(store_merge *round, const store_file_info *info)
 
 static th_err finish_file(merger *m, th_diag *diag)
 {
-    if (m->sealer == NULL)
-        return TH_OK;
+    if (m->sealer == NULL) return TH_OK;
     store_file_info info;
     th_err err = store_sealer_finish(m->sealer, &info, diag);
     if (err == TH_OK && note_output(m->round, &info) != TH_OK)
@@ -51,11 +49,13 @@ static th_err finish_file(merger *m, th_diag *diag)
     return err;
 }
 
-static th_err add_to_file(merger *m, store_header *header, th_slice head, th_slice image, th_diag *diag)
+static th_err add_to_file(merger *m, store_header *header, th_slice head, th_slice image,
+                          th_diag *diag)
 {
     th_store *store = m->round->store;
     if (m->sealer == NULL)
-        TH_TRY(store_sealer_new(store, store_catalog_next_id(store), m->group->table, &m->sealer, diag));
+        TH_TRY(store_sealer_new(store, store_catalog_next_id(store), m->group->table, &m->sealer,
+                                diag));
     TH_TRY(store_sealer_add(m->sealer, header, head, image, diag));
     return store_sealer_bytes(m->sealer) >= STORE_PART_LIMIT ? finish_file(m, diag) : TH_OK;
 }
@@ -78,18 +78,15 @@ static store_header header_of(const merger *m, uint32_t rows)
 static th_err flush(merger *m, th_diag *diag)
 {
     uint32_t rows = th_segment_builder_rows(m->builder);
-    if (rows == 0)
-        return TH_OK;
+    if (rows == 0) return TH_OK;
     store_header header = header_of(m, rows);
     th_buf head, image;
     th_buf_init(&head, STORE_VALUE_MAX / 4);
     th_buf_init(&image, STORE_VALUE_MAX / 2);
     store_runs_encode(m->runs, m->run_count, &head);
-    if (m->has_fingerprints)
-        th_buf_add(&head, m->fingerprints, (size_t)rows * 4);
+    if (m->has_fingerprints) th_buf_add(&head, m->fingerprints, (size_t)rows * 4);
     th_err err = th_buf_error(&head);
-    if (err == TH_OK)
-        err = th_segment_builder_finish(m->builder, &image);
+    if (err == TH_OK) err = th_segment_builder_finish(m->builder, &image);
     if (err != TH_OK)
         (void)th_fail(diag, err, NULL, "cannot encode a segment: %s", th_err_text(err));
     else
@@ -113,8 +110,7 @@ static th_err note_run(merger *m, const th_run *run, uint32_t at)
     if (m->run_count == m->run_capacity) {
         uint32_t capacity = m->run_capacity == 0 ? 1024 : m->run_capacity * 2;
         th_run *bigger = realloc(m->runs, capacity * sizeof(*bigger));
-        if (bigger == NULL)
-            return TH_ENOMEM;
+        if (bigger == NULL) return TH_ENOMEM;
         m->runs = bigger;
         m->run_capacity = capacity;
     }
@@ -129,7 +125,8 @@ typedef struct source {
     uint32_t run; /* of the next row */
 } source;
 
-static th_err add_row(merger *m, source *s, uint32_t row, th_slice record, int64_t time_us, th_diag *diag)
+static th_err add_row(merger *m, source *s, uint32_t row, th_slice record, int64_t time_us,
+                      th_diag *diag)
 {
     th_slice layout = th_segment_layout(s->piece->segment, row);
     bool has_time = time_us != INT64_MIN;
@@ -141,19 +138,14 @@ static th_err add_row(merger *m, source *s, uint32_t row, th_slice record, int64
     uint32_t at = th_segment_builder_rows(m->builder) - 1;
     while (s->run + 1 < s->piece->run_count && s->piece->runs[s->run + 1].first_row <= row)
         s->run++;
-    if (err == TH_OK)
-        err = note_run(m, &s->piece->runs[s->run], at);
-    if (err != TH_OK)
-        return th_fail(diag, err, NULL, "cannot merge a row: %s", th_err_text(err));
-    if (at == 0)
-        m->first_seq = s->ref->first_seq + row;
+    if (err == TH_OK) err = note_run(m, &s->piece->runs[s->run], at);
+    if (err != TH_OK) return th_fail(diag, err, NULL, "cannot merge a row: %s", th_err_text(err));
+    if (at == 0) m->first_seq = s->ref->first_seq + row;
     uint32_t fingerprint = s->piece->fingerprints != NULL ? s->piece->fingerprints[row] : 0;
     m->fingerprints[at] = fingerprint;
     m->has_fingerprints = m->has_fingerprints || fingerprint != 0;
-    if (has_time && time_us < m->min_us)
-        m->min_us = time_us;
-    if (has_time && time_us > m->max_us)
-        m->max_us = time_us;
+    if (has_time && time_us < m->min_us) m->min_us = time_us;
+    if (has_time && time_us > m->max_us) m->max_us = time_us;
     return TH_OK;
 }
 
@@ -165,8 +157,7 @@ static th_err add_rows(merger *m, source *s, uint32_t begin, uint32_t count, th_
     if (records == NULL || times == NULL)
         return th_fail(diag, TH_ELIMIT, NULL, "no memory left to merge");
     th_err err = th_segment_records(segment, begin, count, m->arena, records);
-    if (err == TH_OK)
-        err = th_segment_read_times(segment, begin, count, m->arena, times);
+    if (err == TH_OK) err = th_segment_read_times(segment, begin, count, m->arena, times);
     if (err != TH_OK)
         return th_fail(diag, err, NULL, "cannot read rows to merge: %s", th_err_text(err));
     for (uint32_t i = 0; i < count; i++)
@@ -175,7 +166,8 @@ static th_err add_rows(merger *m, source *s, uint32_t begin, uint32_t count, th_
 }
 
 /* A segment that is large already is taken as it is: only its key and checksums are made anew. */
-static th_err copy_segment(merger *m, const store_piece *piece, const store_header *from, th_diag *diag)
+static th_err copy_segment(merger *m, const store_piece *piece, const store_header *from,
+                           th_diag *diag)
 {
     TH_TRY(flush(m, diag));
     store_header header = *from;
@@ -184,8 +176,8 @@ static th_err copy_segment(merger *m, const store_piece *piece, const store_head
     return add_to_file(m, &header, head, image, diag);
 }
 
-static th_err add_segment(merger *m, const th_segment_ref *ref, const store_piece *piece, const store_header *header,
-                          th_diag *diag)
+static th_err add_segment(merger *m, const th_segment_ref *ref, const store_piece *piece,
+                          const store_header *header, th_diag *diag)
 {
     if (header->rows >= TH_SEGMENT_ROWS_MAX / 2 || header->raw_bytes >= TH_SEGMENT_RAW_MAX / 2)
         return copy_segment(m, piece, header, diag);
@@ -215,8 +207,7 @@ static th_err add_source(merger *m, const th_segment_ref *ref, th_diag *diag)
         err = add_segment(m, ref, piece, &header, diag);
         store_piece_release(piece);
     }
-    if (err == TH_ECORRUPT)
-        atomic_store(&file->unmergeable, true);
+    if (err == TH_ECORRUPT) atomic_store(&file->unmergeable, true);
     m->round->done_bytes += STORE_HEADER + ref->stored_bytes;
     return err;
 }
@@ -226,19 +217,20 @@ static th_err gather(merger *m, store_refs *refs, th_diag *diag)
     store_merge *round = m->round;
     const store_group *group = m->group;
     for (uint32_t i = 0; i < round->journal_count && group->has_journal; i++)
-        TH_TRY(store_refs_add_file(round->version, round->journals[i], group->table, group->first_day, group->last_day,
-                                   refs, diag));
+        TH_TRY(store_refs_add_file(round->version, round->journals[i], group->table,
+                                   group->first_day, group->last_day, refs, diag));
     for (uint32_t i = 0; i < group->file_count; i++) {
-        th_err err = store_refs_add_file(round->version, group->files[i], group->table, INT32_MIN, INT32_MAX, refs, diag);
-        if (err == TH_ECORRUPT)
-            atomic_store(&group->files[i]->unmergeable, true);
+        th_err err = store_refs_add_file(round->version, group->files[i], group->table, INT32_MIN,
+                                         INT32_MAX, refs, diag);
+        if (err == TH_ECORRUPT) atomic_store(&group->files[i]->unmergeable, true);
         TH_TRY(err);
     }
     store_refs_sort(refs);
     for (size_t i = 1; i < refs->count; i++) {
         const th_segment_ref *a = &refs->refs[i - 1], *b = &refs->refs[i];
         if (a->day == b->day && a->first_seq + a->rows > b->first_seq)
-            return th_fail(diag, TH_EIO, NULL, "two files hold the same rows of table %u", group->table);
+            return th_fail(diag, TH_EIO, NULL, "two files hold the same rows of table %u",
+                           group->table);
     }
     return TH_OK;
 }
@@ -258,7 +250,8 @@ th_err store_merge_group(store_merge *round, const store_group *group, th_diag *
 {
     const th_stored_table *table = th_model_table(group->table);
     if (table == NULL)
-        return th_fail(diag, TH_EVERSION, NULL, "table %u is unknown to this program", group->table);
+        return th_fail(diag, TH_EVERSION, NULL, "table %u is unknown to this program",
+                       group->table);
     merger m = {.round = round, .group = group, .min_us = INT64_MAX, .max_us = INT64_MIN};
     store_refs refs = {0};
     m.builder = th_segment_builder_new(table, round->store->options.budget);
@@ -267,8 +260,7 @@ th_err store_merge_group(store_merge *round, const store_group *group, th_diag *
     th_err err = m.builder == NULL || m.arena == NULL || m.fingerprints == NULL
                      ? th_fail(diag, TH_ENOMEM, NULL, "no memory to merge")
                      : gather(&m, &refs, diag);
-    if (err == TH_OK)
-        err = merge_refs(&m, &refs, diag);
+    if (err == TH_OK) err = merge_refs(&m, &refs, diag);
     store_sealer_free(m.sealer);
     th_segment_builder_free(m.builder);
     th_arena_free(m.arena);

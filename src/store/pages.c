@@ -33,15 +33,14 @@ static th_err page_at(page_walk *w, uint64_t page, const uint8_t **out, th_diag 
         size_t want = (page == w->first + w->held ? READ_PAGES : 1) * (size_t)STORE_PAGE, have = 0;
         while (have < want) {
             size_t got;
-            TH_TRY(th_os_pread(w->fd, w->block + have, want - have, page * STORE_PAGE + have, &got, diag));
-            if (got == 0)
-                break;
+            TH_TRY(th_os_pread(w->fd, w->block + have, want - have, page * STORE_PAGE + have, &got,
+                               diag));
+            if (got == 0) break;
             have += got;
         }
         w->first = page;
         w->held = have / STORE_PAGE;
-        if (w->held == 0)
-            return th_fail(diag, TH_ECORRUPT, NULL, "%s is cut off", w->path);
+        if (w->held == 0) return th_fail(diag, TH_ECORRUPT, NULL, "%s is cut off", w->path);
     }
     *out = w->block + (page - w->first) * STORE_PAGE;
     return TH_OK;
@@ -59,7 +58,8 @@ static th_err hash_pages(page_walk *w, uint64_t pages, th_sha256_ctx *sha, th_di
         }
         uint64_t span = u32_at(p + 12);
         if (span == 0 || span > pages - page)
-            return th_fail(diag, TH_ECORRUPT, NULL, "%s: page %llu is damaged", w->path, (unsigned long long)page);
+            return th_fail(diag, TH_ECORRUPT, NULL, "%s: page %llu is damaged", w->path,
+                           (unsigned long long)page);
         th_sha256_update(sha, th_slice_of(p, STORE_PAGE_HEADER));
         page += span;
     }
@@ -70,16 +70,15 @@ th_err store_pages_hash(const char *path, uint64_t *pages, th_sha256 *hash, th_d
 {
     th_os_stat st;
     TH_TRY(th_os_stat_path(path, false, &st, diag));
-    if (st.size % STORE_PAGE != 0)
-        return th_fail(diag, TH_ECORRUPT, NULL, "%s is cut off", path);
+    if (st.size % STORE_PAGE != 0) return th_fail(diag, TH_ECORRUPT, NULL, "%s is cut off", path);
     page_walk walk = {.path = path};
     walk.fd = th_os_open(path, O_RDONLY, 0, diag);
-    if (walk.fd < 0)
-        return diag != NULL ? diag->code : TH_EIO;
+    if (walk.fd < 0) return diag != NULL ? diag->code : TH_EIO;
     walk.block = malloc((size_t)READ_PAGES * STORE_PAGE);
     th_sha256_ctx *sha = th_sha256_new();
-    th_err err = walk.block == NULL || sha == NULL ? th_fail(diag, TH_ENOMEM, NULL, "no memory to check %s", path)
-                                                   : hash_pages(&walk, st.size / STORE_PAGE, sha, diag);
+    th_err err = walk.block == NULL || sha == NULL
+                     ? th_fail(diag, TH_ENOMEM, NULL, "no memory to check %s", path)
+                     : hash_pages(&walk, st.size / STORE_PAGE, sha, diag);
     if (err == TH_OK) {
         *hash = th_sha256_finish(sha);
         *pages = st.size / STORE_PAGE;

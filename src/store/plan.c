@@ -26,8 +26,7 @@ static th_err add_piece(planner *p, const piece *add)
     if (p->count == p->capacity) {
         uint32_t capacity = p->capacity == 0 ? 256 : p->capacity * 2;
         piece *bigger = realloc(p->pieces, capacity * sizeof(*bigger));
-        if (bigger == NULL)
-            return TH_ENOMEM;
+        if (bigger == NULL) return TH_ENOMEM;
         p->pieces = bigger;
         p->capacity = capacity;
     }
@@ -41,7 +40,8 @@ static th_err add_journal(planner *p, store_file *file)
     th_err err = TH_OK;
     pthread_rwlock_rdlock(&j->lock);
     for (uint32_t i = 0; i < j->day_count && err == TH_OK; i++) {
-        piece add = {.table = j->days[i].table, .first_day = j->days[i].day, .last_day = j->days[i].day};
+        piece add = {
+            .table = j->days[i].table, .first_day = j->days[i].day, .last_day = j->days[i].day};
         for (uint32_t k = 0; k < j->days[i].count; k++)
             add.bytes += STORE_HEADER + j->entries[j->days[i].list[k]].payload_bytes;
         err = add_piece(p, &add);
@@ -53,17 +53,17 @@ static th_err add_journal(planner *p, store_file *file)
 /* Sealed files that may still be merged. */
 static bool is_open(const store_file *file)
 {
-    return file->info.kind == STORE_SEALED && file->info.bytes < STORE_PART_DONE && !atomic_load(&file->unmergeable) &&
-           !atomic_load(&file->damaged);
+    return file->info.kind == STORE_SEALED && file->info.bytes < STORE_PART_DONE &&
+           !atomic_load(&file->unmergeable) && !atomic_load(&file->damaged);
 }
 
 static th_err add_sealed(planner *p, const store_files *files)
 {
     for (uint32_t i = files->journals; i < files->count; i++) {
         store_file *file = files->files[i];
-        piece add = {file->info.table, file->info.first_day, file->info.last_day, file->info.bytes, file};
-        if (is_open(file))
-            TH_TRY(add_piece(p, &add));
+        piece add = {file->info.table, file->info.first_day, file->info.last_day, file->info.bytes,
+                     file};
+        if (is_open(file)) TH_TRY(add_piece(p, &add));
     }
     return TH_OK;
 }
@@ -71,10 +71,8 @@ static th_err add_sealed(planner *p, const store_files *files)
 static int piece_order(const void *a, const void *b)
 {
     const piece *x = a, *y = b;
-    if (x->table != y->table)
-        return x->table < y->table ? -1 : 1;
-    if (x->first_day != y->first_day)
-        return x->first_day < y->first_day ? -1 : 1;
+    if (x->table != y->table) return x->table < y->table ? -1 : 1;
+    if (x->first_day != y->first_day) return x->first_day < y->first_day ? -1 : 1;
     return x->last_day < y->last_day ? -1 : x->last_day > y->last_day;
 }
 
@@ -85,33 +83,29 @@ typedef struct span {
 
 static bool joins(const store_group *group, const span *days, const piece *add)
 {
-    if (group->table != add->table || (days->last == TH_DAY_UNDATED) != (add->first_day == TH_DAY_UNDATED))
+    if (group->table != add->table ||
+        (days->last == TH_DAY_UNDATED) != (add->first_day == TH_DAY_UNDATED))
         return false;
-    if (add->first_day <= days->last)
-        return true;
-    return group->bytes < STORE_PART_SMALL && (int64_t)add->last_day - days->first < STORE_PART_DAYS;
+    if (add->first_day <= days->last) return true;
+    return group->bytes < STORE_PART_SMALL &&
+           (int64_t)add->last_day - days->first < STORE_PART_DAYS;
 }
 
 static th_err add_file(planner *p, store_group *group, store_file *file)
 {
     /* Room for all that can come, once: groups are few and lists short. */
-    if (group->files == NULL)
-        group->files = TH_NEW_ARRAY(p->arena, store_file *, p->count + 1);
-    if (group->files == NULL)
-        return TH_ELIMIT;
+    if (group->files == NULL) group->files = TH_NEW_ARRAY(p->arena, store_file *, p->count + 1);
+    if (group->files == NULL) return TH_ELIMIT;
     group->files[group->file_count++] = file;
     return TH_OK;
 }
 
 static th_err add_to_group(planner *p, store_group *group, span *days, const piece *add)
 {
-    if (add->last_day > days->last)
-        days->last = add->last_day;
+    if (add->last_day > days->last) days->last = add->last_day;
     group->bytes += add->bytes;
-    if (add->file != NULL)
-        return add_file(p, group, add->file);
-    if (!group->has_journal)
-        group->first_day = add->first_day;
+    if (add->file != NULL) return add_file(p, group, add->file);
+    if (!group->has_journal) group->first_day = add->first_day;
     group->has_journal = true;
     group->last_day = add->last_day;
     return TH_OK;
@@ -121,8 +115,7 @@ static th_err add_to_group(planner *p, store_group *group, span *days, const pie
 static th_err make_groups(planner *p)
 {
     p->groups = TH_NEW_ARRAY(p->arena, store_group, p->count + 1);
-    if (p->groups == NULL)
-        return TH_ELIMIT;
+    if (p->groups == NULL) return TH_ELIMIT;
     span days = {0, 0};
     for (uint32_t i = 0; i < p->count; i++) {
         const piece *add = &p->pieces[i];
@@ -140,8 +133,7 @@ static th_err add_generations(planner *p, const store_files *files)
 {
     bool *taken = TH_NEW_ARRAY(p->arena, bool, files->count + 1);
     uint32_t *over = TH_NEW_ARRAY(p->arena, uint32_t, files->count + 1);
-    if (taken == NULL || over == NULL)
-        return TH_ELIMIT;
+    if (taken == NULL || over == NULL) return TH_ELIMIT;
     for (uint32_t g = 0; g < p->group_count; g++) {
         store_group *group = &p->groups[g];
         uint32_t count = 0;
@@ -151,11 +143,9 @@ static th_err add_generations(planner *p, const store_files *files)
                 info->last_day >= group->first_day && !taken[i] && is_open(files->files[i]))
                 over[count++] = i;
         }
-        if (count < STORE_GENERATIONS_MAX)
-            continue;
+        if (count < STORE_GENERATIONS_MAX) continue;
         group->files = TH_NEW_ARRAY(p->arena, store_file *, count);
-        if (group->files == NULL)
-            return TH_ELIMIT;
+        if (group->files == NULL) return TH_ELIMIT;
         for (uint32_t i = 0; i < count; i++) {
             taken[over[i]] = true;
             group->files[group->file_count++] = files->files[over[i]];
@@ -171,31 +161,24 @@ static void keep_useful(planner *p, bool with_journals)
     uint32_t kept = 0;
     for (uint32_t g = 0; g < p->group_count; g++) {
         const store_group *group = &p->groups[g];
-        if (with_journals ? group->has_journal : group->file_count > 1)
-            p->groups[kept++] = *group;
+        if (with_journals ? group->has_journal : group->file_count > 1) p->groups[kept++] = *group;
     }
     p->group_count = kept;
 }
 
-th_err store_plan(th_version *version, store_file *const *journals, uint32_t journal_count, bool full, th_arena *arena,
-                  store_group **out, uint32_t *count, th_diag *diag)
+th_err store_plan(th_version *version, store_file *const *journals, uint32_t journal_count,
+                  bool full, th_arena *arena, store_group **out, uint32_t *count, th_diag *diag)
 {
     planner p = {.arena = arena};
     th_err err = TH_OK;
-    for (uint32_t i = 0; i < journal_count && err == TH_OK; i++)
-        err = add_journal(&p, journals[i]);
-    if (err == TH_OK && full)
-        err = add_sealed(&p, version->files);
-    if (p.count > 1)
-        qsort(p.pieces, p.count, sizeof(*p.pieces), piece_order);
-    if (err == TH_OK)
-        err = make_groups(&p);
-    if (err == TH_OK && !full)
-        err = add_generations(&p, version->files);
+    for (uint32_t i = 0; i < journal_count && err == TH_OK; i++) err = add_journal(&p, journals[i]);
+    if (err == TH_OK && full) err = add_sealed(&p, version->files);
+    if (p.count > 1) qsort(p.pieces, p.count, sizeof(*p.pieces), piece_order);
+    if (err == TH_OK) err = make_groups(&p);
+    if (err == TH_OK && !full) err = add_generations(&p, version->files);
     keep_useful(&p, journal_count > 0);
     free(p.pieces);
-    if (err != TH_OK)
-        return th_fail(diag, err, NULL, "no memory to plan a merge");
+    if (err != TH_OK) return th_fail(diag, err, NULL, "no memory to plan a merge");
     *out = p.groups;
     *count = p.group_count;
     return TH_OK;

@@ -10,7 +10,8 @@ enum { SEQ_KEYS_MAX = 1 << 20, COMMIT_VALUES_MAX = 60000 };
 
 /* ---- sequences --------------------------------------------------------------------------------------------------------- */
 
-static th_err highest_in(th_version *version, store_file *file, uint32_t table, int32_t day, uint64_t *next, th_diag *diag)
+static th_err highest_in(th_version *version, store_file *file, uint32_t table, int32_t day,
+                         uint64_t *next, th_diag *diag)
 {
     if (file->info.kind == STORE_SEALED &&
         (file->info.table != table || file->info.first_day > day || file->info.last_day < day))
@@ -20,14 +21,12 @@ static th_err highest_in(th_version *version, store_file *file, uint32_t table, 
     th_err err = store_refs_add_file(version, file, table, day, day, &refs, &why);
     for (size_t i = 0; i < refs.count; i++) {
         uint64_t end = refs.refs[i].first_seq + refs.refs[i].rows_stored;
-        if (end > *next)
-            *next = end;
+        if (end > *next) *next = end;
     }
     free(refs.refs);
     if (err == TH_ECORRUPT) {
         /* The catalog knows a number above all of the file's: ids are never given twice, damage or not. */
-        if (file->info.next_seq > *next)
-            *next = file->info.next_seq;
+        if (file->info.next_seq > *next) *next = file->info.next_seq;
         return TH_OK;
     }
     return err == TH_OK ? TH_OK : th_fail(diag, err, NULL, "%s", why.text);
@@ -38,8 +37,7 @@ th_err store_next_seq(th_store *store, uint32_t table, int32_t day, uint64_t **s
     uint32_t words[2] = {table, (uint32_t)day};
     th_slice key = th_slice_of(words, sizeof(words));
     *slot = th_map_get(store->next_seq, key);
-    if (*slot != NULL)
-        return TH_OK;
+    if (*slot != NULL) return TH_OK;
     uint64_t next = 0;
     th_err err = TH_OK;
     th_version *version = th_store_version(store);
@@ -47,8 +45,7 @@ th_err store_next_seq(th_store *store, uint32_t table, int32_t day, uint64_t **s
     for (uint32_t i = 0; i < files->journals && err == TH_OK; i++)
         err = highest_in(version, files->files[i], table, day, &next, diag);
     for (uint32_t i = store_files_of_table(files, table); i < files->count && err == TH_OK; i++) {
-        if (files->files[i]->info.table != table)
-            break;
+        if (files->files[i]->info.table != table) break;
         err = highest_in(version, files->files[i], table, day, &next, diag);
     }
     th_version_release(version);
@@ -59,12 +56,9 @@ th_err store_next_seq(th_store *store, uint32_t table, int32_t day, uint64_t **s
 
 th_err store_fresh_sequences(th_store *store)
 {
-    if (store->next_seq != NULL && th_map_count(store->next_seq) < SEQ_KEYS_MAX)
-        return TH_OK;
-    if (store->seq_arena == NULL)
-        store->seq_arena = th_arena_new((size_t)256 << 20, NULL);
-    if (store->seq_arena == NULL)
-        return TH_ENOMEM;
+    if (store->next_seq != NULL && th_map_count(store->next_seq) < SEQ_KEYS_MAX) return TH_OK;
+    if (store->seq_arena == NULL) store->seq_arena = th_arena_new((size_t)256 << 20, NULL);
+    if (store->seq_arena == NULL) return TH_ENOMEM;
     th_arena_reset(store->seq_arena);
     store->next_seq = th_map_new(store->seq_arena);
     return store->next_seq == NULL ? TH_ENOMEM : TH_OK;
@@ -86,7 +80,8 @@ void store_take_back_sequences(th_store *store, th_write *write)
 {
     uint64_t *slot;
     if (write->leaf_seq != UINT64_MAX &&
-        store_next_seq(store, TH_TABLE_leaves, th_day_from_us(write->arrival_us), &slot, NULL) == TH_OK)
+        store_next_seq(store, TH_TABLE_leaves, th_day_from_us(write->arrival_us), &slot, NULL) ==
+            TH_OK)
         *slot = write->leaf_seq;
     take_back(store, &write->late);
     take_back(store, &write->early);
@@ -97,8 +92,7 @@ void store_take_back_sequences(th_store *store, th_write *write)
 
 static th_err give_sequences(th_store *store, th_write *write)
 {
-    for (uint32_t i = 0; i < write->early.count; i++)
-        write->early.parts[i]->first_seq = UINT64_MAX;
+    for (uint32_t i = 0; i < write->early.count; i++) write->early.parts[i]->first_seq = UINT64_MAX;
     for (uint32_t i = 0; i < write->early.count; i++) {
         write_part *part = write->early.parts[i];
         uint64_t *slot;
@@ -111,8 +105,7 @@ static th_err give_sequences(th_store *store, th_write *write)
 
 static th_err call_late(th_store *store, th_write *write)
 {
-    if (write->late_fn == NULL)
-        return TH_OK;
+    if (write->late_fn == NULL) return TH_OK;
     th_commit_view view = {.lsn = write->lsn,
                            .arrival_us = write->arrival_us,
                            .arrival_day = th_day_from_us(write->arrival_us),
@@ -125,25 +118,25 @@ static th_err call_late(th_store *store, th_write *write)
 static th_err make_leaf(th_store *store, th_write *write)
 {
     const th_stored_table *table = th_model_table(TH_TABLE_leaves);
-    if (store->leaf_builder == NULL)
-        store->leaf_builder = th_segment_builder_new(table, NULL);
-    if (store->leaf_builder == NULL)
-        return TH_ENOMEM;
+    if (store->leaf_builder == NULL) store->leaf_builder = th_segment_builder_new(table, NULL);
+    if (store->leaf_builder == NULL) return TH_ENOMEM;
     uint64_t *slot;
-    TH_TRY(store_next_seq(store, TH_TABLE_leaves, th_day_from_us(write->arrival_us), &slot, write->diag));
+    TH_TRY(store_next_seq(store, TH_TABLE_leaves, th_day_from_us(write->arrival_us), &slot,
+                          write->diag));
     write->leaf_seq = (*slot)++;
     th_buf leaf;
     th_buf_init(&leaf, TH_RECORD_SIZE_MAX);
     write_segment *segment = &write->leaf;
-    *segment = (write_segment){.rows = 1, .run_count = 1, .min_us = write->arrival_us, .max_us = write->arrival_us};
+    *segment = (write_segment){
+        .rows = 1, .run_count = 1, .min_us = write->arrival_us, .max_us = write->arrival_us};
     th_buf_init(&segment->image, TH_RECORD_SIZE_MAX * 2);
     th_buf_init(&segment->head, 256);
     th_err err = write_leaf(write, &leaf);
     segment->raw_bytes = leaf.size;
     if (err == TH_OK)
-        err = th_segment_builder_add(store->leaf_builder, th_buf_slice(&leaf), TH_SLICE(""), true, write->arrival_us);
-    if (err == TH_OK)
-        err = th_segment_builder_finish(store->leaf_builder, &segment->image);
+        err = th_segment_builder_add(store->leaf_builder, th_buf_slice(&leaf), TH_SLICE(""), true,
+                                     write->arrival_us);
+    if (err == TH_OK) err = th_segment_builder_finish(store->leaf_builder, &segment->image);
     th_buf_free(&leaf);
     th_run run = {.lsn = write->lsn, .arrival_us = write->arrival_us, .object_seq = UINT64_MAX};
     store_runs_encode(&run, 1, &segment->head);
@@ -167,19 +160,15 @@ th_err store_prepare_write(th_store *store, th_write *write, uint64_t lsn, bool 
     write->leaf_seq = UINT64_MAX;
     write_forget_late(write);
     th_err err = give_sequences(store, write);
-    if (err == TH_OK)
-        err = call_late(store, write);
-    if (err == TH_OK)
-        err = write_parts_finish(&write->late, write->diag);
+    if (err == TH_OK) err = call_late(store, write);
+    if (err == TH_OK) err = write_parts_finish(&write->late, write->diag);
     *empty = write->early.count + write->late.count == 0;
-    if (err == TH_OK && !*empty)
-        err = make_leaf(store, write);
-    if (err == TH_OK)
-        err = make_heads(write, &write->early);
-    if (err == TH_OK)
-        err = make_heads(write, &write->late);
+    if (err == TH_OK && !*empty) err = make_leaf(store, write);
+    if (err == TH_OK) err = make_heads(write, &write->early);
+    if (err == TH_OK) err = make_heads(write, &write->late);
     if (err == TH_OK && write_values(write) > COMMIT_VALUES_MAX)
-        err = th_fail(write->diag, TH_ELIMIT, NULL, "a commit of more than %d values", COMMIT_VALUES_MAX);
+        err = th_fail(write->diag, TH_ELIMIT, NULL, "a commit of more than %d values",
+                      COMMIT_VALUES_MAX);
     if (err != TH_OK)
         store_take_back_sequences(store, write);
     else if (!*empty)

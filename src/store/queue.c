@@ -13,13 +13,12 @@ static th_err wait_for_room(th_store *store, th_diag *diag)
 {
     for (;;) {
         bool behind = store->unmerged >= TH_JOURNALS_MAX && store->has_compactor;
-        if (store->stopping)
-            return th_fail(diag, TH_ESTOPPING, NULL, "the store stops");
+        if (store->stopping) return th_fail(diag, TH_ESTOPPING, NULL, "the store stops");
         if (behind && store->merge_error != TH_OK)
-            return th_fail(diag, store->merge_error, NULL, "%u journals wait to be merged, and that fails: %s",
-                           store->unmerged, store->merge_diag.text);
-        if (!behind && store->queue_depth < TH_COMMIT_QUEUE_MAX)
-            return TH_OK;
+            return th_fail(diag, store->merge_error, NULL,
+                           "%u journals wait to be merged, and that fails: %s", store->unmerged,
+                           store->merge_diag.text);
+        if (!behind && store->queue_depth < TH_COMMIT_QUEUE_MAX) return TH_OK;
         pthread_cond_wait(&store->room, &store->lock);
     }
 }
@@ -30,7 +29,8 @@ static th_err queue_and_wait(th_store *store, th_write *write, th_diag *diag)
     write->done = false;
     write->next = NULL;
     pthread_mutex_lock(&store->lock);
-    th_err err = write->roll ? (store->stopping ? TH_ESTOPPING : TH_OK) : wait_for_room(store, diag);
+    th_err err =
+        write->roll ? (store->stopping ? TH_ESTOPPING : TH_OK) : wait_for_room(store, diag);
     if (err == TH_OK) {
         if (store->queue_last != NULL)
             store->queue_last->next = write;
@@ -39,8 +39,7 @@ static th_err queue_and_wait(th_store *store, th_write *write, th_diag *diag)
         store->queue_last = write;
         store->queue_depth++;
         pthread_cond_signal(&store->work);
-        while (!write->done)
-            pthread_cond_wait(&store->done, &store->lock);
+        while (!write->done) pthread_cond_wait(&store->done, &store->lock);
         err = write->result;
     }
     pthread_mutex_unlock(&store->lock);
@@ -50,8 +49,7 @@ static th_err queue_and_wait(th_store *store, th_write *write, th_diag *diag)
 th_err th_store_commit(th_store *store, th_write *write, uint64_t *lsn, th_diag *diag)
 {
     th_diag mine = {0};
-    if (diag == NULL)
-        diag = &mine;
+    if (diag == NULL) diag = &mine;
     TH_TRY(th_write_encode(write, diag));
     TH_TRY(queue_and_wait(store, write, diag));
     *lsn = write->lsn;
@@ -61,8 +59,7 @@ th_err th_store_commit(th_store *store, th_write *write, uint64_t *lsn, th_diag 
 th_err store_ask_roll(th_store *store, th_diag *diag)
 {
     th_write *write = th_write_new(store);
-    if (write == NULL)
-        return th_fail(diag, TH_ENOMEM, NULL, "no memory");
+    if (write == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory");
     write->roll = true;
     th_err err = queue_and_wait(store, write, diag);
     th_write_free(write);
@@ -116,10 +113,8 @@ static bool claimed(const claims *c, uint64_t claim)
     claim |= 1; /* never 0: two that differ in this bit only wait for each other without need */
     for (size_t at = claim >> 7; c->size > 0; at++) {
         uint64_t slot = c->slots[at & (c->size - 1)];
-        if (slot == claim)
-            return true;
-        if (slot == 0)
-            return false;
+        if (slot == claim) return true;
+        if (slot == 0) return false;
     }
     return false;
 }
@@ -128,10 +123,8 @@ static void set_claim(claims *c, uint64_t claim)
 {
     claim |= 1;
     size_t at = claim >> 7;
-    while (c->slots[at & (c->size - 1)] != 0 && c->slots[at & (c->size - 1)] != claim)
-        at++;
-    if (c->slots[at & (c->size - 1)] == 0)
-        c->count++;
+    while (c->slots[at & (c->size - 1)] != 0 && c->slots[at & (c->size - 1)] != claim) at++;
+    if (c->slots[at & (c->size - 1)] == 0) c->count++;
     c->slots[at & (c->size - 1)] = claim;
 }
 
@@ -139,23 +132,18 @@ static void set_claim(claims *c, uint64_t claim)
 static bool take_claims(claims *c, const th_write *write)
 {
     for (size_t i = 0; i < write->claim_count; i++)
-        if (claimed(c, write->claims[i]))
-            return false;
+        if (claimed(c, write->claims[i])) return false;
     size_t size = c->size == 0 ? 1024 : c->size;
-    while (size < (c->count + write->claim_count) * 2)
-        size *= 2;
+    while (size < (c->count + write->claim_count) * 2) size *= 2;
     if (size != c->size) {
         claims bigger = {calloc(size, sizeof(uint64_t)), size, 0};
-        if (bigger.slots == NULL)
-            return false;
+        if (bigger.slots == NULL) return false;
         for (size_t i = 0; i < c->size; i++)
-            if (c->slots[i] != 0)
-                set_claim(&bigger, c->slots[i]);
+            if (c->slots[i] != 0) set_claim(&bigger, c->slots[i]);
         free(c->slots);
         *c = bigger;
     }
-    for (size_t i = 0; i < write->claim_count; i++)
-        set_claim(c, write->claims[i]);
+    for (size_t i = 0; i < write->claim_count; i++) set_claim(c, write->claims[i]);
     return true;
 }
 
@@ -173,8 +161,7 @@ static uint32_t choose(th_write **waiting, th_write *chosen[TH_COMMIT_QUEUE_MAX]
         bool room = first || (bytes + write->bytes <= TH_BATCH_BYTES_MAX &&
                               values + write_values(write) <= TH_BATCH_VALUES_MAX);
         if (write->roll || !room) {
-            if (!first)
-                break;
+            if (!first) break;
         } else if (write->next != NULL || !first) {
             alone = !take_claims(&c, write);
             if (alone && !first) {
@@ -187,8 +174,7 @@ static uint32_t choose(th_write **waiting, th_write *chosen[TH_COMMIT_QUEUE_MAX]
         chosen[count++] = write;
         bytes += write->bytes;
         values += write_values(write);
-        if (write->roll || alone)
-            break;
+        if (write->roll || alone) break;
     }
     free(c.slots);
     return count;
@@ -201,8 +187,7 @@ static bool take_queue(th_store *store, th_write **waiting)
     while (store->queue_first == NULL && *waiting == NULL && !store->stopping)
         pthread_cond_wait(&store->work, &store->lock);
     th_write **end = waiting;
-    while (*end != NULL)
-        end = &(*end)->next;
+    while (*end != NULL) end = &(*end)->next;
     *end = store->queue_first;
     store->queue_first = store->queue_last = NULL;
     pthread_mutex_unlock(&store->lock);

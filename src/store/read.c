@@ -7,7 +7,8 @@
 
 /* ---- one value ------------------------------------------------------------------------------------------------------- */
 
-void store_ref_key(const store_file *file, const th_segment_ref *ref, uint8_t key[STORE_SEALED_KEY], size_t *size)
+void store_ref_key(const store_file *file, const th_segment_ref *ref, uint8_t key[STORE_SEALED_KEY],
+                   size_t *size)
 {
     if (file->info.kind == STORE_JOURNAL) {
         store_journal_key(ref->first_lsn, (uint16_t)ref->place, key);
@@ -18,18 +19,18 @@ void store_ref_key(const store_file *file, const th_segment_ref *ref, uint8_t ke
     }
 }
 
-static th_err read_value(store_file *file, const th_segment_ref *ref, size_t size, uint8_t **out, size_t *got,
-                         th_diag *diag)
+static th_err read_value(store_file *file, const th_segment_ref *ref, size_t size, uint8_t **out,
+                         size_t *got, th_diag *diag)
 {
     if (file->info.kind == STORE_JOURNAL) {
-        if (file->journal == NULL)
-            return store_file_damaged(file, diag, "it could not be opened");
+        if (file->journal == NULL) return store_file_damaged(file, diag, "it could not be opened");
         return store_journal_read(file, ref->first_lsn, (uint16_t)ref->place, size, out, got, diag);
     }
     store_piece *dir;
     TH_TRY(store_sealed_directory(file, &dir, diag));
-    th_err err = ref->place < dir->entry_count ? store_sealed_read(file, &dir->entries[ref->place], size, out, got, diag)
-                                               : TH_EINVAL;
+    th_err err = ref->place < dir->entry_count
+                     ? store_sealed_read(file, &dir->entries[ref->place], size, out, got, diag)
+                     : TH_EINVAL;
     store_piece_release(dir);
     return err;
 }
@@ -38,7 +39,8 @@ static th_err read_value(store_file *file, const th_segment_ref *ref, size_t siz
 static bool header_matches(const store_header *h, const th_segment_ref *ref)
 {
     return h->table == ref->table && h->day == ref->day && h->first_seq == ref->first_seq &&
-           h->rows == ref->rows_stored && h->first_lsn == ref->first_lsn && h->last_lsn == ref->last_lsn;
+           h->rows == ref->rows_stored && h->first_lsn == ref->first_lsn &&
+           h->last_lsn == ref->last_lsn;
 }
 
 /* Runs and fingerprints out of a checked head. */
@@ -53,8 +55,7 @@ static th_err decode_head(const store_header *h, th_slice head, store_piece *pie
     TH_TRY(store_head_decode(h, head, piece->runs, &fingerprints, diag));
     piece->run_count = h->runs;
     piece->rows = h->rows;
-    if (fingerprints.size == 0)
-        return TH_OK;
+    if (fingerprints.size == 0) return TH_OK;
     piece->fingerprints = malloc(fingerprints.size);
     if (piece->fingerprints == NULL)
         return th_fail(diag, TH_ENOMEM, NULL, "no memory for a segment's fingerprints");
@@ -64,25 +65,24 @@ static th_err decode_head(const store_header *h, th_slice head, store_piece *pie
 
 static th_err fail_in_file(store_file *file, th_err err, const th_diag *why, th_diag *diag)
 {
-    if (err == TH_ECORRUPT)
-        return store_file_damaged(file, diag, why->text);
+    if (err == TH_ECORRUPT) return store_file_damaged(file, diag, why->text);
     return th_fail(diag, err, why->name[0] != 0 ? why->name : NULL, "%s", why->text);
 }
 
 static store_piece *new_piece(const store_file *file, const th_segment_ref *ref)
 {
     store_piece *piece = calloc(1, sizeof(*piece));
-    if (piece == NULL)
-        return NULL;
+    if (piece == NULL) return NULL;
     atomic_init(&piece->refs, 1);
     piece->file = file->info.id;
     /* A journal's place is the number inside its commit: the LSN makes it one of the file. */
-    piece->place = file->info.kind == STORE_JOURNAL ? ref->first_lsn << 16 | ref->place : ref->place;
+    piece->place =
+        file->info.kind == STORE_JOURNAL ? ref->first_lsn << 16 | ref->place : ref->place;
     return piece;
 }
 
-static th_err open_piece(store_piece *piece, th_slice value, th_slice key, const th_segment_ref *ref, store_header *h,
-                         th_diag *why)
+static th_err open_piece(store_piece *piece, th_slice value, th_slice key,
+                         const th_segment_ref *ref, store_header *h, th_diag *why)
 {
     th_slice head, image;
     TH_TRY(store_value_open(value, key, STORE_VALUE_SEGMENT, h, &head, &image, why));
@@ -91,26 +91,26 @@ static th_err open_piece(store_piece *piece, th_slice value, th_slice key, const
     TH_TRY(decode_head(h, head, piece, why));
     TH_TRY(th_segment_open(image, &piece->segment, why));
     if (th_segment_rows(piece->segment) != h->rows)
-        return th_fail(why, TH_ECORRUPT, NULL, "a segment has another number of rows than its header says");
+        return th_fail(why, TH_ECORRUPT, NULL,
+                       "a segment has another number of rows than its header says");
     return TH_OK;
 }
 
-th_err store_read_segment(store_file *file, const th_segment_ref *ref, store_piece **out, store_header *header,
-                          th_diag *diag)
+th_err store_read_segment(store_file *file, const th_segment_ref *ref, store_piece **out,
+                          store_header *header, th_diag *diag)
 {
     uint8_t key[STORE_SEALED_KEY];
     size_t key_size, got;
     store_ref_key(file, ref, key, &key_size);
     store_piece *piece = new_piece(file, ref);
-    if (piece == NULL)
-        return th_fail(diag, TH_ENOMEM, NULL, "no memory for a segment");
+    if (piece == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory for a segment");
     store_header h;
     th_diag why = {0};
     th_err err = read_value(file, ref, SIZE_MAX, &piece->image, &got, diag);
     if (err == TH_OK) {
-        err = open_piece(piece, th_slice_of(piece->image, got), th_slice_of(key, key_size), ref, &h, &why);
-        if (err != TH_OK)
-            (void)fail_in_file(file, err, &why, diag);
+        err = open_piece(piece, th_slice_of(piece->image, got), th_slice_of(key, key_size), ref, &h,
+                         &why);
+        if (err != TH_OK) (void)fail_in_file(file, err, &why, diag);
     }
     if (err != TH_OK) {
         store_piece_release(piece);
@@ -118,13 +118,13 @@ th_err store_read_segment(store_file *file, const th_segment_ref *ref, store_pie
     }
     piece->bytes = sizeof(*piece) + got + piece->run_count * sizeof(th_run) +
                    (piece->fingerprints != NULL ? (size_t)piece->rows * 4 : 0);
-    if (header != NULL)
-        *header = h;
+    if (header != NULL) *header = h;
     *out = piece;
     return TH_OK;
 }
 
-static th_err read_head(store_file *file, const th_segment_ref *ref, store_piece *piece, th_diag *diag)
+static th_err read_head(store_file *file, const th_segment_ref *ref, store_piece *piece,
+                        th_diag *diag)
 {
     uint8_t key[STORE_SEALED_KEY];
     size_t key_size, got;
@@ -136,32 +136,31 @@ static th_err read_head(store_file *file, const th_segment_ref *ref, store_piece
     store_header h;
     if (got >= STORE_HEADER) {
         memcpy(&h, bytes, STORE_HEADER);
-        if (STORE_HEADER + (size_t)h.head_bytes > got && h.head_bytes <= STORE_VALUE_MAX && got == size) {
+        if (STORE_HEADER + (size_t)h.head_bytes > got && h.head_bytes <= STORE_VALUE_MAX &&
+            got == size) {
             free(bytes);
             TH_TRY(read_value(file, ref, STORE_HEADER + h.head_bytes, &bytes, &got, diag));
         }
     }
     th_diag why = {0};
     th_slice head;
-    th_err err = store_value_open_head(th_slice_of(bytes, got), th_slice_of(key, key_size), STORE_VALUE_SEGMENT, &h,
-                                       &head, &why);
+    th_err err = store_value_open_head(th_slice_of(bytes, got), th_slice_of(key, key_size),
+                                       STORE_VALUE_SEGMENT, &h, &head, &why);
     if (err == TH_OK && !header_matches(&h, ref))
         err = th_fail(&why, TH_ECORRUPT, NULL, "a segment is not the one its directory names");
-    if (err == TH_OK)
-        err = decode_head(&h, head, piece, &why);
+    if (err == TH_OK) err = decode_head(&h, head, piece, &why);
     free(bytes);
     return err == TH_OK ? TH_OK : fail_in_file(file, err, &why, diag);
 }
 
-th_err store_read_head(th_version *version, const th_segment_ref *ref, store_piece **out, th_diag *diag)
+th_err store_read_head(th_version *version, const th_segment_ref *ref, store_piece **out,
+                       th_diag *diag)
 {
     store_file *file = store_files_find(version->files, ref->file);
-    if (file == NULL)
-        return th_fail(diag, TH_EINVAL, NULL, "a segment is not of this version");
+    if (file == NULL) return th_fail(diag, TH_EINVAL, NULL, "a segment is not of this version");
     store_cache *cache = version->store->heads;
     store_piece *piece = new_piece(file, ref);
-    if (piece == NULL)
-        return th_fail(diag, TH_ENOMEM, NULL, "no memory for a segment's head");
+    if (piece == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory for a segment's head");
     *out = store_cache_get(cache, piece->file, piece->place);
     if (*out != NULL) {
         store_piece_release(piece);
@@ -185,8 +184,7 @@ th_err store_refs_push(store_refs *refs, const th_segment_ref *ref)
     if (refs->count == refs->capacity) {
         size_t capacity = refs->capacity == 0 ? 64 : refs->capacity * 2;
         th_segment_ref *bigger = realloc(refs->refs, capacity * sizeof(*bigger));
-        if (bigger == NULL)
-            return TH_ENOMEM;
+        if (bigger == NULL) return TH_ENOMEM;
         refs->refs = bigger;
         refs->capacity = capacity;
     }
@@ -210,24 +208,23 @@ th_segment_ref store_entry_ref(const store_file *file, const store_entry *e)
                             .place = e->n};
 }
 
-static th_err add_journal_day(store_file *file, const store_journal_day *day, uint64_t bound, store_refs *refs)
+static th_err add_journal_day(store_file *file, const store_journal_day *day, uint64_t bound,
+                              store_refs *refs)
 {
     for (uint32_t i = 0; i < day->count; i++) {
         const store_entry *e = &file->journal->entries[day->list[i]];
-        if (e->lsn > bound)
-            break;
+        if (e->lsn > bound) break;
         th_segment_ref ref = store_entry_ref(file, e);
         TH_TRY(store_refs_push(refs, &ref));
     }
     return TH_OK;
 }
 
-static th_err add_journal(store_file *file, uint64_t bound, uint32_t table, int32_t first_day, int32_t last_day,
-                          store_refs *refs, th_diag *diag)
+static th_err add_journal(store_file *file, uint64_t bound, uint32_t table, int32_t first_day,
+                          int32_t last_day, store_refs *refs, th_diag *diag)
 {
     store_journal *j = file->journal;
-    if (j == NULL)
-        return store_file_damaged(file, diag, "it could not be opened");
+    if (j == NULL) return store_file_damaged(file, diag, "it could not be opened");
     th_err err = TH_OK;
     pthread_rwlock_rdlock(&j->lock);
     for (uint32_t i = 0; i < j->day_count && err == TH_OK; i++) {
@@ -253,9 +250,8 @@ static uint32_t rows_up_to(const store_piece *head, uint64_t bound)
     return low == head->run_count ? head->rows : head->runs[low].first_row;
 }
 
-/* rows is 0 when the version sees none. */
-static th_err sealed_ref(th_version *version, store_file *file, const store_piece *dir, uint32_t place,
-                         th_segment_ref *out, th_diag *diag)
+th_err store_sealed_ref(th_version *version, store_file *file, const store_piece *dir,
+                        uint32_t place, th_segment_ref *out, th_diag *diag)
 {
     const store_dir_entry *e = &dir->entries[place];
     th_segment_ref ref = {.table = file->info.table,
@@ -282,8 +278,7 @@ static th_err sealed_ref(th_version *version, store_file *file, const store_piec
     return TH_OK;
 }
 
-/* First segment of the directory at or behind (day, seq). */
-static uint32_t dir_place(const store_piece *dir, int32_t day, uint64_t seq)
+uint32_t store_dir_place(const store_piece *dir, int32_t day, uint64_t seq)
 {
     uint32_t low = 0, high = dir->entry_count;
     while (low < high) {
@@ -297,17 +292,17 @@ static uint32_t dir_place(const store_piece *dir, int32_t day, uint64_t seq)
     return low;
 }
 
-static th_err add_sealed(th_version *version, store_file *file, int32_t first_day, int32_t last_day, store_refs *refs,
-                         th_diag *diag)
+static th_err add_sealed(th_version *version, store_file *file, int32_t first_day, int32_t last_day,
+                         store_refs *refs, th_diag *diag)
 {
     store_piece *dir;
     TH_TRY(store_sealed_directory(file, &dir, diag));
     th_err err = TH_OK;
-    for (uint32_t i = dir_place(dir, first_day, 0); i < dir->entry_count && err == TH_OK; i++) {
-        if (dir->entries[i].day > last_day)
-            break;
+    for (uint32_t i = store_dir_place(dir, first_day, 0); i < dir->entry_count && err == TH_OK;
+         i++) {
+        if (dir->entries[i].day > last_day) break;
         th_segment_ref ref;
-        err = sealed_ref(version, file, dir, i, &ref, diag);
+        err = store_sealed_ref(version, file, dir, i, &ref, diag);
         if (err == TH_OK && ref.rows > 0 && store_refs_push(refs, &ref) != TH_OK)
             err = th_fail(diag, TH_ENOMEM, NULL, "no memory for a list of segments");
     }
@@ -315,8 +310,8 @@ static th_err add_sealed(th_version *version, store_file *file, int32_t first_da
     return err;
 }
 
-th_err store_refs_add_file(th_version *version, store_file *file, uint32_t table, int32_t first_day, int32_t last_day,
-                           store_refs *refs, th_diag *diag)
+th_err store_refs_add_file(th_version *version, store_file *file, uint32_t table, int32_t first_day,
+                           int32_t last_day, store_refs *refs, th_diag *diag)
 {
     const store_file_info *info = &file->info;
     if (info->kind == STORE_JOURNAL)
@@ -330,15 +325,13 @@ th_err store_refs_add_file(th_version *version, store_file *file, uint32_t table
 static int ref_order(const void *a, const void *b)
 {
     const th_segment_ref *x = a, *y = b;
-    if (x->day != y->day)
-        return x->day < y->day ? -1 : 1;
+    if (x->day != y->day) return x->day < y->day ? -1 : 1;
     return x->first_seq < y->first_seq ? -1 : x->first_seq > y->first_seq;
 }
 
 void store_refs_sort(store_refs *refs)
 {
-    if (refs->count > 1)
-        qsort(refs->refs, refs->count, sizeof(*refs->refs), ref_order);
+    if (refs->count > 1) qsort(refs->refs, refs->count, sizeof(*refs->refs), ref_order);
 }
 
 uint32_t store_files_of_table(const store_files *files, uint32_t table)
@@ -354,161 +347,39 @@ uint32_t store_files_of_table(const store_files *files, uint32_t table)
     return low;
 }
 
-static th_err gather(th_version *version, uint32_t table, int32_t first_day, int32_t last_day, store_refs *refs,
-                     th_diag *diag)
+th_err store_refs_gather(th_version *version, uint32_t table, int32_t first_day, int32_t last_day,
+                         store_refs *refs, th_diag *diag)
 {
     const store_files *files = version->files;
     for (uint32_t i = 0; i < files->journals; i++)
-        TH_TRY(store_refs_add_file(version, files->files[i], table, first_day, last_day, refs, diag));
+        TH_TRY(
+            store_refs_add_file(version, files->files[i], table, first_day, last_day, refs, diag));
     for (uint32_t i = store_files_of_table(files, table); i < files->count; i++) {
         if (files->files[i]->info.table != table || files->files[i]->info.first_day > last_day)
             break;
-        TH_TRY(store_refs_add_file(version, files->files[i], table, first_day, last_day, refs, diag));
+        TH_TRY(
+            store_refs_add_file(version, files->files[i], table, first_day, last_day, refs, diag));
     }
     store_refs_sort(refs);
     return TH_OK;
 }
 
-th_err th_version_segments(th_version *version, uint32_t table, int32_t first_day, int32_t last_day, th_arena *arena,
-                           th_segment_ref **out, size_t *count, th_diag *diag)
+th_err th_version_segments(th_version *version, uint32_t table, int32_t first_day, int32_t last_day,
+                           th_arena *arena, th_segment_ref **out, size_t *count, th_diag *diag)
 {
     store_refs refs = {0};
-    th_err err = gather(version, table, first_day, last_day, &refs, diag);
+    th_err err = store_refs_gather(version, table, first_day, last_day, &refs, diag);
     if (err == TH_OK) {
         th_segment_ref *copy = TH_NEW_ARRAY(arena, th_segment_ref, refs.count);
         if (copy == NULL) {
-            err = th_fail(diag, TH_ELIMIT, NULL, "no memory left for a list of %zu segments", refs.count);
+            err = th_fail(diag, TH_ELIMIT, NULL, "no memory left for a list of %zu segments",
+                          refs.count);
         } else {
-            if (refs.count > 0)
-                memcpy(copy, refs.refs, refs.count * sizeof(*copy));
+            if (refs.count > 0) memcpy(copy, refs.refs, refs.count * sizeof(*copy));
             *out = copy;
             *count = refs.count;
         }
     }
     free(refs.refs);
-    return err;
-}
-
-/* ---- one row ------------------------------------------------------------------------------------------------------------ */
-
-static bool find_in_journal(store_file *file, const th_record_id *id, uint64_t bound, th_segment_ref *out)
-{
-    store_journal *j = file->journal;
-    bool found = false;
-    pthread_rwlock_rdlock(&j->lock);
-    const store_journal_day *day = store_journal_day_of(j, id->table, id->day);
-    uint32_t low = 0, high = day == NULL ? 0 : day->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        const store_entry *e = &j->entries[day->list[middle]];
-        if (e->first_seq + e->rows <= id->seq)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (day != NULL && low < day->count) {
-        const store_entry *e = &j->entries[day->list[low]];
-        found = e->first_seq <= id->seq && e->lsn <= bound;
-        if (found)
-            *out = store_entry_ref(file, e);
-    }
-    pthread_rwlock_unlock(&j->lock);
-    return found;
-}
-
-static th_err find_in_sealed(th_version *version, store_file *file, const th_record_id *id, bool *found,
-                             th_segment_ref *out, th_diag *diag)
-{
-    store_piece *dir;
-    TH_TRY(store_sealed_directory(file, &dir, diag));
-    uint32_t at = dir_place(dir, id->day, id->seq);
-    th_err err = TH_OK;
-    if (at < dir->entry_count && dir->entries[at].day == id->day && dir->entries[at].first_seq <= id->seq) {
-        err = sealed_ref(version, file, dir, at, out, diag);
-        *found = err == TH_OK && id->seq - out->first_seq < out->rows;
-    }
-    store_piece_release(dir);
-    return err;
-}
-
-th_err store_find_row(th_version *version, const th_record_id *id, th_segment_ref *out, th_diag *diag)
-{
-    const store_files *files = version->files;
-    bool missing_journal = false;
-    for (uint32_t i = 0; i < files->journals; i++) {
-        if (files->files[i]->journal == NULL)
-            missing_journal = true;
-        else if (find_in_journal(files->files[i], id, version->lsn, out))
-            return TH_OK;
-    }
-    th_err damaged = TH_OK;
-    th_diag why = {0};
-    for (uint32_t i = store_files_of_table(files, id->table); i < files->count; i++) {
-        store_file *file = files->files[i];
-        if (file->info.table != id->table || file->info.first_day > id->day)
-            break;
-        if (file->info.last_day < id->day || id->seq >= file->info.next_seq)
-            continue;
-        bool found = false;
-        th_err err = find_in_sealed(version, file, id, &found, out, &why);
-        if (found)
-            return TH_OK;
-        if (err != TH_OK && damaged == TH_OK)
-            damaged = err;
-    }
-    /* It may lie in what is damaged: "not there" would be a lie. */
-    if (damaged != TH_OK)
-        return th_fail(diag, damaged, NULL, "%s", why.text);
-    return missing_journal ? th_fail(diag, TH_ECORRUPT, NULL, "a journal is damaged, and the record may lie in it")
-                           : TH_ENOTFOUND;
-}
-
-/* ---- counts and positions ------------------------------------------------------------------------------------------------ */
-
-th_err th_version_rows(th_version *version, uint32_t table, uint64_t *rows, th_diag *diag)
-{
-    const store_files *files = version->files;
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < files->count; i++) {
-        store_file *file = files->files[i];
-        bool sealed = file->info.kind == STORE_SEALED;
-        if (sealed && file->info.table != table)
-            continue;
-        if (sealed && file->info.last_lsn <= version->lsn) {
-            sum += file->info.rows;
-            continue;
-        }
-        store_refs refs = {0};
-        th_err err = store_refs_add_file(version, file, table, INT32_MIN, INT32_MAX, &refs, diag);
-        for (size_t k = 0; k < refs.count; k++)
-            sum += refs.refs[k].rows;
-        free(refs.refs);
-        TH_TRY(err);
-    }
-    *rows = sum;
-    return TH_OK;
-}
-
-/* The leaves are one row a commit whose time is the arrival: the last one at or before the time. */
-th_err th_version_lsn_at(th_version *version, int64_t arrival_us, uint64_t *lsn, th_diag *diag)
-{
-    store_refs refs = {0};
-    th_err err = gather(version, TH_TABLE_leaves, INT32_MIN, INT32_MAX, &refs, diag);
-    uint64_t found = 0;
-    for (size_t i = refs.count; i > 0 && err == TH_OK && found == 0; i--) {
-        if (refs.refs[i - 1].min_us > arrival_us)
-            continue;
-        store_piece *head;
-        err = store_read_head(version, &refs.refs[i - 1], &head, diag);
-        if (err != TH_OK)
-            break;
-        for (uint32_t k = head->run_count; k > 0 && found == 0; k--)
-            if (head->runs[k - 1].arrival_us <= arrival_us && head->runs[k - 1].lsn <= version->lsn)
-                found = head->runs[k - 1].lsn;
-        store_piece_release(head);
-    }
-    free(refs.refs);
-    if (err == TH_OK)
-        *lsn = found;
     return err;
 }

@@ -21,13 +21,12 @@ static void describe_closed(const store_file *file, uint64_t lsn, store_file_inf
     }
 }
 
-static th_err open_next(th_store *store, const store_file_info *info, const store_meta *meta, store_file **out,
-                        th_diag *diag)
+static th_err open_next(th_store *store, const store_file_info *info, const store_meta *meta,
+                        store_file **out, th_diag *diag)
 {
     TH_TRY(store_journal_create(store, info->id, meta, diag));
     store_file *file = store_file_new(store, info);
-    if (file == NULL)
-        return th_fail(diag, TH_ENOMEM, NULL, "no memory for a journal");
+    if (file == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory for a journal");
     th_err err = store_journal_open(store, file, diag);
     if (err != TH_OK) {
         store_file_release(file);
@@ -58,12 +57,11 @@ th_err store_roll(th_store *store, th_diag *diag)
     store_file *old = store->active, *next = NULL;
     uint64_t lsn = th_store_lsn(store);
     store_meta meta = {.last_lsn = lsn, .last_arrival_us = store->last_arrival_us};
-    if (old != NULL)
-        meta.last_arrival_us = old->journal->meta.last_arrival_us;
-    store_file_info infos[2] = {{.id = store_catalog_next_id(store), .kind = STORE_JOURNAL, .first_lsn = lsn + 1}};
+    if (old != NULL) meta.last_arrival_us = old->journal->meta.last_arrival_us;
+    store_file_info infos[2] = {
+        {.id = store_catalog_next_id(store), .kind = STORE_JOURNAL, .first_lsn = lsn + 1}};
     TH_TRY(open_next(store, &infos[0], &meta, &next, diag));
-    if (old != NULL)
-        describe_closed(old, lsn, &infos[1]);
+    if (old != NULL) describe_closed(old, lsn, &infos[1]);
     th_err err = store_catalog_commit(store, infos, old != NULL ? 2 : 1, NULL, 0, diag);
     if (err != TH_OK) {
         atomic_store(&next->doomed, true);
@@ -71,8 +69,7 @@ th_err store_roll(th_store *store, th_diag *diag)
         return err;
     }
     TH_FAILPOINT("journal_rolled");
-    if (old != NULL)
-        close_active(store, &infos[1]);
+    if (old != NULL) close_active(store, &infos[1]);
     store_change change = {.added = &next, .added_count = 1, .closed_journals = old != NULL};
     err = store_publish(store, &change, 0);
     TH_ASSERT(err == TH_OK); /* the catalog names it */

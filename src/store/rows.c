@@ -12,13 +12,14 @@ typedef struct loaded {
     store_piece *piece;
 } loaded;
 
-th_err th_version_load(th_version *version, const th_segment_ref *ref, const th_loaded **out, th_diag *diag)
+th_err th_version_load(th_version *version, const th_segment_ref *ref, const th_loaded **out,
+                       th_diag *diag)
 {
     store_file *file = store_files_find(version->files, ref->file);
-    if (file == NULL)
-        return th_fail(diag, TH_EINVAL, NULL, "a segment is not of this version");
+    if (file == NULL) return th_fail(diag, TH_EINVAL, NULL, "a segment is not of this version");
     store_cache *cache = version->store->segments;
-    uint64_t place = file->info.kind == STORE_JOURNAL ? ref->first_lsn << 16 | ref->place : ref->place;
+    uint64_t place =
+        file->info.kind == STORE_JOURNAL ? ref->first_lsn << 16 | ref->place : ref->place;
     store_piece *piece = store_cache_get(cache, file->info.id, place);
     if (piece == NULL) {
         TH_TRY(store_read_segment(file, ref, &piece, NULL, diag));
@@ -32,7 +33,8 @@ th_err th_version_load(th_version *version, const th_segment_ref *ref, const th_
     l->seen = (th_loaded){.segment = piece->segment,
                           .runs = piece->runs,
                           .run_count = piece->run_count,
-                          .fingerprints = piece->fingerprints != NULL ? piece->fingerprints : no_fingerprints,
+                          .fingerprints =
+                              piece->fingerprints != NULL ? piece->fingerprints : no_fingerprints,
                           .ref = *ref};
     l->piece = piece;
     *out = &l->seen;
@@ -41,8 +43,7 @@ th_err th_version_load(th_version *version, const th_segment_ref *ref, const th_
 
 void th_version_unload(const th_loaded *seen)
 {
-    if (seen == NULL)
-        return;
+    if (seen == NULL) return;
     loaded *l = (loaded *)(uintptr_t)seen;
     store_piece_release(l->piece);
     free(l);
@@ -62,21 +63,23 @@ static const th_run *run_of(const th_loaded *l, uint32_t row)
 }
 
 /* Rows [begin, begin + count) of a loaded segment, some at a time. */
-static th_err hand_rows(const th_loaded *l, uint32_t begin, uint32_t count, th_records_fn fn, void *ctx, th_diag *diag)
+static th_err hand_rows(const th_loaded *l, uint32_t begin, uint32_t count, th_records_fn fn,
+                        void *ctx, th_diag *diag)
 {
     uint64_t average = th_segment_raw_bytes(l->segment) / th_segment_rows(l->segment) + 1;
     uint64_t step = (UINT64_C(4) << 20) / average;
     step = step < 1 ? 1 : step > 4096 ? 4096 : step;
     th_arena *arena = th_arena_new((size_t)TH_SEGMENT_RAW_MAX * 4, NULL);
-    if (arena == NULL)
-        return th_fail(diag, TH_ENOMEM, NULL, "no memory for records");
+    if (arena == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory for records");
     th_err err = TH_OK;
     for (uint32_t done = 0; done < count && err == TH_OK;) {
         uint32_t n = count - done < step ? count - done : (uint32_t)step;
         th_slice *records = TH_NEW_ARRAY(arena, th_slice, n);
-        err = records == NULL ? TH_ENOMEM : th_segment_records(l->segment, begin + done, n, arena, records);
+        err = records == NULL ? TH_ENOMEM
+                              : th_segment_records(l->segment, begin + done, n, arena, records);
         if (err != TH_OK)
-            (void)th_fail(diag, err, NULL, "cannot read records of a segment: %s", th_err_text(err));
+            (void)th_fail(diag, err, NULL, "cannot read records of a segment: %s",
+                          th_err_text(err));
         else
             err = fn(ctx, records, n);
         th_arena_reset(arena);
@@ -86,8 +89,8 @@ static th_err hand_rows(const th_loaded *l, uint32_t begin, uint32_t count, th_r
     return err;
 }
 
-th_err th_version_record_run(th_version *version, uint32_t table, int32_t day, uint64_t seq, uint64_t count,
-                             th_records_fn fn, void *ctx, th_diag *diag)
+th_err th_version_record_run(th_version *version, uint32_t table, int32_t day, uint64_t seq,
+                             uint64_t count, th_records_fn fn, void *ctx, th_diag *diag)
 {
     if (seq > UINT64_MAX - count)
         return th_fail(diag, TH_EINVAL, NULL, "a run of rows that ends behind the last number");
@@ -97,7 +100,8 @@ th_err th_version_record_run(th_version *version, uint32_t table, int32_t day, u
         th_segment_ref ref;
         th_err err = store_find_row(version, &id, &ref, diag);
         if (err != TH_OK)
-            return th_fail(diag, err, NULL, "record %llu of a run is not there", (unsigned long long)seq);
+            return th_fail(diag, err, NULL, "record %llu of a run is not there",
+                           (unsigned long long)seq);
         uint32_t begin = (uint32_t)(seq - ref.first_seq);
         uint64_t rows = ref.rows - begin < end - seq ? ref.rows - begin : end - seq;
         const th_loaded *l;
@@ -110,24 +114,21 @@ th_err th_version_record_run(th_version *version, uint32_t table, int32_t day, u
     return TH_OK;
 }
 
-static th_err record_in(const th_loaded *l, uint32_t row, th_arena *arena, th_slice *record, th_run *arrival,
-                        th_diag *diag)
+static th_err record_in(const th_loaded *l, uint32_t row, th_arena *arena, th_slice *record,
+                        th_run *arrival, th_diag *diag)
 {
     th_err err = th_segment_records(l->segment, row, 1, arena, record);
-    if (err != TH_OK)
-        return th_fail(diag, err, NULL, "cannot read a record: %s", th_err_text(err));
-    if (arrival != NULL)
-        *arrival = *run_of(l, row);
+    if (err != TH_OK) return th_fail(diag, err, NULL, "cannot read a record: %s", th_err_text(err));
+    if (arrival != NULL) *arrival = *run_of(l, row);
     return TH_OK;
 }
 
-th_err th_version_record(th_version *version, const th_record_id *id, th_arena *arena, th_slice *record, th_run *arrival,
-                         th_diag *diag)
+th_err th_version_record(th_version *version, const th_record_id *id, th_arena *arena,
+                         th_slice *record, th_run *arrival, th_diag *diag)
 {
     th_segment_ref ref;
     th_err err = store_find_row(version, id, &ref, diag);
-    if (err != TH_OK)
-        return th_fail(diag, err, NULL, "there is no such record");
+    if (err != TH_OK) return th_fail(diag, err, NULL, "there is no such record");
     const th_loaded *l;
     TH_TRY(th_version_load(version, &ref, &l, diag));
     err = record_in(l, (uint32_t)(id->seq - ref.first_seq), arena, record, arrival, diag);

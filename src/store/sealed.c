@@ -26,8 +26,7 @@ struct store_sealer {
 
 static th_err sealer_fail(store_sealer *s, int rc, th_diag *diag)
 {
-    if (rc == EIO && store_disk_is_full(s->path, s->txn_bytes))
-        rc = ENOSPC;
+    if (rc == EIO && store_disk_is_full(s->path, s->txn_bytes)) rc = ENOSPC;
     return store_lmdb_fail(diag, rc, "write", s->path);
 }
 
@@ -41,11 +40,11 @@ static void remove_temporary(const char *path)
     (void)!th_os_unlink(lock, &ignored);
 }
 
-th_err store_sealer_new(th_store *store, uint32_t id, uint16_t table, store_sealer **out, th_diag *diag)
+th_err store_sealer_new(th_store *store, uint32_t id, uint16_t table, store_sealer **out,
+                        th_diag *diag)
 {
     store_sealer *s = calloc(1, sizeof(*s));
-    if (s == NULL)
-        return th_fail(diag, TH_ENOMEM, NULL, "no memory to write a sealed file");
+    if (s == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory to write a sealed file");
     s->store = store;
     s->info = (store_file_info){.id = id,
                                 .kind = STORE_SEALED,
@@ -69,8 +68,7 @@ th_err store_sealer_new(th_store *store, uint32_t id, uint16_t table, store_seal
 
 static th_err commit(store_sealer *s, th_diag *diag)
 {
-    if (s->txn == NULL)
-        return TH_OK;
+    if (s->txn == NULL) return TH_OK;
     int rc = mdb_txn_commit(s->txn);
     s->txn = NULL;
     th_err err = rc == 0 ? TH_OK : sealer_fail(s, rc, diag);
@@ -78,21 +76,19 @@ static th_err commit(store_sealer *s, th_diag *diag)
     return err;
 }
 
-static th_err put(store_sealer *s, th_slice key, store_header *header, th_slice head, th_slice rest, th_diag *diag)
+static th_err put(store_sealer *s, th_slice key, store_header *header, th_slice head, th_slice rest,
+                  th_diag *diag)
 {
     int rc = 0;
     size_t size = store_value_size(head.size + rest.size);
     if (s->txn != NULL && (s->txn_bytes + size > TXN_BYTES || s->txn_values >= TXN_VALUES))
         TH_TRY(commit(s, diag));
-    if (s->txn == NULL)
-        rc = mdb_txn_begin(s->env.env, NULL, 0, &s->txn);
-    if (rc != 0)
-        return sealer_fail(s, rc, diag);
+    if (s->txn == NULL) rc = mdb_txn_begin(s->env.env, NULL, 0, &s->txn);
+    if (rc != 0) return sealer_fail(s, rc, diag);
     store_value_seal(header, key, head, rest);
     MDB_val k = store_val(key), v = {size, NULL};
     rc = mdb_put(s->txn, s->env.dbi, &k, &v, MDB_APPEND | MDB_RESERVE);
-    if (rc != 0)
-        return sealer_fail(s, rc, diag);
+    if (rc != 0) return sealer_fail(s, rc, diag);
     store_value_write(v.mv_data, v.mv_size, header, head, rest);
     s->txn_bytes += size;
     s->txn_values++;
@@ -102,31 +98,25 @@ static th_err put(store_sealer *s, th_slice key, store_header *header, th_slice 
 
 static void count_in(store_file_info *info, const store_header *h)
 {
-    if (info->rows == 0)
-        info->first_day = h->day;
+    if (info->rows == 0) info->first_day = h->day;
     info->last_day = h->day;
     info->rows += h->rows;
     info->raw_bytes += h->raw_bytes;
     info->values++;
-    if (h->first_lsn < info->first_lsn)
-        info->first_lsn = h->first_lsn;
-    if (h->last_lsn > info->last_lsn)
-        info->last_lsn = h->last_lsn;
-    if (h->min_us <= h->max_us && h->min_us < info->min_us)
-        info->min_us = h->min_us;
-    if (h->min_us <= h->max_us && h->max_us > info->max_us)
-        info->max_us = h->max_us;
-    if (h->first_seq + h->rows > info->next_seq)
-        info->next_seq = h->first_seq + h->rows;
+    if (h->first_lsn < info->first_lsn) info->first_lsn = h->first_lsn;
+    if (h->last_lsn > info->last_lsn) info->last_lsn = h->last_lsn;
+    if (h->min_us <= h->max_us && h->min_us < info->min_us) info->min_us = h->min_us;
+    if (h->min_us <= h->max_us && h->max_us > info->max_us) info->max_us = h->max_us;
+    if (h->first_seq + h->rows > info->next_seq) info->next_seq = h->first_seq + h->rows;
 }
 
-th_err store_sealer_add(store_sealer *s, store_header *header, th_slice head, th_slice image, th_diag *diag)
+th_err store_sealer_add(store_sealer *s, store_header *header, th_slice head, th_slice image,
+                        th_diag *diag)
 {
     if (s->count == s->capacity) {
         uint32_t capacity = s->capacity == 0 ? 64 : s->capacity * 2;
         store_dir_entry *entries = realloc(s->entries, capacity * sizeof(*entries));
-        if (entries == NULL)
-            return th_fail(diag, TH_ENOMEM, NULL, "no memory for a directory");
+        if (entries == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory for a directory");
         s->entries = entries;
         s->capacity = capacity;
     }
@@ -164,7 +154,8 @@ static th_err put_directory(store_sealer *s, th_diag *diag)
     th_err err = th_buf_error(&payload);
     if (err == TH_OK) {
         store_header header = {.type = STORE_VALUE_DIRECTORY, .table = s->info.table};
-        err = put(s, th_slice_of(key, sizeof(key)), &header, TH_SLICE(""), th_buf_slice(&payload), diag);
+        err = put(s, th_slice_of(key, sizeof(key)), &header, TH_SLICE(""), th_buf_slice(&payload),
+                  diag);
     }
     th_buf_free(&payload);
     return err;
@@ -187,8 +178,7 @@ static th_err make_folder(th_store *store, char *place, th_diag *diag)
         }
         char parts[TH_PATH_SIZE_MAX];
         store_path(store, "parts", parts);
-        if (err == TH_OK)
-            err = th_os_fsync_dir(parts, diag);
+        if (err == TH_OK) err = th_os_fsync_dir(parts, diag);
     }
     *slash = '/';
     return err;
@@ -216,8 +206,7 @@ th_err store_sealer_finish(store_sealer *s, store_file_info *info, th_diag *diag
     TH_TRY(put_directory(s, diag));
     TH_TRY(commit(s, diag));
     int rc = mdb_env_sync(s->env.env, 1);
-    if (rc != 0)
-        return sealer_fail(s, rc, diag);
+    if (rc != 0) return sealer_fail(s, rc, diag);
     store_env_close(&s->env);
     char lock[TH_PATH_SIZE_MAX + 8];
     (void)snprintf(lock, sizeof(lock), "%s-lock", s->path);
@@ -233,13 +222,10 @@ th_err store_sealer_finish(store_sealer *s, store_file_info *info, th_diag *diag
 
 void store_sealer_free(store_sealer *s)
 {
-    if (s == NULL)
-        return;
-    if (s->txn != NULL)
-        mdb_txn_abort(s->txn);
+    if (s == NULL) return;
+    if (s->txn != NULL) mdb_txn_abort(s->txn);
     store_env_close(&s->env);
-    if (!s->finished)
-        remove_temporary(s->path);
+    if (!s->finished) remove_temporary(s->path);
     free(s->entries);
     free(s);
 }
@@ -261,37 +247,36 @@ static th_err check_pages(store_file *file, const char *path, th_diag *diag)
     th_diag why = {0};
     th_err err = store_pages_hash(path, &pages, &hash, &why);
     if (err == TH_ENOTFOUND || err == TH_ECORRUPT)
-        return store_file_damaged(file, diag, err == TH_ENOTFOUND ? "it is missing" : "its length or pages are wrong");
-    if (err != TH_OK)
-        return th_fail(diag, err, NULL, "%s", why.text);
+        return store_file_damaged(
+            file, diag, err == TH_ENOTFOUND ? "it is missing" : "its length or pages are wrong");
+    if (err != TH_OK) return th_fail(diag, err, NULL, "%s", why.text);
     if (pages != file->info.pages || !th_sha256_equal(&hash, &file->info.page_hash))
         return store_file_damaged(file, diag, "its pages are not those that were written");
     return TH_OK;
 }
 
-static th_err decode_directory(store_file *file, const MDB_val *v, store_piece *piece, th_diag *diag)
+static th_err decode_directory(store_file *file, const MDB_val *v, store_piece *piece,
+                               th_diag *diag)
 {
     uint8_t key[STORE_SEALED_KEY];
     store_sealed_key(STORE_DIRECTORY_DAY, UINT64_MAX, key);
     store_header header;
     th_slice head, payload;
     th_diag why = {0};
-    th_err err = store_value_open(store_val_slice(v), th_slice_of(key, sizeof(key)), STORE_VALUE_DIRECTORY, &header,
-                                  &head, &payload, &why);
-    if (err == TH_OK)
-        err = store_dir_decode(payload, &piece->entries, &piece->entry_count, &why);
-    if (err == TH_ECORRUPT)
-        return store_file_damaged(file, diag, why.text);
+    th_err err = store_value_open(store_val_slice(v), th_slice_of(key, sizeof(key)),
+                                  STORE_VALUE_DIRECTORY, &header, &head, &payload, &why);
+    if (err == TH_OK) err = store_dir_decode(payload, &piece->entries, &piece->entry_count, &why);
+    if (err == TH_ECORRUPT) return store_file_damaged(file, diag, why.text);
     return err == TH_OK ? TH_OK : th_fail(diag, err, NULL, "%s", why.text);
 }
 
 /* Walk the keys beside the directory: the place of each value in the file. */
-static th_err find_places(store_file *file, store_env *env, MDB_cursor *cursor, store_piece *piece, th_diag *diag)
+static th_err find_places(store_file *file, store_env *env, MDB_cursor *cursor, store_piece *piece,
+                          th_diag *diag)
 {
     MDB_val k, v;
     int rc = mdb_cursor_get(cursor, &k, &v, MDB_LAST);
-    if (rc != 0)
-        return store_file_damaged(file, diag, "it is empty");
+    if (rc != 0) return store_file_damaged(file, diag, "it is empty");
     store_env_find_base(env, &k);
     TH_TRY(decode_directory(file, &v, piece, diag));
     rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
@@ -314,9 +299,9 @@ static th_err read_directory(store_file *file, store_env *env, store_piece *piec
     TH_TRY(store_env_read(env, &txn, diag));
     MDB_cursor *cursor;
     int rc = mdb_cursor_open(txn, env->dbi, &cursor);
-    th_err err = rc == 0 ? find_places(file, env, cursor, piece, diag) : store_lmdb_fail(diag, rc, "read", "a file");
-    if (rc == 0)
-        mdb_cursor_close(cursor);
+    th_err err = rc == 0 ? find_places(file, env, cursor, piece, diag)
+                         : store_lmdb_fail(diag, rc, "read", "a file");
+    if (rc == 0) mdb_cursor_close(cursor);
     store_env_read_done(env, txn);
     return err;
 }
@@ -329,7 +314,8 @@ th_err store_sealed_read_directory(store_file *file, store_piece **out, th_diag 
     store_env env = {0};
     TH_TRY(store_env_open(path, MDB_RDONLY | MDB_NOLOCK, file->info.bytes, &env, diag));
     store_piece *piece = calloc(1, sizeof(*piece));
-    th_err err = piece == NULL ? th_fail(diag, TH_ENOMEM, NULL, "no memory for a directory") : TH_OK;
+    th_err err =
+        piece == NULL ? th_fail(diag, TH_ENOMEM, NULL, "no memory for a directory") : TH_OK;
     if (err == TH_OK) {
         atomic_init(&piece->refs, 1);
         piece->file = file->info.id;
@@ -352,31 +338,29 @@ th_err store_sealed_directory(store_file *file, store_piece **out, th_diag *diag
 {
     store_cache *cache = file->store->heads;
     *out = store_cache_get(cache, file->info.id, UINT64_MAX);
-    if (*out != NULL)
-        return TH_OK;
+    if (*out != NULL) return TH_OK;
     store_piece *piece;
     TH_TRY(store_sealed_read_directory(file, &piece, diag));
     *out = store_cache_put(cache, piece);
     return TH_OK;
 }
 
-th_err store_sealed_read(store_file *file, const store_dir_entry *entry, size_t size, uint8_t **out, size_t *got,
-                         th_diag *diag)
+th_err store_sealed_read(store_file *file, const store_dir_entry *entry, size_t size, uint8_t **out,
+                         size_t *got, th_diag *diag)
 {
     char path[TH_PATH_SIZE_MAX];
     file_path(file, path);
     size_t whole = store_value_size(entry->payload_bytes);
-    if (size > whole)
-        size = whole;
+    if (size > whole) size = whole;
     int fd = th_os_open(path, O_RDONLY, 0, diag);
-    if (fd < 0)
-        return store_file_damaged(file, diag, "it cannot be opened");
+    if (fd < 0) return store_file_damaged(file, diag, "it cannot be opened");
     uint8_t *copy = malloc(size);
-    th_err err = copy == NULL ? th_fail(diag, TH_ENOMEM, NULL, "no memory for a value of %zu bytes", size) : TH_OK;
+    th_err err = copy == NULL
+                     ? th_fail(diag, TH_ENOMEM, NULL, "no memory for a value of %zu bytes", size)
+                     : TH_OK;
     for (size_t have = 0, part; err == TH_OK && have < size; have += part) {
         err = th_os_pread(fd, copy + have, size - have, entry->offset + have, &part, diag);
-        if (err == TH_OK && part == 0)
-            err = store_file_damaged(file, diag, "it is cut off");
+        if (err == TH_OK && part == 0) err = store_file_damaged(file, diag, "it is cut off");
     }
     th_os_close(fd);
     if (err != TH_OK) {

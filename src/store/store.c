@@ -11,7 +11,8 @@
 #include "base/log.h"
 #include "store/store_private.h"
 
-static const char *const folders[] = {"journal", "parts", "trash", "tmp", "keys", "quarantine", "plugins", "log"};
+static const char *const folders[] = {"journal", "parts",      "trash",   "tmp",
+                                      "keys",    "quarantine", "plugins", "log"};
 
 const char *th_store_dir(const th_store *store)
 {
@@ -54,8 +55,7 @@ static th_err read_secret(th_store *store, th_diag *diag)
     th_err err = th_os_read_file(path, &in, diag);
     if (err == TH_OK && in.size != sizeof(store->secret))
         err = th_fail(diag, TH_ECORRUPT, NULL, "%s has %zu bytes, not 32", path, in.size);
-    if (err == TH_OK)
-        memcpy(store->secret, in.bytes, sizeof(store->secret));
+    if (err == TH_OK) memcpy(store->secret, in.bytes, sizeof(store->secret));
     th_buf_free(&in);
     return err;
 }
@@ -90,8 +90,7 @@ static th_err ready_folder(th_store *store, bool create, th_diag *diag)
     if (!is_there && th_os_stat_path(secret, false, &st, NULL) != TH_OK)
         TH_TRY(write_secret(store, diag));
     TH_TRY(read_secret(store, diag));
-    if (is_there)
-        return TH_OK;
+    if (is_there) return TH_OK;
     char rest[TH_PATH_SIZE_MAX]; /* of an attempt that did not end */
     th_diag ignored = {0};
     store_path(store, "tmp/catalog.mdb", rest);
@@ -99,19 +98,21 @@ static th_err ready_folder(th_store *store, bool create, th_diag *diag)
     return store_catalog_create(store, secret_check(store), diag);
 }
 
-static th_err lock_folder(th_store *store, const char *dir, bool create, int *owner_pid, th_diag *diag)
+static th_err lock_folder(th_store *store, const char *dir, bool create, int *owner_pid,
+                          th_diag *diag)
 {
     th_os_stat st;
     if (th_os_stat_path(dir, true, &st, NULL) != TH_OK) {
-        if (!create)
-            return th_fail(diag, TH_ENOTFOUND, NULL, "no data folder at %s", dir);
+        if (!create) return th_fail(diag, TH_ENOTFOUND, NULL, "no data folder at %s", dir);
         TH_TRY(th_os_mkdirs(dir, 0700, diag));
     } else if (!st.is_dir) {
         return th_fail(diag, TH_EINVAL, NULL, "%s is not a folder", dir);
     }
     if (th_os_is_network_fs(dir))
-        return th_fail(diag, TH_EUNSUPPORTED, NULL,
-                       "%s lies on a network or FUSE file system, where nothing can be promised to be durable", dir);
+        return th_fail(
+            diag, TH_EUNSUPPORTED, NULL,
+            "%s lies on a network or FUSE file system, where nothing can be promised to be durable",
+            dir);
     char path[TH_PATH_SIZE_MAX];
     if (!create) { /* leave no lock file in a folder that is not ours */
         store_path(store, "catalog.mdb", path);
@@ -121,8 +122,7 @@ static th_err lock_folder(th_store *store, const char *dir, bool create, int *ow
     store_path(store, "LOCK", path);
     int owner = 0;
     th_err err = th_os_lock_file(path, &store->lock_fd, &owner, diag);
-    if (owner_pid != NULL)
-        *owner_pid = owner;
+    if (owner_pid != NULL) *owner_pid = owner;
     return err;
 }
 
@@ -146,8 +146,7 @@ static th_err note_file(void *ctx, const store_file_info *info, th_diag *diag)
         found->capacity = capacity;
     }
     store_file *file = store_file_new(found->store, info);
-    if (file == NULL)
-        return th_fail(diag, TH_ENOMEM, NULL, "no memory for the list of files");
+    if (file == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory for the list of files");
     found->files[found->count++] = file;
     return TH_OK;
 }
@@ -160,21 +159,20 @@ static th_err open_journals(th_store *store, const store_files *files, th_diag *
         store_file *file = files->files[i];
         bool last = i + 1 == files->journals;
         if (next_lsn != 0 && file->info.first_lsn != next_lsn)
-            return th_fail(diag, TH_ECORRUPT, NULL, "the catalog is damaged: commits before %llu are missing",
+            return th_fail(diag, TH_ECORRUPT, NULL,
+                           "the catalog is damaged: commits before %llu are missing",
                            (unsigned long long)file->info.first_lsn);
         next_lsn = file->info.last_lsn + 1;
         if (last != !file->info.closed)
-            return th_fail(diag, TH_ECORRUPT, NULL, "the catalog is damaged: journal %u is %s", file->info.id,
-                           last ? "closed and the last" : "open and not the last");
+            return th_fail(diag, TH_ECORRUPT, NULL, "the catalog is damaged: journal %u is %s",
+                           file->info.id, last ? "closed and the last" : "open and not the last");
         th_diag why = {0};
         th_err err = store_journal_open(store, file, &why);
-        if (err == TH_ECORRUPT && !last)
-            continue;
+        if (err == TH_ECORRUPT && !last) continue;
         store->unmerged += file->info.closed;
         if (err != TH_OK)
             return th_fail(diag, err, why.name[0] != 0 ? why.name : NULL, "%s", why.text);
-        if (last)
-            store->active = file;
+        if (last) store->active = file;
     }
     return TH_OK;
 }
@@ -186,7 +184,8 @@ static th_err check_sealed(th_store *store, const store_files *files)
         store_file_name(&files->files[i]->info, name);
         store_path(store, name, path);
         th_os_stat st;
-        if (th_os_stat_path(path, false, &st, NULL) != TH_OK || st.size != files->files[i]->info.bytes)
+        if (th_os_stat_path(path, false, &st, NULL) != TH_OK ||
+            st.size != files->files[i]->info.bytes)
             (void)!store_file_damaged(files->files[i], NULL, "it is missing or has another size");
     }
     return TH_OK;
@@ -199,18 +198,15 @@ static th_err recover(th_store *store, th_diag *diag)
     store_files *files = err == TH_OK ? store_files_change(NULL, found.files, found.count) : NULL;
     if (err == TH_OK && files == NULL)
         err = th_fail(diag, TH_ENOMEM, NULL, "no memory for the list of files");
-    for (uint32_t i = 0; i < found.count; i++)
-        store_file_release(found.files[i]);
+    for (uint32_t i = 0; i < found.count; i++) store_file_release(found.files[i]);
     free(found.files);
     TH_TRY(err);
     err = open_journals(store, files, diag);
     uint64_t lsn = store->active == NULL ? 0 : store->active->journal->meta.last_lsn;
-    if (err == TH_OK)
-        err = check_sealed(store, files);
+    if (err == TH_OK) err = check_sealed(store, files);
     if (err == TH_OK) {
         store->current = store_version_new(store, files, lsn);
-        if (store->current == NULL)
-            err = th_fail(diag, TH_ENOMEM, NULL, "no memory for a version");
+        if (store->current == NULL) err = th_fail(diag, TH_ENOMEM, NULL, "no memory for a version");
     }
     store_files_release(files);
     TH_TRY(err);
@@ -244,10 +240,10 @@ static th_err start_threads(th_store *store, th_diag *diag)
     TH_TRY(th_os_thread(&store->unlinker, "th-unlinker", 0, store_trash_thread, store, diag));
     store->has_unlinker = true;
     /* late() runs on the committer: it may need a deep stack */
-    TH_TRY(th_os_thread(&store->committer, "th-committer", 4 << 20, store_commit_thread, store, diag));
+    TH_TRY(
+        th_os_thread(&store->committer, "th-committer", 4 << 20, store_commit_thread, store, diag));
     store->has_committer = true;
-    if (store->options.no_background)
-        return TH_OK;
+    if (store->options.no_background) return TH_OK;
     TH_TRY(th_os_thread(&store->compactor, "th-compactor", 0, store_compact_thread, store, diag));
     pthread_mutex_lock(&store->lock);
     store->has_compactor = true;
@@ -268,18 +264,17 @@ static th_err open_store(th_store *store, const char *dir, int *owner_pid, th_di
     return start_threads(store, diag);
 }
 
-th_err th_store_open(const char *dir, const th_store_options *options, th_store **out, int *owner_pid, th_diag *diag)
+th_err th_store_open(const char *dir, const th_store_options *options, th_store **out,
+                     int *owner_pid, th_diag *diag)
 {
     th_diag mine = {0};
-    if (diag == NULL)
-        diag = &mine;
+    if (diag == NULL) diag = &mine;
     th_store *store = calloc(1, sizeof(*store));
-    if (store == NULL)
-        return th_fail(diag, TH_ENOMEM, NULL, "no memory for a store");
+    if (store == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory for a store");
     store->lock_fd = -1;
-    if (options != NULL)
-        store->options = *options;
-    store->journal_bytes = store->options.journal_bytes != 0 ? store->options.journal_bytes : TH_JOURNAL_SIZE_MAX;
+    if (options != NULL) store->options = *options;
+    store->journal_bytes =
+        store->options.journal_bytes != 0 ? store->options.journal_bytes : TH_JOURNAL_SIZE_MAX;
     if (store->options.test_mode != NULL)
         (void)snprintf(store->test_mode, sizeof(store->test_mode), "%s", store->options.test_mode);
     init_locks(store);
@@ -303,14 +298,12 @@ static void stop(th_store *store, bool *flag, pthread_cond_t *wake, pthread_t th
     pthread_cond_broadcast(&store->room);
     pthread_cond_broadcast(&store->published);
     pthread_mutex_unlock(&store->lock);
-    if (runs)
-        pthread_join(thread, NULL);
+    if (runs) pthread_join(thread, NULL);
 }
 
 void th_store_close(th_store *store)
 {
-    if (store == NULL)
-        return;
+    if (store == NULL) return;
     stop(store, &store->stopping, &store->work, store->committer, store->has_committer);
     stop(store, &store->stop_background, &store->merge, store->compactor, store->has_compactor);
     th_version *last = store->current;
@@ -318,7 +311,8 @@ void th_store_close(th_store *store)
     th_version_release(last);
     stop(store, &store->stop_trash, &store->trash, store->unlinker, store->has_unlinker);
     if (atomic_load(&store->versions) != 0) {
-        th_log(TH_LOG_ERROR, "the store is closed while a version of it is in use; its memory is not given back");
+        th_log(TH_LOG_ERROR,
+               "the store is closed while a version of it is in use; its memory is not given back");
         return;
     }
     store_env_close(&store->catalog.env);
@@ -332,7 +326,8 @@ void th_store_close(th_store *store)
 
 void th_store_stats_get(th_store *store, th_store_stats *out)
 {
-    *out = (th_store_stats){.commits = atomic_load(&store->commits), .merges = atomic_load(&store->merges)};
+    *out = (th_store_stats){.commits = atomic_load(&store->commits),
+                            .merges = atomic_load(&store->merges)};
     pthread_mutex_lock(&store->lock);
     out->queue_depth = store->queue_depth;
     pthread_mutex_unlock(&store->lock);

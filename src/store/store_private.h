@@ -18,8 +18,10 @@
 #define STORE_CLASS_DEFAULT 0u
 #define STORE_CACHE_BYTES (64u << 20)      /* loaded segments */
 #define STORE_HEAD_CACHE_BYTES (64u << 20) /* runs, fingerprints and directories */
-#define STORE_JOURNAL_VALUES_MAX 16384u    /* a journal of many small commits is rolled at this count */
-#define STORE_JOURNAL_SLACK (512u << 20)   /* map space beyond the size at which a journal is rolled */
+#define STORE_JOURNAL_VALUES_MAX \
+    16384u /* a journal of many small commits is rolled at this count */
+#define STORE_JOURNAL_SLACK \
+    (512u << 20) /* map space beyond the size at which a journal is rolled */
 #define STORE_CATALOG_MAP (UINT64_C(1) << 30)
 #define STORE_DISK_SLACK (1u << 20) /* with less than this free a failed write means: disk full */
 #define STORE_NAME_MAX 160u
@@ -27,7 +29,8 @@
 #define STORE_PART_DAYS 31            /* ... or this many days */
 #define STORE_PART_DONE (256u << 20)  /* larger files are not merged again */
 #define STORE_PART_LIMIT (512u << 20) /* a file is ended at this size */
-#define STORE_GENERATIONS_MAX 4u      /* files over the same days before they are merged in the background */
+#define STORE_GENERATIONS_MAX \
+    4u /* files over the same days before they are merged in the background */
 #define STORE_ROUND_BYTES (UINT64_C(2) << 30) /* journals merged by one catalog commit */
 
 /* ---- env.c: LMDB environments ----------------------------------------------------------------------------------- */
@@ -45,7 +48,8 @@ typedef struct store_env {
 } store_env;
 
 /* Open PATH (one file, NOSUBDIR). flags: MDB_RDONLY | MDB_NOLOCK for sealed files, 0, or MDB_NOSYNC. */
-TH_MUST_CHECK th_err store_env_open(const char *path, unsigned flags, uint64_t map_bytes, store_env *out, th_diag *diag);
+TH_MUST_CHECK th_err store_env_open(const char *path, unsigned flags, uint64_t map_bytes,
+                                    store_env *out, th_diag *diag);
 void store_env_close(store_env *env); /* accepts one that was never opened */
 /* A read transaction, and its return (it is reset: no snapshot stays). */
 TH_MUST_CHECK th_err store_env_read(store_env *env, MDB_txn **txn, th_diag *diag);
@@ -63,7 +67,8 @@ th_slice store_val_slice(const MDB_val *val);
 
 /* SHA-256 over all pages that are no values: tree and meta pages whole, of value pages the header. Reads the file by
  * pread only. *pages: how many the file has. */
-TH_MUST_CHECK th_err store_pages_hash(const char *path, uint64_t *pages, th_sha256 *hash, th_diag *diag);
+TH_MUST_CHECK th_err store_pages_hash(const char *path, uint64_t *pages, th_sha256 *hash,
+                                      th_diag *diag);
 
 /* ---- cache.c: ref-counted pieces in memory ------------------------------------------------------------------------ */
 
@@ -105,7 +110,7 @@ typedef struct store_entry {
     int32_t day;
     uint16_t n, table;
 } store_entry;
-#define STORE_PRINTS_NONE UINT32_MAX         /* no row has one */
+#define STORE_PRINTS_NONE UINT32_MAX          /* no row has one */
 #define STORE_PRINTS_ON_DISK (UINT32_MAX - 1) /* a large value: they are read with its head */
 
 /* Entries of one (table, day): indexes, by sequence. */
@@ -118,7 +123,7 @@ typedef struct store_journal_day {
 
 typedef struct store_journal {
     store_env env;
-    store_meta meta; /* committer's */
+    store_meta meta;       /* committer's */
     pthread_rwlock_t lock; /* of all below */
     store_entry *entries;
     uint32_t count, capacity;
@@ -126,18 +131,20 @@ typedef struct store_journal {
     uint32_t day_count, day_capacity;
     uint32_t *slots; /* hash of (table, day) to index in days, UINT32_MAX empty */
     uint32_t slot_count;
-    uint32_t *prints; /* fingerprints of entries that lie in leaf pages, so that lookups need not read them one by one */
+    uint32_t *
+        prints; /* fingerprints of entries that lie in leaf pages, so that lookups need not read them one by one */
     uint32_t print_count, print_capacity;
 } store_journal;
 
 typedef struct store_file {
     store_file_info info; /* of an active journal: last_lsn, rows, bytes are not kept here */
     th_store *store;
-    atomic_uint refs; /* file lists that name it */
-    atomic_bool doomed;     /* goes to trash with its last reference */
-    atomic_bool damaged;    /* said so already */
+    atomic_uint refs;        /* file lists that name it */
+    atomic_bool doomed;      /* goes to trash with its last reference */
+    atomic_bool damaged;     /* said so already */
     atomic_bool unmergeable; /* the compactor met damage in it */
-    store_journal *journal; /* NULL for a sealed file, and for a journal that is damaged as a whole */
+    store_journal
+        *journal; /* NULL for a sealed file, and for a journal that is damaged as a whole */
     struct store_file *next_trash;
 } store_file;
 
@@ -165,77 +172,99 @@ struct th_version {
 };
 
 /* A new list = files of `now` (may be NULL) that are not doomed, and `added`; each gets a reference. NULL: no memory. */
-store_files *store_files_change(const store_files *now, store_file *const *added, uint32_t added_count);
+store_files *store_files_change(const store_files *now, store_file *const *added,
+                                uint32_t added_count);
 void store_files_release(store_files *files);
 store_file *store_files_find(const store_files *files, uint32_t id);
-th_version *store_version_new(th_store *store, store_files *files, uint64_t lsn); /* takes a reference of files */
+th_version *store_version_new(th_store *store, store_files *files,
+                              uint64_t lsn); /* takes a reference of files */
 
 /* ---- journal.c ------------------------------------------------------------------------------------------------------ */
 
 /* Make journal/ID.mdb, durable, with META as given; not in the catalog yet. */
-TH_MUST_CHECK th_err store_journal_create(th_store *store, uint32_t id, const store_meta *meta, th_diag *diag);
+TH_MUST_CHECK th_err store_journal_create(th_store *store, uint32_t id, const store_meta *meta,
+                                          th_diag *diag);
 /* Open it and read its directory into memory, checked; a closed one only up to info.last_lsn. */
 TH_MUST_CHECK th_err store_journal_open(th_store *store, store_file *file, th_diag *diag);
 void store_journal_close(store_journal *journal);
 /* Take entries into the directory in memory (after their commit; reserve room for all before). prints[i]: fingerprints
  * of entry i, NULL none. */
 TH_MUST_CHECK th_err store_journal_reserve(store_journal *journal, uint32_t more);
-void store_journal_add(store_journal *journal, const store_entry *entries, const uint32_t *const *prints, uint32_t count);
+void store_journal_add(store_journal *journal, const store_entry *entries,
+                       const uint32_t *const *prints, uint32_t count);
 /* Under the journal's lock: the entries of a (table, day), or NULL. */
-const store_journal_day *store_journal_day_of(const store_journal *journal, uint32_t table, int32_t day);
+const store_journal_day *store_journal_day_of(const store_journal *journal, uint32_t table,
+                                              int32_t day);
 uint64_t store_journal_used_bytes(store_journal *journal);
-TH_MUST_CHECK th_err store_journal_put(MDB_txn *txn, MDB_dbi dbi, store_meta *meta, uint64_t lsn, uint16_t n,
-                                       store_header *header, th_slice head, th_slice rest, int *rc);
-TH_MUST_CHECK th_err store_journal_put_meta(MDB_txn *txn, MDB_dbi dbi, const store_meta *meta, int *rc);
+TH_MUST_CHECK th_err store_journal_put(MDB_txn *txn, MDB_dbi dbi, store_meta *meta, uint64_t lsn,
+                                       uint16_t n, store_header *header, th_slice head,
+                                       th_slice rest, int *rc);
+TH_MUST_CHECK th_err store_journal_put_meta(MDB_txn *txn, MDB_dbi dbi, const store_meta *meta,
+                                            int *rc);
 /* META as a new read transaction sees it. */
 TH_MUST_CHECK th_err store_journal_read_meta(store_file *file, store_meta *out, th_diag *diag);
 /* First `size` bytes (or all) of one value, malloc'ed. */
-TH_MUST_CHECK th_err store_journal_read(store_file *file, uint64_t lsn, uint16_t n, size_t size, uint8_t **out,
-                                        size_t *got, th_diag *diag);
+TH_MUST_CHECK th_err store_journal_read(store_file *file, uint64_t lsn, uint16_t n, size_t size,
+                                        uint8_t **out, size_t *got, th_diag *diag);
 
 /* ---- sealed.c ------------------------------------------------------------------------------------------------------- */
 
 typedef struct store_sealer store_sealer;
 /* A new sealed file, written to tmp/. */
-TH_MUST_CHECK th_err store_sealer_new(th_store *store, uint32_t id, uint16_t table, store_sealer **out, th_diag *diag);
+TH_MUST_CHECK th_err store_sealer_new(th_store *store, uint32_t id, uint16_t table,
+                                      store_sealer **out, th_diag *diag);
 /* Segments come by (day, first_seq). header: day, sequence, LSNs, times, rows, runs, raw bytes, flags. */
-TH_MUST_CHECK th_err store_sealer_add(store_sealer *sealer, store_header *header, th_slice head, th_slice image,
-                                      th_diag *diag);
+TH_MUST_CHECK th_err store_sealer_add(store_sealer *sealer, store_header *header, th_slice head,
+                                      th_slice image, th_diag *diag);
 uint64_t store_sealer_bytes(const store_sealer *sealer);
 /* Complete it, move it into parts/; info is its catalog entry. */
-TH_MUST_CHECK th_err store_sealer_finish(store_sealer *sealer, store_file_info *info, th_diag *diag);
+TH_MUST_CHECK th_err store_sealer_finish(store_sealer *sealer, store_file_info *info,
+                                         th_diag *diag);
 void store_sealer_free(store_sealer *sealer); /* removes what is not finished; accepts NULL */
 
 /* The directory, through the cache: verified pages, entries with offsets. */
 TH_MUST_CHECK th_err store_sealed_directory(store_file *file, store_piece **out, th_diag *diag);
 /* The same, past the cache. */
-TH_MUST_CHECK th_err store_sealed_read_directory(store_file *file, store_piece **out, th_diag *diag);
+TH_MUST_CHECK th_err store_sealed_read_directory(store_file *file, store_piece **out,
+                                                 th_diag *diag);
 /* size bytes (or all of the payload) of one value, malloc'ed. */
-TH_MUST_CHECK th_err store_sealed_read(store_file *file, const store_dir_entry *entry, size_t size, uint8_t **out,
-                                       size_t *got, th_diag *diag);
+TH_MUST_CHECK th_err store_sealed_read(store_file *file, const store_dir_entry *entry, size_t size,
+                                       uint8_t **out, size_t *got, th_diag *diag);
 
 /* ---- read.c --------------------------------------------------------------------------------------------------------- */
 
 /* Runs and fingerprints of a segment, through the cache. Release the piece. */
-TH_MUST_CHECK th_err store_read_head(th_version *version, const th_segment_ref *ref, store_piece **out, th_diag *diag);
+TH_MUST_CHECK th_err store_read_head(th_version *version, const th_segment_ref *ref,
+                                     store_piece **out, th_diag *diag);
 /* All of a segment, read anew, past the cache; header may be NULL. */
-TH_MUST_CHECK th_err store_read_segment(store_file *file, const th_segment_ref *ref, store_piece **out,
-                                        store_header *header, th_diag *diag);
+TH_MUST_CHECK th_err store_read_segment(store_file *file, const th_segment_ref *ref,
+                                        store_piece **out, store_header *header, th_diag *diag);
 /* Segments of one file in [first_day, last_day], rows cut at the bound; appended to a growing array. */
 typedef struct store_refs {
     th_segment_ref *refs;
     size_t count, capacity;
 } store_refs;
-TH_MUST_CHECK th_err store_refs_add_file(th_version *version, store_file *file, uint32_t table, int32_t first_day,
-                                         int32_t last_day, store_refs *refs, th_diag *diag);
+TH_MUST_CHECK th_err store_refs_add_file(th_version *version, store_file *file, uint32_t table,
+                                         int32_t first_day, int32_t last_day, store_refs *refs,
+                                         th_diag *diag);
 void store_refs_sort(store_refs *refs);
+/* All segments of table in these days, sorted; the caller frees refs->refs, whatever is returned. */
+TH_MUST_CHECK th_err store_refs_gather(th_version *version, uint32_t table, int32_t first_day,
+                                       int32_t last_day, store_refs *refs, th_diag *diag);
+/* First segment of a sealed file's directory that has rows at or behind (day, seq). */
+uint32_t store_dir_place(const store_piece *dir, int32_t day, uint64_t seq);
+/* A segment of a sealed file; rows is 0 when the version sees none. */
+TH_MUST_CHECK th_err store_sealed_ref(th_version *version, store_file *file, const store_piece *dir,
+                                      uint32_t place, th_segment_ref *out, th_diag *diag);
 TH_MUST_CHECK th_err store_refs_push(store_refs *refs, const th_segment_ref *ref);
 th_segment_ref store_entry_ref(const store_file *file, const store_entry *entry);
 /* Index of the first sealed file that can hold rows of table: they are sorted by table. */
 uint32_t store_files_of_table(const store_files *files, uint32_t table);
 /* The segment that holds a row. TH_ENOTFOUND, without a diagnosis. */
-TH_MUST_CHECK th_err store_find_row(th_version *version, const th_record_id *id, th_segment_ref *out, th_diag *diag);
-void store_ref_key(const store_file *file, const th_segment_ref *ref, uint8_t key[STORE_SEALED_KEY], size_t *size);
+TH_MUST_CHECK th_err store_find_row(th_version *version, const th_record_id *id,
+                                    th_segment_ref *out, th_diag *diag);
+void store_ref_key(const store_file *file, const th_segment_ref *ref, uint8_t key[STORE_SEALED_KEY],
+                   size_t *size);
 
 /* ---- catalog.c ------------------------------------------------------------------------------------------------------ */
 
@@ -250,10 +279,12 @@ typedef th_err (*store_catalog_fn)(void *ctx, const store_file_info *info, th_di
 TH_MUST_CHECK th_err store_catalog_create(th_store *store, uint64_t secret_check, th_diag *diag);
 TH_MUST_CHECK th_err store_catalog_open(th_store *store, uint64_t secret_check, th_diag *diag);
 /* Check all values against their checksums and the counts; hand over the files. */
-TH_MUST_CHECK th_err store_catalog_each_file(th_store *store, store_catalog_fn fn, void *ctx, th_diag *diag);
+TH_MUST_CHECK th_err store_catalog_each_file(th_store *store, store_catalog_fn fn, void *ctx,
+                                             th_diag *diag);
 /* One transaction: put entries, drop ids. */
-TH_MUST_CHECK th_err store_catalog_commit(th_store *store, const store_file_info *puts, uint32_t put_count,
-                                          const uint32_t *drops, uint32_t drop_count, th_diag *diag);
+TH_MUST_CHECK th_err store_catalog_commit(th_store *store, const store_file_info *puts,
+                                          uint32_t put_count, const uint32_t *drops,
+                                          uint32_t drop_count, th_diag *diag);
 /* A file id that was never used; durable with the next commit. */
 uint32_t store_catalog_next_id(th_store *store);
 /* Checksummed copy of all values: DIR/catalog.copy. */
@@ -339,16 +370,19 @@ void write_segment_free(write_segment *segment);
 /* Leaf bytes of the write: groups of early and late parts, sorted. */
 TH_MUST_CHECK th_err write_leaf(th_write *write, th_buf *out);
 /* Fill segment->head for the write's LSN, arrival and deliveries. */
-TH_MUST_CHECK th_err write_segment_head(const th_write *write, const write_part *part, write_segment *segment);
+TH_MUST_CHECK th_err write_segment_head(const th_write *write, const write_part *part,
+                                        write_segment *segment);
 /* Header of a segment of the write; flags and counts included. */
-store_header write_segment_header(const th_write *write, const write_part *part, const write_segment *segment);
+store_header write_segment_header(const th_write *write, const write_part *part,
+                                  const write_segment *segment);
 void *store_commit_thread(void *store);
 /* Prepare, write and answer what was chosen from the queue. Committer's, as are the next four. */
 void store_serve(th_store *store, th_write **chosen, uint32_t count);
 /* Make room for a commit's sequences in memory, when there are too many. */
 TH_MUST_CHECK th_err store_fresh_sequences(th_store *store);
 /* Everything that is known once the write has its LSN. *empty: it has no rows. */
-TH_MUST_CHECK th_err store_prepare_write(th_store *store, th_write *write, uint64_t lsn, bool *empty);
+TH_MUST_CHECK th_err store_prepare_write(th_store *store, th_write *write, uint64_t lsn,
+                                         bool *empty);
 /* Sequences of a write that is not committed, when nothing after it has taken any. */
 void store_take_back_sequences(th_store *store, th_write *write);
 /* Wake the writer. */
@@ -358,7 +392,8 @@ TH_MUST_CHECK th_err store_roll(th_store *store, th_diag *diag);
 /* Have the committer do it, when the active journal holds anything. Any thread. */
 TH_MUST_CHECK th_err store_ask_roll(th_store *store, th_diag *diag);
 /* Next sequence of (table, day); *slot stays valid until the next call. Committer's. */
-TH_MUST_CHECK th_err store_next_seq(th_store *store, uint32_t table, int32_t day, uint64_t **slot, th_diag *diag);
+TH_MUST_CHECK th_err store_next_seq(th_store *store, uint32_t table, int32_t day, uint64_t **slot,
+                                    th_diag *diag);
 /* Publish a version: the current files with a change (NULL: none), bounded by lsn (0: as before). TH_ENOMEM. */
 typedef struct store_change {
     store_file *const *gone; /* become doomed */
@@ -387,8 +422,9 @@ typedef struct store_group {
 } store_group;
 /* Groups for a round over `journals`; without any, groups of sealed files only. full: also take in what is small or
  * overlaps, not only what has too many generations. In the arena. */
-TH_MUST_CHECK th_err store_plan(th_version *version, store_file *const *journals, uint32_t journal_count, bool full,
-                                th_arena *arena, store_group **out, uint32_t *count, th_diag *diag);
+TH_MUST_CHECK th_err store_plan(th_version *version, store_file *const *journals,
+                                uint32_t journal_count, bool full, th_arena *arena,
+                                store_group **out, uint32_t *count, th_diag *diag);
 
 /* ---- store.c ---------------------------------------------------------------------------------------------------------- */
 
@@ -402,7 +438,7 @@ struct th_store {
     store_catalog catalog;
     store_cache *segments, *heads;
 
-    pthread_mutex_t lock; /* of what follows */
+    pthread_mutex_t lock;     /* of what follows */
     pthread_cond_t work;      /* committer: something is queued */
     pthread_cond_t room;      /* writers: the queue has room, journals were merged */
     pthread_cond_t done;      /* writers: some write is done */

@@ -11,8 +11,7 @@ static void folder_of(const char *path, char out[TH_PATH_SIZE_MAX])
 {
     (void)snprintf(out, TH_PATH_SIZE_MAX, "%s", path);
     char *slash = strrchr(out, '/');
-    if (slash != NULL)
-        *slash = 0;
+    if (slash != NULL) *slash = 0;
 }
 
 static void unlink_quietly(const char *path)
@@ -24,7 +23,8 @@ static void unlink_quietly(const char *path)
 /* Into trash/ first: what is there is gone for every later start, even when the unlink does not end. */
 static th_err throw_away(th_store *store, const store_file_info *info, th_diag *diag)
 {
-    char name[STORE_NAME_MAX], path[TH_PATH_SIZE_MAX], folder[TH_PATH_SIZE_MAX], trash[TH_PATH_SIZE_MAX];
+    char name[STORE_NAME_MAX], path[TH_PATH_SIZE_MAX], folder[TH_PATH_SIZE_MAX],
+        trash[TH_PATH_SIZE_MAX];
     char lock[TH_PATH_SIZE_MAX + 8];
     store_file_name(info, name);
     store_path(store, name, path);
@@ -57,7 +57,8 @@ static void remove_file(th_store *store, store_file *file)
     store_cache_forget(store->heads, file->info.id);
     th_diag diag = {0};
     if (throw_away(store, &file->info, &diag) != TH_OK)
-        th_log(TH_LOG_WARN, "a file that is not needed any more could not be removed: %s", diag.text);
+        th_log(TH_LOG_WARN, "a file that is not needed any more could not be removed: %s",
+               diag.text);
     free(file);
 }
 
@@ -69,11 +70,9 @@ void *store_trash_thread(void *arg)
         while (store->trash_first == NULL && !store->stop_trash)
             pthread_cond_wait(&store->trash, &store->lock);
         store_file *file = store->trash_first;
-        if (file != NULL)
-            store->trash_first = file->next_trash;
+        if (file != NULL) store->trash_first = file->next_trash;
         pthread_mutex_unlock(&store->lock);
-        if (file == NULL)
-            return NULL;
+        if (file == NULL) return NULL;
         remove_file(store, file);
     }
 }
@@ -82,7 +81,8 @@ void *store_trash_thread(void *arg)
 
 typedef bool (*keep_fn)(th_store *store, const char *name);
 
-static th_err sweep_folder(th_store *store, const char *folder, keep_fn keep, th_arena *arena, th_diag *diag)
+static th_err sweep_folder(th_store *store, const char *folder, keep_fn keep, th_arena *arena,
+                           th_diag *diag)
 {
     char path[TH_PATH_SIZE_MAX];
     store_path(store, folder, path);
@@ -92,12 +92,12 @@ static th_err sweep_folder(th_store *store, const char *folder, keep_fn keep, th
     bool changed = false;
     for (size_t i = 0; i < count; i++) {
         char *name = th_arena_printf(arena, "%s/%s", folder, names[i]);
-        if (name == NULL)
-            return th_fail(diag, TH_ELIMIT, NULL, "too many files in %s", path);
+        if (name == NULL) return th_fail(diag, TH_ELIMIT, NULL, "too many files in %s", path);
         char file[TH_PATH_SIZE_MAX];
         store_path(store, name, file);
         th_os_stat st;
-        if ((keep != NULL && keep(store, name)) || th_os_stat_path(file, false, &st, NULL) != TH_OK || st.is_dir)
+        if ((keep != NULL && keep(store, name)) ||
+            th_os_stat_path(file, false, &st, NULL) != TH_OK || st.is_dir)
             continue;
         TH_TRY(th_os_unlink(file, diag));
         changed = true;
@@ -111,13 +111,14 @@ static bool is_named(th_store *store, const char *name)
     const char *number = strstr(name, ".g");
     number = number != NULL ? number + 2 : strrchr(name, '/') + 1;
     unsigned long id = strtoul(number, NULL, 10);
-    store_file *file = id <= UINT32_MAX ? store_files_find(store->current->files, (uint32_t)id) : NULL;
-    if (file == NULL)
-        return false;
+    store_file *file =
+        id <= UINT32_MAX ? store_files_find(store->current->files, (uint32_t)id) : NULL;
+    if (file == NULL) return false;
     char named[STORE_NAME_MAX];
     store_file_name(&file->info, named);
     size_t size = strlen(named);
-    return strncmp(name, named, size) == 0 && (name[size] == 0 || strcmp(name + size, "-lock") == 0);
+    return strncmp(name, named, size) == 0 &&
+           (name[size] == 0 || strcmp(name + size, "-lock") == 0);
 }
 
 static th_err sweep_parts(th_store *store, th_arena *arena, th_diag *diag)
@@ -129,14 +130,12 @@ static th_err sweep_parts(th_store *store, th_arena *arena, th_diag *diag)
     TH_TRY(th_os_list_dir(path, arena, &tables, &table_count, diag));
     for (size_t i = 0; i < table_count; i++) {
         char *folder = th_arena_printf(arena, "parts/%s", tables[i]);
-        if (folder == NULL)
-            return TH_ELIMIT;
+        if (folder == NULL) return TH_ELIMIT;
         store_path(store, folder, path);
         TH_TRY(th_os_list_dir(path, arena, &classes, &class_count, diag));
         for (size_t k = 0; k < class_count; k++) {
             char *inner = th_arena_printf(arena, "%s/%s", folder, classes[k]);
-            if (inner == NULL)
-                return TH_ELIMIT;
+            if (inner == NULL) return TH_ELIMIT;
             TH_TRY(sweep_folder(store, inner, is_named, arena, diag));
         }
     }
@@ -149,12 +148,9 @@ th_err store_sweep(th_store *store, th_diag *diag)
     if (arena == NULL)
         return th_fail(diag, TH_ENOMEM, NULL, "no memory to look through the data folder");
     th_err err = sweep_folder(store, "tmp", NULL, arena, diag);
-    if (err == TH_OK)
-        err = sweep_folder(store, "trash", NULL, arena, diag);
-    if (err == TH_OK)
-        err = sweep_folder(store, "journal", is_named, arena, diag);
-    if (err == TH_OK)
-        err = sweep_parts(store, arena, diag);
+    if (err == TH_OK) err = sweep_folder(store, "trash", NULL, arena, diag);
+    if (err == TH_OK) err = sweep_folder(store, "journal", is_named, arena, diag);
+    if (err == TH_OK) err = sweep_parts(store, arena, diag);
     th_arena_free(arena);
     return err;
 }

@@ -23,15 +23,13 @@ typedef struct checker {
 
 static void found(checker *c, const char *file, const char *what)
 {
-    if (c->damage != NULL)
-        c->damage(c->ctx, file, what);
+    if (c->damage != NULL) c->damage(c->ctx, file, what);
 }
 
 /* Damage is reported and the check goes on; anything else ends it. */
 static bool goes_on(checker *c, const char *file, th_err err, th_diag *why)
 {
-    if (err == TH_OK)
-        return true;
+    if (err == TH_OK) return true;
     if (err == TH_ECORRUPT || err == TH_EVERSION || err == TH_ENOTFOUND || err == TH_EIO) {
         found(c, file, why->text);
         return false;
@@ -52,8 +50,7 @@ static bool tell_progress(checker *c)
 static bool all_zero(const uint8_t *bytes, size_t size)
 {
     uint8_t all = 0;
-    for (size_t i = 0; i < size; i++)
-        all |= bytes[i];
+    for (size_t i = 0; i < size; i++) all |= bytes[i];
     return all == 0;
 }
 
@@ -64,8 +61,7 @@ static void check_segment(checker *c, store_file *file, const char *name, const 
     store_header header;
     th_diag why = {0};
     th_err err = store_read_segment(file, ref, &piece, &header, &why);
-    if (!goes_on(c, name, err, &why))
-        return;
+    if (!goes_on(c, name, err, &why)) return;
     size_t used = STORE_HEADER + header.payload_bytes;
     if (!all_zero(piece->image + used, store_value_size(header.payload_bytes) - used))
         found(c, name, "the padding of a value is not zero");
@@ -75,7 +71,8 @@ static void check_segment(checker *c, store_file *file, const char *name, const 
     store_piece_release(piece);
 }
 
-static void check_refs(checker *c, store_file *file, const char *name, uint32_t table, uint64_t *rows)
+static void check_refs(checker *c, store_file *file, const char *name, uint32_t table,
+                       uint64_t *rows)
 {
     store_refs refs = {0};
     th_diag why = {0};
@@ -94,8 +91,7 @@ static void check_sealed(checker *c, store_file *file, const char *name)
     store_piece *dir;
     th_diag why = {0};
     th_err err = store_sealed_read_directory(file, &dir, &why);
-    if (!goes_on(c, name, err, &why))
-        return;
+    if (!goes_on(c, name, err, &why)) return;
     store_piece_release(dir);
     uint64_t rows = 0;
     check_refs(c, file, name, file->info.table, &rows);
@@ -124,16 +120,14 @@ static void check_journal(checker *c, store_file *file, const char *name)
 
 static uint64_t size_of(const store_file *file)
 {
-    if (file->info.kind == STORE_SEALED)
-        return file->info.bytes;
+    if (file->info.kind == STORE_SEALED) return file->info.bytes;
     return file->journal == NULL ? 0 : store_journal_used_bytes(file->journal);
 }
 
 static void check_files(checker *c)
 {
     const store_files *files = c->version->files;
-    for (uint32_t i = 0; i < files->count; i++)
-        c->total += size_of(files->files[i]);
+    for (uint32_t i = 0; i < files->count; i++) c->total += size_of(files->files[i]);
     for (uint32_t i = 0; i < files->count && tell_progress(c); i++) {
         store_file *file = files->files[i];
         char name[STORE_NAME_MAX];
@@ -156,7 +150,8 @@ static th_err ignore_file(void *ctx, const store_file_info *info, th_diag *diag)
 static void check_catalog(checker *c)
 {
     th_diag why = {0};
-    (void)goes_on(c, "catalog.mdb", store_catalog_each_file(c->store, ignore_file, NULL, &why), &why);
+    (void)goes_on(c, "catalog.mdb", store_catalog_each_file(c->store, ignore_file, NULL, &why),
+                  &why);
     th_diag_clear(&why);
     (void)goes_on(c, "catalog.copy", store_catalog_copy_check(c->store, &why), &why);
 }
@@ -178,10 +173,8 @@ typedef struct leaves {
 static int expected_order(const void *a, const void *b)
 {
     const store_leaf_group *x = &((const expected *)a)->group, *y = &((const expected *)b)->group;
-    if (x->table != y->table)
-        return x->table < y->table ? -1 : 1;
-    if (x->day != y->day)
-        return x->day < y->day ? -1 : 1;
+    if (x->table != y->table) return x->table < y->table ? -1 : 1;
+    if (x->day != y->day) return x->day < y->day ? -1 : 1;
     return x->first_seq < y->first_seq ? -1 : x->first_seq > y->first_seq;
 }
 
@@ -200,7 +193,8 @@ static void compare_root(roots *r)
     if (!th_sha256_equal(&root, &e->group.root)) {
         char day[16], what[160];
         (void)th_day_format(e->group.day, day);
-        (void)snprintf(what, sizeof(what), "records of table %u, day %s, from %llu do not have the leaf's root",
+        (void)snprintf(what, sizeof(what),
+                       "records of table %u, day %s, from %llu do not have the leaf's root",
                        e->group.table, day, (unsigned long long)e->group.first_seq);
         char where[48];
         (void)snprintf(where, sizeof(where), "log position %llu", (unsigned long long)e->lsn);
@@ -218,8 +212,7 @@ static th_err add_to_roots(void *ctx, const th_slice *records, uint32_t count)
         TH_ASSERT(r->at < r->end);
         th_sha256 digest = th_sha256_of(records[i]);
         th_merkle_add(&r->merkle, th_slice_of(digest.bytes, sizeof(digest.bytes)));
-        if (++r->rows == r->l->list[r->at].group.rows)
-            compare_root(r);
+        if (++r->rows == r->l->list[r->at].group.rows) compare_root(r);
     }
     return TH_OK;
 }
@@ -232,23 +225,23 @@ static void check_run(leaves *l, uint32_t begin, uint32_t end)
     th_merkle_init(&r.merkle);
     th_diag why = {0};
     th_err err = th_version_record_run(l->c->version, first->table, first->day, first->first_seq,
-                                       last->first_seq + last->rows - first->first_seq, add_to_roots, &r, &why);
+                                       last->first_seq + last->rows - first->first_seq,
+                                       add_to_roots, &r, &why);
     char where[48];
-    (void)snprintf(where, sizeof(where), "log position %llu", (unsigned long long)l->list[r.at < end ? r.at : begin].lsn);
+    (void)snprintf(where, sizeof(where), "log position %llu",
+                   (unsigned long long)l->list[r.at < end ? r.at : begin].lsn);
     (void)goes_on(l->c, where, err, &why);
 }
 
 static void check_collected(leaves *l)
 {
-    if (l->count > 1)
-        qsort(l->list, l->count, sizeof(*l->list), expected_order);
+    if (l->count > 1) qsort(l->list, l->count, sizeof(*l->list), expected_order);
     for (uint32_t begin = 0, end; begin < l->count && tell_progress(l->c); begin = end) {
         const store_leaf_group *first = &l->list[begin].group;
         uint64_t next = first->first_seq + first->rows;
         for (end = begin + 1; end < l->count; end++) {
             const store_leaf_group *g = &l->list[end].group;
-            if (g->table != first->table || g->day != first->day || g->first_seq != next)
-                break;
+            if (g->table != first->table || g->day != first->day || g->first_seq != next) break;
             next += g->rows;
         }
         check_run(l, begin, end);
@@ -262,13 +255,11 @@ static void collect(leaves *l, th_slice record)
     th_diag why = {0};
     char where[48];
     (void)snprintf(where, sizeof(where), "log position %llu", (unsigned long long)l->next_lsn);
-    if (!goes_on(l->c, where, store_leaf_decode(record, &leaf, &why), &why))
-        return;
+    if (!goes_on(l->c, where, store_leaf_decode(record, &leaf, &why), &why)) return;
     if (leaf.lsn != l->next_lsn)
         found(l->c, where, "the log has a hole here, or a leaf out of order");
     l->next_lsn = leaf.lsn + 1;
-    if (l->count + leaf.count > GROUPS_MAX)
-        check_collected(l);
+    if (l->count + leaf.count > GROUPS_MAX) check_collected(l);
     for (uint32_t i = 0; i < leaf.count; i++) {
         expected e = {.lsn = leaf.lsn};
         store_leaf_group_at(&leaf, i, &e.group);
@@ -282,8 +273,7 @@ static void collect(leaves *l, th_slice record)
 static th_err collect_all(void *ctx, const th_slice *records, uint32_t count)
 {
     leaves *l = ctx;
-    for (uint32_t i = 0; i < count && l->c->fatal == TH_OK; i++)
-        collect(l, records[i]);
+    for (uint32_t i = 0; i < count && l->c->fatal == TH_OK; i++) collect(l, records[i]);
     return l->c->fatal;
 }
 
@@ -298,11 +288,12 @@ static void check_leaves(checker *c)
     l.list = malloc(GROUPS_MAX * sizeof(*l.list));
     th_err err = arena == NULL || l.list == NULL
                      ? TH_ENOMEM
-                     : th_version_segments(c->version, TH_TABLE_leaves, INT32_MIN, INT32_MAX, arena, &refs, &count, &why);
+                     : th_version_segments(c->version, TH_TABLE_leaves, INT32_MIN, INT32_MAX, arena,
+                                           &refs, &count, &why);
     (void)goes_on(c, "the log", err, &why);
     for (size_t i = 0; err == TH_OK && i < count && tell_progress(c); i++) {
-        th_err read = th_version_record_run(c->version, TH_TABLE_leaves, refs[i].day, refs[i].first_seq, refs[i].rows,
-                                            collect_all, &l, &why);
+        th_err read = th_version_record_run(c->version, TH_TABLE_leaves, refs[i].day,
+                                            refs[i].first_seq, refs[i].rows, collect_all, &l, &why);
         if (c->fatal == TH_OK && !goes_on(c, "the log", read, &why))
             l.next_lsn = refs[i].last_lsn + 1;
     }
@@ -315,15 +306,14 @@ static void check_leaves(checker *c)
     th_arena_free(arena);
 }
 
-th_err th_store_verify(th_store *store, th_damage_fn damage, void *ctx, th_progress_fn progress, uint64_t *checked_bytes,
-                       th_diag *diag)
+th_err th_store_verify(th_store *store, th_damage_fn damage, void *ctx, th_progress_fn progress,
+                       uint64_t *checked_bytes, th_diag *diag)
 {
     checker c = {.store = store, .damage = damage, .ctx = ctx, .progress = progress, .diag = diag};
     c.version = th_store_version(store);
     check_catalog(&c);
     check_files(&c);
-    if (c.fatal == TH_OK)
-        check_leaves(&c);
+    if (c.fatal == TH_OK) check_leaves(&c);
     th_version_release(c.version);
     *checked_bytes = c.done;
     return c.fatal;

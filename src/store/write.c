@@ -5,27 +5,20 @@
 #include "base/assert.h"
 #include "store/store_private.h"
 
-/* Room for one more in a growing array; array_of points to the array's pointer, whatever its type. */
-static bool grow(void *array_of, uint32_t count, uint32_t *capacity, size_t size)
+/* The array with room for one more, moved perhaps; NULL: no memory, the array is as it was. */
+static void *grow(void *array, uint32_t count, uint32_t *capacity, size_t size)
 {
-    if (count < *capacity)
-        return true;
-    void *array;
-    memcpy(&array, array_of, sizeof(array));
+    if (count < *capacity) return array;
     uint32_t more = *capacity == 0 ? 16 : *capacity * 2;
     void *bigger = realloc(array, more * size);
-    if (bigger == NULL)
-        return false;
-    memcpy(array_of, &bigger, sizeof(bigger));
-    *capacity = more;
-    return true;
+    if (bigger != NULL) *capacity = more;
+    return bigger;
 }
 
 th_write *th_write_new(th_store *store)
 {
     th_write *write = calloc(1, sizeof(*write));
-    if (write != NULL)
-        write->store = store;
+    if (write != NULL) write->store = store;
     return write;
 }
 
@@ -40,8 +33,7 @@ static void free_parts(write_parts *parts)
 {
     for (uint32_t i = 0; i < parts->count; i++) {
         write_part *part = parts->parts[i];
-        for (uint32_t k = 0; k < part->segment_count; k++)
-            write_segment_free(&part->segments[k]);
+        for (uint32_t k = 0; k < part->segment_count; k++) write_segment_free(&part->segments[k]);
         th_segment_builder_free(part->builder);
         free(part->segments);
         free(part->runs);
@@ -54,8 +46,7 @@ static void free_parts(write_parts *parts)
 
 void th_write_free(th_write *write)
 {
-    if (write == NULL)
-        return;
+    if (write == NULL) return;
     free_parts(&write->early);
     free_parts(&write->late);
     write_segment_free(&write->leaf);
@@ -95,13 +86,14 @@ write_part *write_parts_find(const write_parts *parts, uint32_t table, int32_t d
     return parts->parts[at];
 }
 
-static write_part *part_new(th_write *write, write_parts *parts, const th_stored_table *table, int32_t day)
+static write_part *part_new(th_write *write, write_parts *parts, const th_stored_table *table,
+                            int32_t day)
 {
-    if (!grow(&parts->parts, parts->count, &parts->capacity, sizeof(*parts->parts)))
-        return NULL;
+    write_part **list = grow(parts->parts, parts->count, &parts->capacity, sizeof(*list));
+    if (list == NULL) return NULL;
+    parts->parts = list;
     write_part *part = calloc(1, sizeof(*part));
-    if (part == NULL)
-        return NULL;
+    if (part == NULL) return NULL;
     part->builder = th_segment_builder_new(table, write->store->options.budget);
     if (part->builder == NULL) {
         free(part);
@@ -122,10 +114,11 @@ static write_part *part_new(th_write *write, write_parts *parts, const th_stored
 static th_err finish_segment(write_part *part)
 {
     uint32_t rows = th_segment_builder_rows(part->builder);
-    if (rows == 0)
-        return TH_OK;
-    if (!grow(&part->segments, part->segment_count, &part->segment_capacity, sizeof(*part->segments)))
-        return TH_ENOMEM;
+    if (rows == 0) return TH_OK;
+    write_segment *segments =
+        grow(part->segments, part->segment_count, &part->segment_capacity, sizeof(*segments));
+    if (segments == NULL) return TH_ENOMEM;
+    part->segments = segments;
     write_segment *segment = &part->segments[part->segment_count];
     *segment = (write_segment){.first_row = part->built,
                                .rows = rows,
@@ -148,7 +141,8 @@ th_err write_parts_finish(write_parts *parts, th_diag *diag)
         write_part *part = parts->parts[i];
         th_err err = finish_segment(part);
         if (err != TH_OK)
-            return th_fail(diag, err, NULL, "cannot encode rows of %s: %s", part->table->name, th_err_text(err));
+            return th_fail(diag, err, NULL, "cannot encode rows of %s: %s", part->table->name,
+                           th_err_text(err));
     }
     return TH_OK;
 }
@@ -156,7 +150,8 @@ th_err write_parts_finish(write_parts *parts, th_diag *diag)
 th_err th_write_encode(th_write *write, th_diag *diag)
 {
     if (write->error != TH_OK)
-        return th_fail(diag, write->error, NULL, "the write is broken: %s", th_err_text(write->error));
+        return th_fail(diag, write->error, NULL, "the write is broken: %s",
+                       th_err_text(write->error));
     return write_parts_finish(&write->early, diag);
 }
 
@@ -165,8 +160,7 @@ uint32_t write_values(const th_write *write)
     uint32_t values = 1; /* the leaf */
     for (uint32_t i = 0; i < write->early.count; i++)
         values += write->early.parts[i]->segment_count;
-    for (uint32_t i = 0; i < write->late.count; i++)
-        values += write->late.parts[i]->segment_count;
+    for (uint32_t i = 0; i < write->late.count; i++) values += write->late.parts[i]->segment_count;
     return values;
 }
 
@@ -178,10 +172,8 @@ static void note_row(write_part *part, const th_row *row)
     uint32_t low = (uint32_t)row->fingerprint;
     part->fingerprints[part->rows] = row->fingerprint != 0 && low == 0 ? 1 : low;
     part->has_fingerprints = part->has_fingerprints || row->fingerprint != 0;
-    if (row->has_time && row->time_us < part->min_us)
-        part->min_us = row->time_us;
-    if (row->has_time && row->time_us > part->max_us)
-        part->max_us = row->time_us;
+    if (row->has_time && row->time_us < part->min_us) part->min_us = row->time_us;
+    if (row->has_time && row->time_us > part->max_us) part->max_us = row->time_us;
     th_sha256 digest = th_sha256_of(row->record);
     th_merkle_add(&part->merkle, th_slice_of(digest.bytes, sizeof(digest.bytes)));
     part->rows++;
@@ -189,16 +181,21 @@ static void note_row(write_part *part, const th_row *row)
 
 static th_err part_add(write_part *part, const th_row *row)
 {
-    if (!grow(&part->runs, part->run_count, &part->run_capacity, sizeof(*part->runs)) ||
-        !grow(&part->fingerprints, part->rows, &part->fingerprint_capacity, sizeof(*part->fingerprints)))
-        return TH_ENOMEM;
-    th_err err = th_segment_builder_add(part->builder, row->record, row->layout, row->has_time, row->time_us);
+    write_run *runs = grow(part->runs, part->run_count, &part->run_capacity, sizeof(*runs));
+    if (runs == NULL) return TH_ENOMEM;
+    part->runs = runs;
+    uint32_t *prints =
+        grow(part->fingerprints, part->rows, &part->fingerprint_capacity, sizeof(*prints));
+    if (prints == NULL) return TH_ENOMEM;
+    part->fingerprints = prints;
+    th_err err = th_segment_builder_add(part->builder, row->record, row->layout, row->has_time,
+                                        row->time_us);
     if (err == TH_ELIMIT && th_segment_builder_rows(part->builder) > 0) {
         TH_TRY(finish_segment(part));
-        err = th_segment_builder_add(part->builder, row->record, row->layout, row->has_time, row->time_us);
+        err = th_segment_builder_add(part->builder, row->record, row->layout, row->has_time,
+                                     row->time_us);
     }
-    if (err == TH_OK)
-        note_row(part, row);
+    if (err == TH_OK) note_row(part, row);
     return err;
 }
 
@@ -207,8 +204,7 @@ static bool claim(th_write *write, uint32_t table, uint64_t fingerprint)
     if (write->claim_count == write->claim_capacity) {
         size_t capacity = write->claim_capacity == 0 ? 64 : write->claim_capacity * 2;
         uint64_t *claims = realloc(write->claims, capacity * sizeof(*claims));
-        if (claims == NULL)
-            return false;
+        if (claims == NULL) return false;
         write->claims = claims;
         write->claim_capacity = capacity;
     }
@@ -218,20 +214,18 @@ static bool claim(th_write *write, uint32_t table, uint64_t fingerprint)
 
 void th_write_claim(th_write *write, uint32_t table, uint64_t fingerprint)
 {
-    if (!claim(write, table, fingerprint))
-        write->error = TH_ENOMEM;
+    if (!claim(write, table, fingerprint)) write->error = TH_ENOMEM;
 }
 
-th_err th_write_add(th_write *write, const th_stored_table *table, int32_t day, const th_row *row, uint32_t *local)
+th_err th_write_add(th_write *write, const th_stored_table *table, int32_t day, const th_row *row,
+                    uint32_t *local)
 {
     TH_ASSERT(table->id != TH_TABLE_leaves);
     TH_ASSERT(row->object == UINT32_MAX || row->object < write->object_count);
-    if (write->rows > 0 && write->bytes + row->record.size > TH_BATCH_BYTES_MAX)
-        return TH_ELIMIT;
+    if (write->rows > 0 && write->bytes + row->record.size > TH_BATCH_BYTES_MAX) return TH_ELIMIT;
     write_part *part = write_parts_find(&write->early, table->id, day);
     if (part == NULL) {
-        if (write->early.count >= TH_BATCH_VALUES_MAX / 4)
-            return TH_ELIMIT;
+        if (write->early.count >= TH_BATCH_VALUES_MAX / 4) return TH_ELIMIT;
         part = part_new(write, &write->early, table, day);
     }
     th_err err = part == NULL ? TH_ENOMEM : part_add(part, row);
@@ -259,10 +253,13 @@ uint64_t th_write_rows(const th_write *write)
 
 uint32_t th_write_add_object(th_write *write)
 {
-    if (!grow(&write->objects, write->object_count, &write->object_capacity, sizeof(*write->objects))) {
+    write_object *objects =
+        grow(write->objects, write->object_count, &write->object_capacity, sizeof(*objects));
+    if (objects == NULL) {
         write->error = TH_ENOMEM;
         return UINT32_MAX;
     }
+    write->objects = objects;
     write->objects[write->object_count] = (write_object){.seq = UINT64_MAX};
     return write->object_count++;
 }
@@ -278,49 +275,42 @@ void th_write_set_late(th_write *write, th_late_fn late, void *ctx)
 uint64_t th_commit_first_seq(const th_commit_view *view, uint32_t table, int32_t day)
 {
     const write_part *part = write_parts_find(&view->write->early, table, day);
-    if (part == NULL)
-        part = write_parts_find(&view->write->late, table, day);
-    if (part != NULL)
-        return part->first_seq;
+    if (part == NULL) part = write_parts_find(&view->write->late, table, day);
+    if (part != NULL) return part->first_seq;
     uint64_t *slot;
     th_diag ignored = {0};
     return store_next_seq(view->store, table, day, &slot, &ignored) == TH_OK ? *slot : UINT64_MAX;
 }
 
-static th_err late_part(const th_commit_view *view, const th_stored_table *table, int32_t day, uint64_t *slot,
-                        write_part **out)
+static th_err late_part(const th_commit_view *view, const th_stored_table *table, int32_t day,
+                        uint64_t *slot, write_part **out)
 {
     th_write *write = view->write;
     write_part *part = write_parts_find(&write->late, table->id, day);
     if (part == NULL) {
         part = part_new(write, &write->late, table, day);
-        if (part == NULL)
-            return TH_ENOMEM;
+        if (part == NULL) return TH_ENOMEM;
         part->first_seq = *slot;
         const write_part *early = write_parts_find(&write->early, table->id, day);
-        if (early != NULL)
-            part->merkle = early->merkle;
+        if (early != NULL) part->merkle = early->merkle;
     }
     *out = part;
     return TH_OK;
 }
 
-th_err th_write_add_late(const th_commit_view *view, const th_stored_table *table, int32_t day, const th_row *row,
-                         uint64_t *seq)
+th_err th_write_add_late(const th_commit_view *view, const th_stored_table *table, int32_t day,
+                         const th_row *row, uint64_t *seq)
 {
     th_write *write = view->write;
     TH_ASSERT(table->id != TH_TABLE_leaves);
     TH_ASSERT(row->object == UINT32_MAX || row->object < write->object_count);
     th_row added = *row;
-    if (table->id == TH_TABLE_objects)
-        added.object = UINT32_MAX; /* it is the delivery */
+    if (table->id == TH_TABLE_objects) added.object = UINT32_MAX; /* it is the delivery */
     uint64_t *slot;
     write_part *part;
     th_err err = store_next_seq(view->store, table->id, day, &slot, NULL);
-    if (err == TH_OK)
-        err = late_part(view, table, day, slot, &part);
-    if (err == TH_OK)
-        err = part_add(part, &added);
+    if (err == TH_OK) err = late_part(view, table, day, slot, &part);
+    if (err == TH_OK) err = part_add(part, &added);
     if (err != TH_OK) {
         write->error = err;
         return err;
@@ -346,8 +336,7 @@ static store_leaf_group group_of(const write_part *part)
 static int group_order(const void *a, const void *b)
 {
     const store_leaf_group *x = a, *y = b;
-    if (x->table != y->table)
-        return x->table < y->table ? -1 : 1;
+    if (x->table != y->table) return x->table < y->table ? -1 : 1;
     return x->day < y->day ? -1 : x->day > y->day;
 }
 
@@ -355,8 +344,7 @@ th_err write_leaf(th_write *write, th_buf *out)
 {
     uint32_t room = write->early.count + write->late.count, count = 0;
     store_leaf_group *groups = calloc(room == 0 ? 1 : room, sizeof(*groups));
-    if (groups == NULL)
-        return TH_ENOMEM;
+    if (groups == NULL) return TH_ENOMEM;
     for (uint32_t i = 0; i < write->early.count; i++) {
         const write_part *early = write->early.parts[i];
         if (write_parts_find(&write->late, early->table->id, early->day) == NULL)
@@ -380,7 +368,10 @@ th_err write_leaf(th_write *write, th_buf *out)
 
 static th_run run_of(const th_write *write, uint32_t first_row, uint32_t object)
 {
-    th_run run = {.first_row = first_row, .lsn = write->lsn, .arrival_us = write->arrival_us, .object_seq = UINT64_MAX};
+    th_run run = {.first_row = first_row,
+                  .lsn = write->lsn,
+                  .arrival_us = write->arrival_us,
+                  .object_seq = UINT64_MAX};
     if (object != UINT32_MAX && write->objects[object].seq != UINT64_MAX) {
         run.object_day = write->objects[object].day;
         run.object_seq = write->objects[object].seq;
@@ -405,14 +396,13 @@ static uint32_t first_run(const write_part *part, const write_segment *segment)
 th_err write_segment_head(const th_write *write, const write_part *part, write_segment *segment)
 {
     uint32_t from = first_run(part, segment), end = segment->first_row + segment->rows, count = 0;
-    while (from + count < part->run_count && part->runs[from + count].first_row < end)
-        count++;
+    while (from + count < part->run_count && part->runs[from + count].first_row < end) count++;
     th_run *runs = malloc(count * sizeof(*runs));
-    if (runs == NULL)
-        return TH_ENOMEM;
+    if (runs == NULL) return TH_ENOMEM;
     for (uint32_t i = 0; i < count; i++) {
         const write_run *run = &part->runs[from + i];
-        uint32_t row = run->first_row <= segment->first_row ? 0 : run->first_row - segment->first_row;
+        uint32_t row =
+            run->first_row <= segment->first_row ? 0 : run->first_row - segment->first_row;
         runs[i] = run_of(write, row, run->object);
     }
     th_buf_clear(&segment->head);
@@ -420,11 +410,13 @@ th_err write_segment_head(const th_write *write, const write_part *part, write_s
     free(runs);
     segment->run_count = count;
     if (part->has_fingerprints)
-        th_buf_add(&segment->head, part->fingerprints + segment->first_row, (size_t)segment->rows * 4);
+        th_buf_add(&segment->head, part->fingerprints + segment->first_row,
+                   (size_t)segment->rows * 4);
     return th_buf_error(&segment->head);
 }
 
-store_header write_segment_header(const th_write *write, const write_part *part, const write_segment *segment)
+store_header write_segment_header(const th_write *write, const write_part *part,
+                                  const write_segment *segment)
 {
     return (store_header){.type = STORE_VALUE_SEGMENT,
                           .flags = part->has_fingerprints ? STORE_FLAG_FINGERPRINTS : 0,

@@ -30,8 +30,7 @@ TEST(committed_rows_come_back)
         CHECK_EQ_U64(th_version_lsn(version), 3);
         CHECK_EQ_U64(help_rows(version, TH_TABLE_cloudtrail), 16);
         CHECK_EQ_U64(help_rows(version, TH_TABLE_leaves), 3);
-        for (uint64_t i = 0; i < 15; i++)
-            help_check_record(version, DAY, i, i);
+        for (uint64_t i = 0; i < 15; i++) help_check_record(version, DAY, i, i);
         help_check_record(version, DAY + 1, 0, 100);
         th_version_release(version);
         th_store_close(store);
@@ -105,7 +104,8 @@ static th_err add_delivery(void *ctx, const th_commit_view *view, th_diag *diag)
     th_row row = {.record = TH_SLICE("{\"name\":\"a.json.gz\"}"), .object = d->object};
     d->lsn = view->lsn;
     d->first_seq = th_commit_first_seq(view, TH_TABLE_cloudtrail, DAY);
-    th_err err = th_write_add_late(view, th_model_table(TH_TABLE_objects), view->arrival_day, &row, &d->object_seq);
+    th_err err = th_write_add_late(view, th_model_table(TH_TABLE_objects), view->arrival_day, &row,
+                                   &d->object_seq);
     return err == TH_OK && d->refusals-- > 0 ? TH_EAGAIN : err;
 }
 
@@ -208,8 +208,10 @@ static void *write_many(void *arg)
         uint32_t local;
         th_row row = {.record = help_record(w->number * 1000 + i, text), .object = UINT32_MAX};
         th_diag diag = {0};
-        w->failed = w->failed || th_write_add(write, th_model_table(TH_TABLE_cloudtrail), DAY, &row, &local) != TH_OK ||
-                    th_store_commit(w->store, write, &w->lsns[i], &diag) != TH_OK;
+        w->failed =
+            w->failed ||
+            th_write_add(write, th_model_table(TH_TABLE_cloudtrail), DAY, &row, &local) != TH_OK ||
+            th_store_commit(w->store, write, &w->lsns[i], &diag) != TH_OK;
         th_write_free(write);
     }
     return NULL;
@@ -231,7 +233,8 @@ TEST(threads_commit_together_and_each_has_its_own_position)
         pthread_join(threads[i], NULL);
         CHECK(!writers[i].failed);
         for (int k = 0; k < COMMITS; k++) {
-            CHECK(writers[i].lsns[k] >= 1 && writers[i].lsns[k] <= THREADS * COMMITS && !seen[writers[i].lsns[k]]);
+            CHECK(writers[i].lsns[k] >= 1 && writers[i].lsns[k] <= THREADS * COMMITS &&
+                  !seen[writers[i].lsns[k]]);
             CHECK(k == 0 || writers[i].lsns[k] > writers[i].lsns[k - 1]);
             seen[writers[i].lsns[k]] = true;
         }
@@ -274,7 +277,8 @@ TEST(no_descriptor_outlives_an_exec)
         int flags = fcntl(fd, F_GETFD);
         char link[64], target[256] = "";
         (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-        if (flags < 0 || readlink(link, target, sizeof(target) - 1) < 0 || strstr(target, help_dir) == NULL)
+        if (flags < 0 || readlink(link, target, sizeof(target) - 1) < 0 ||
+            strstr(target, help_dir) == NULL)
             continue;
         ours++;
         CHECK((flags & FD_CLOEXEC) != 0);
@@ -313,4 +317,5 @@ TEST_MAIN(a_new_store_is_empty, committed_rows_come_back, a_record_that_is_not_t
           undated_rows_have_their_own_day, an_old_version_does_not_see_later_commits,
           rows_find_the_delivery_that_late_added, a_refused_commit_leaves_nothing_and_no_hole,
           an_empty_write_commits_nothing, threads_commit_together_and_each_has_its_own_position,
-          wait_ends_with_the_commit, a_second_process_is_kept_out, no_descriptor_outlives_an_exec, no_folder_is_not_found, settings_are_kept)
+          wait_ends_with_the_commit, a_second_process_is_kept_out, no_descriptor_outlives_an_exec,
+          no_folder_is_not_found, settings_are_kept)

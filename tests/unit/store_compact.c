@@ -7,8 +7,7 @@ enum { DAY = 20000 };
 static void compact(th_store *store)
 {
     th_diag diag = {0};
-    if (th_store_compact(store, NULL, NULL, &diag) != TH_OK)
-        FAIL("compact: %s", diag.text);
+    if (th_store_compact(store, NULL, NULL, &diag) != TH_OK) FAIL("compact: %s", diag.text);
 }
 
 static th_store_stats stats(th_store *store)
@@ -22,8 +21,7 @@ TEST(merged_rows_are_the_same)
 {
     help_new_dir();
     th_store *store = help_open();
-    for (uint64_t i = 0; i < 30; i++)
-        (void)help_commit(store, DAY + (int32_t)(i % 3), i * 10, 10);
+    for (uint64_t i = 0; i < 30; i++) (void)help_commit(store, DAY + (int32_t)(i % 3), i * 10, 10);
     (void)help_commit(store, TH_DAY_UNDATED, 5000, 2);
     compact(store);
     CHECK_EQ_U64(stats(store).journals, 1);
@@ -78,8 +76,7 @@ TEST(an_older_bound_cuts_a_merged_segment)
 {
     help_new_dir();
     th_store *store = help_open();
-    for (uint64_t i = 0; i < 20; i++)
-        (void)help_commit(store, DAY, i * 3, 3);
+    for (uint64_t i = 0; i < 20; i++) (void)help_commit(store, DAY, i * 3, 3);
     compact(store);
     th_version *version = th_store_version(store);
     for (uint64_t lsn = 0; lsn <= 20; lsn++) {
@@ -99,8 +96,7 @@ TEST(positions_are_found_by_time_before_and_after)
     th_store *store = help_open();
     th_arena *arena = th_arena_new(16 << 20, NULL);
     th_diag diag = {0};
-    for (uint64_t i = 0; i < 10; i++)
-        (void)help_commit(store, DAY, i, 1);
+    for (uint64_t i = 0; i < 10; i++) (void)help_commit(store, DAY, i, 1);
     int64_t arrivals[10];
     for (int round = 0; round < 2; round++) {
         th_version *version = th_store_version(store);
@@ -146,27 +142,30 @@ TEST(identities_are_found_wherever_they_lie)
 {
     help_new_dir();
     th_store *store = help_open();
-    for (uint64_t i = 0; i < 10; i++)
-        (void)help_commit(store, DAY, i * 10, 10);
+    for (uint64_t i = 0; i < 10; i++) (void)help_commit(store, DAY, i * 10, 10);
     for (int round = 0; round < 2; round++) {
         th_version *version = th_store_version(store);
         th_diag diag = {0};
         for (uint64_t i = 0; i < 100; i += 9) {
             found f = {0};
             uint64_t fingerprint = help_fingerprint(store, i);
-            CHECK(th_version_find(version, TH_TABLE_cloudtrail, 0, &fingerprint, 1, note, &f, &diag) == TH_OK);
+            CHECK(th_version_find(version, TH_TABLE_cloudtrail, 0, &fingerprint, 1, note, &f,
+                                  &diag) == TH_OK);
             CHECK_EQ_U64(f.count, 1);
             CHECK_EQ_U64(f.seqs[0], i);
             f.count = 0;
             uint64_t after = i / 10 + 1;
-            CHECK(th_version_find(version, TH_TABLE_cloudtrail, after, &fingerprint, 1, note, &f, &diag) == TH_OK);
+            CHECK(th_version_find(version, TH_TABLE_cloudtrail, after, &fingerprint, 1, note, &f,
+                                  &diag) == TH_OK);
             CHECK_EQ_U64(f.count, 0);
-            CHECK(th_version_find(version, TH_TABLE_cloudtrail, after - 1, &fingerprint, 1, note, &f, &diag) == TH_OK);
+            CHECK(th_version_find(version, TH_TABLE_cloudtrail, after - 1, &fingerprint, 1, note,
+                                  &f, &diag) == TH_OK);
             CHECK_EQ_U64(f.count, 1);
         }
         uint64_t unknown = help_fingerprint(store, 12345);
         found f = {0};
-        CHECK(th_version_find(version, TH_TABLE_cloudtrail, 0, &unknown, 1, note, &f, &diag) == TH_OK);
+        CHECK(th_version_find(version, TH_TABLE_cloudtrail, 0, &unknown, 1, note, &f, &diag) ==
+              TH_OK);
         CHECK_EQ_U64(f.count, 0);
         th_version_release(version);
         compact(store);
@@ -191,11 +190,13 @@ TEST(the_log_reads_the_same_before_and_after)
             th_log_range *ranges;
             size_t count;
             th_diag diag = {0};
-            CHECK(th_version_log(version, tables, 1, after, 7, arena, &ranges, &count, &after, &diag) == TH_OK);
+            CHECK(th_version_log(version, tables, 1, after, 7, arena, &ranges, &count, &after,
+                                 &diag) == TH_OK);
             for (size_t i = 0; i < count; i++, next++) {
                 CHECK_EQ_U64(ranges[i].lsn, next);
                 CHECK_EQ_U64(ranges[i].count, 3);
-                help_check_record(version, ranges[i].ref.day, ranges[i].ref.first_seq + ranges[i].begin, (next - 1) * 3);
+                help_check_record(version, ranges[i].ref.day,
+                                  ranges[i].ref.first_seq + ranges[i].begin, (next - 1) * 3);
             }
         }
         CHECK_EQ_U64(next, 41);
@@ -211,18 +212,15 @@ TEST(an_old_version_reads_files_that_are_merged_away)
 {
     help_new_dir();
     th_store *store = help_open();
-    for (uint64_t i = 0; i < 10; i++)
-        (void)help_commit(store, DAY, i, 1);
+    for (uint64_t i = 0; i < 10; i++) (void)help_commit(store, DAY, i, 1);
     th_version *old = th_store_version(store);
     compact(store);
-    for (uint64_t i = 0; i < 10; i++)
-        help_check_record(old, DAY, i, i);
+    for (uint64_t i = 0; i < 10; i++) help_check_record(old, DAY, i, i);
     th_version *sealed = th_store_version(store);
     th_version_release(old);
     (void)help_commit(store, DAY, 10, 1);
     compact(store);
-    for (uint64_t i = 0; i < 10; i++)
-        help_check_record(sealed, DAY, i, i);
+    for (uint64_t i = 0; i < 10; i++) help_check_record(sealed, DAY, i, i);
     th_version_release(sealed);
     th_store_close(store);
 }
@@ -232,13 +230,11 @@ TEST(journals_are_rolled_and_merged_in_the_background)
     help_new_dir();
     th_store_options options = {.create = true, .journal_bytes = 64 << 10};
     th_store *store = help_open_with(&options);
-    for (uint64_t i = 0; i < 200; i++)
-        (void)help_commit(store, DAY, i * 50, 50);
+    for (uint64_t i = 0; i < 200; i++) (void)help_commit(store, DAY, i * 50, 50);
     CHECK(stats(store).merges > 0);
     th_version *version = th_store_version(store);
     CHECK_EQ_U64(help_rows(version, TH_TABLE_cloudtrail), 200 * 50);
-    for (uint64_t i = 0; i < 200 * 50; i += 97)
-        help_check_record(version, DAY, i, i);
+    for (uint64_t i = 0; i < 200 * 50; i += 97) help_check_record(version, DAY, i, i);
     th_version_release(version);
     th_store_close(store);
     store = help_open();
@@ -266,8 +262,9 @@ TEST(a_stopped_merge_leaves_everything_as_it_was)
     th_store_close(store);
 }
 
-TEST_MAIN(merged_rows_are_the_same, merging_again_changes_nothing, days_far_apart_do_not_share_a_file,
-          an_older_bound_cuts_a_merged_segment, positions_are_found_by_time_before_and_after,
-          identities_are_found_wherever_they_lie, the_log_reads_the_same_before_and_after,
-          an_old_version_reads_files_that_are_merged_away, journals_are_rolled_and_merged_in_the_background,
+TEST_MAIN(merged_rows_are_the_same, merging_again_changes_nothing,
+          days_far_apart_do_not_share_a_file, an_older_bound_cuts_a_merged_segment,
+          positions_are_found_by_time_before_and_after, identities_are_found_wherever_they_lie,
+          the_log_reads_the_same_before_and_after, an_old_version_reads_files_that_are_merged_away,
+          journals_are_rolled_and_merged_in_the_background,
           a_stopped_merge_leaves_everything_as_it_was)

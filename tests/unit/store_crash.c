@@ -21,25 +21,23 @@ static bool commit_next(th_store *store, uint64_t i)
 }
 
 /* The child: goes on with the history until it is killed; each answered commit is told through the pipe. */
-_Noreturn static void write_until_killed(const char *failpoint, int pass, const char *mode, int tell)
+_Noreturn static void write_until_killed(const char *failpoint, int pass, const char *mode,
+                                         int tell)
 {
     char text[64];
     (void)snprintf(text, sizeof(text), "%s:%d", failpoint, pass);
     setenv("TRAILHOLD_FAILPOINT", text, 1);
     th_failpoints_init();
-    th_store_options options = {.create = true, .no_background = true, .journal_bytes = 40 << 10, .test_mode = mode};
+    th_store_options options = {
+        .create = true, .no_background = true, .journal_bytes = 40 << 10, .test_mode = mode};
     th_store *store;
     th_diag diag = {0};
-    if (th_store_open(help_dir, &options, &store, NULL, &diag) != TH_OK)
-        _exit(2);
+    if (th_store_open(help_dir, &options, &store, NULL, &diag) != TH_OK) _exit(2);
     uint64_t first = th_store_lsn(store);
     for (uint64_t i = first; i < first + COMMITS; i++) {
-        if (!commit_next(store, i))
-            _exit(3);
-        if (write(tell, &i, sizeof(i)) != sizeof(i))
-            _exit(4);
-        if (i % 15 == 14 && th_store_compact(store, NULL, NULL, &diag) != TH_OK)
-            _exit(5);
+        if (!commit_next(store, i)) _exit(3);
+        if (write(tell, &i, sizeof(i)) != sizeof(i)) _exit(4);
+        if (i % 15 == 14 && th_store_compact(store, NULL, NULL, &diag) != TH_OK) _exit(5);
     }
     th_store_close(store);
     _exit(0);
@@ -60,11 +58,13 @@ static uint64_t check_history(uint64_t answered)
     th_version *version = th_store_version(store);
     uint64_t lsn = th_version_lsn(version);
     if (lsn < answered || lsn > answered + 1)
-        FAIL("%llu commits were answered, %llu are there", (unsigned long long)answered, (unsigned long long)lsn);
+        FAIL("%llu commits were answered, %llu are there", (unsigned long long)answered,
+             (unsigned long long)lsn);
     CHECK_EQ_U64(help_rows(version, TH_TABLE_cloudtrail), lsn * ROWS);
     CHECK_EQ_U64(help_rows(version, TH_TABLE_leaves), lsn);
     for (uint64_t i = 0; i < lsn; i++)
-        help_check_record(version, DAY + (int32_t)(i % 3), i / 3 * ROWS + i % ROWS, i * ROWS + i % ROWS);
+        help_check_record(version, DAY + (int32_t)(i % 3), i / 3 * ROWS + i % ROWS,
+                          i * ROWS + i % ROWS);
     th_version_release(version);
     uint64_t bytes = 0;
     th_diag diag = {0};
@@ -89,8 +89,7 @@ static bool run_child(const char *failpoint, int pass, const char *mode, uint64_
     }
     close(fds[1]);
     uint64_t i;
-    while (read(fds[0], &i, sizeof(i)) == sizeof(i))
-        *answered = i + 1;
+    while (read(fds[0], &i, sizeof(i)) == sizeof(i)) *answered = i + 1;
     close(fds[0]);
     int status;
     CHECK(waitpid(pid, &status, 0) == pid);
@@ -166,17 +165,14 @@ _Noreturn static void write_without_room(void)
     limit = (struct rlimit){8 * 4096, old.rlim_max};
     setrlimit(RLIMIT_FSIZE, &limit);
     uint64_t i = 1;
-    while (i < 200 && commit_next(store, i))
-        i++;
-    if (i == 200 || th_store_lsn(store) != i || commit_next(store, i))
-        _exit(3);
+    while (i < 200 && commit_next(store, i)) i++;
+    if (i == 200 || th_store_lsn(store) != i || commit_next(store, i)) _exit(3);
     th_version *version = th_store_version(store);
     help_check_record(version, DAY, 0, 0);
     th_version_release(version);
     setrlimit(RLIMIT_FSIZE, &old);
     for (uint64_t k = i; k < i + 5; k++)
-        if (!commit_next(store, k))
-            _exit(4);
+        if (!commit_next(store, k)) _exit(4);
     th_store_close(store);
     _exit((int)(100 + i));
 }
@@ -186,8 +182,7 @@ TEST(a_file_that_cannot_grow)
     help_new_dir();
     fflush(stdout);
     pid_t pid = fork();
-    if (pid == 0)
-        write_without_room();
+    if (pid == 0) write_without_room();
     int status;
     CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
     CHECK(WEXITSTATUS(status) > 100);

@@ -36,8 +36,7 @@ static void make_sealed(char path[256])
 {
     help_new_dir();
     th_store *store = help_open();
-    for (uint64_t i = 0; i < 4; i++)
-        (void)help_commit(store, DAY, i * 500, 500);
+    for (uint64_t i = 0; i < 4; i++) (void)help_commit(store, DAY, i * 500, 500);
     th_diag diag = {0};
     CHECK(th_store_compact(store, NULL, NULL, &diag) == TH_OK);
     CHECK_EQ_I64(verify(store).count, 0);
@@ -148,8 +147,7 @@ TEST(damage_in_a_journal_is_found)
         th_store_options options = {.no_background = true};
         store = NULL;
         th_err err = th_store_open(help_dir, &options, &store, NULL, &diag);
-        if (err == TH_ECORRUPT || (err == TH_OK && verify(store).count > 0))
-            found++;
+        if (err == TH_ECORRUPT || (err == TH_OK && verify(store).count > 0)) found++;
         th_store_close(store);
         flip(path, offset, 2);
     }

@@ -23,8 +23,7 @@ static inline int help_remove(const char *path, const struct stat *st, int type,
 
 static inline void help_clean(void)
 {
-    if (help_dir[0] != 0)
-        (void)nftw(help_dir, help_remove, 16, FTW_DEPTH | FTW_PHYS);
+    if (help_dir[0] != 0) (void)nftw(help_dir, help_remove, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 /* A name for a new data folder, gone when the program ends. */
@@ -34,8 +33,7 @@ static inline const char *help_new_dir(void)
     help_clean();
     (void)snprintf(help_dir, sizeof(help_dir), "/tmp/th-store-XXXXXX");
     CHECK(mkdtemp(help_dir) != NULL);
-    if (!registered)
-        atexit(help_clean);
+    if (!registered) atexit(help_clean);
     registered = true;
     return help_dir;
 }
@@ -45,8 +43,7 @@ static inline th_store *help_open_with(const th_store_options *options)
     th_store *store = NULL;
     th_diag diag = {0};
     th_err err = th_store_open(help_dir, options, &store, NULL, &diag);
-    if (err != TH_OK)
-        FAIL("open: %s", diag.text);
+    if (err != TH_OK) FAIL("open: %s", diag.text);
     return store;
 }
 
@@ -59,9 +56,11 @@ static inline th_store *help_open(void)
 /* The text of row `number`; the same number is the same record everywhere. */
 static inline th_slice help_record(uint64_t number, char out[160])
 {
-    int size = snprintf(out, 160, "{\"eventVersion\":\"1.08\",\"eventID\":\"%016llx\",\"n\":%llu,\"eventName\":\"Get%llu\"}",
-                        (unsigned long long)(number * 0x9e3779b97f4a7c15u), (unsigned long long)number,
-                        (unsigned long long)(number % 7));
+    int size = snprintf(
+        out, 160,
+        "{\"eventVersion\":\"1.08\",\"eventID\":\"%016llx\",\"n\":%llu,\"eventName\":\"Get%llu\"}",
+        (unsigned long long)(number * 0x9e3779b97f4a7c15u), (unsigned long long)number,
+        (unsigned long long)(number % 7));
     return th_slice_of(out, (size_t)size);
 }
 
@@ -71,7 +70,8 @@ static inline uint64_t help_fingerprint(const th_store *store, uint64_t number)
 }
 
 /* Add rows first .. first + count - 1 of cloudtrail to one day. */
-static inline void help_add(th_store *store, th_write *write, int32_t day, uint64_t first, uint64_t count)
+static inline void help_add(th_store *store, th_write *write, int32_t day, uint64_t first,
+                            uint64_t count)
 {
     const th_stored_table *table = th_model_table(TH_TABLE_cloudtrail);
     for (uint64_t i = 0; i < count; i++) {
@@ -95,8 +95,7 @@ static inline uint64_t help_commit(th_store *store, int32_t day, uint64_t first,
     th_diag diag = {0};
     th_err err = th_store_commit(store, write, &lsn, &diag);
     th_write_free(write);
-    if (err != TH_OK)
-        FAIL("commit: %s", diag.text);
+    if (err != TH_OK) FAIL("commit: %s", diag.text);
     return lsn;
 }
 
@@ -104,13 +103,13 @@ static inline uint64_t help_rows(th_version *version, uint32_t table)
 {
     uint64_t rows = 0;
     th_diag diag = {0};
-    if (th_version_rows(version, table, &rows, &diag) != TH_OK)
-        FAIL("rows: %s", diag.text);
+    if (th_version_rows(version, table, &rows, &diag) != TH_OK) FAIL("rows: %s", diag.text);
     return rows;
 }
 
 /* CHECKs that record (cloudtrail, day, seq) is row `number`. */
-static inline void help_check_record(th_version *version, int32_t day, uint64_t seq, uint64_t number)
+static inline void help_check_record(th_version *version, int32_t day, uint64_t seq,
+                                     uint64_t number)
 {
     th_arena *arena = th_arena_new(32 << 20, NULL);
     th_record_id id = {.table = TH_TABLE_cloudtrail, .day = day, .seq = seq};

@@ -8,17 +8,16 @@ static th_kv *open_kv(uint64_t bytes)
 {
     th_kv *kv = NULL;
     th_diag diag = {0};
-    if (th_kv_open(path, bytes, &kv, &diag) != TH_OK)
-        FAIL("open: %s", diag.text);
+    if (th_kv_open(path, bytes, &kv, &diag) != TH_OK) FAIL("open: %s", diag.text);
     return kv;
 }
 
 static void put(th_kv *kv, const char *key, const char *value)
 {
-    th_kv_put one = {th_slice_text(key), value == NULL ? (th_slice){NULL, 0} : th_slice_text(value)};
+    th_kv_put one = {th_slice_text(key),
+                     value == NULL ? (th_slice){NULL, 0} : th_slice_text(value)};
     th_diag diag = {0};
-    if (th_kv_commit(kv, &one, 1, &diag) != TH_OK)
-        FAIL("put: %s", diag.text);
+    if (th_kv_commit(kv, &one, 1, &diag) != TH_OK) FAIL("put: %s", diag.text);
 }
 
 static th_err join(void *ctx, th_slice key, th_slice value)
@@ -60,7 +59,8 @@ TEST(several_puts_are_all_there_or_none)
 {
     (void)snprintf(path, sizeof(path), "%s/state.mdb", help_new_dir());
     th_kv *kv = open_kv(1 << 20);
-    th_kv_put puts[2] = {{TH_SLICE("good"), TH_SLICE("1")}, {TH_SLICE(""), TH_SLICE("an empty key is refused")}};
+    th_kv_put puts[2] = {{TH_SLICE("good"), TH_SLICE("1")},
+                         {TH_SLICE(""), TH_SLICE("an empty key is refused")}};
     th_diag diag = {0};
     CHECK_EQ_I64(th_kv_commit(kv, puts, 2, &diag), TH_EINVAL);
     th_arena *arena = th_arena_new(1 << 20, NULL);

@@ -111,8 +111,7 @@ static bool enter_namespace(void)
 /* In a mount namespace of its own, on a file system of 3 MiB. 77: this system gives us none. */
 _Noreturn static void fill_the_disk(void)
 {
-    if (!enter_namespace() || mount("none", help_dir, "tmpfs", 0, "size=3m") != 0)
-        _exit(77);
+    if (!enter_namespace() || mount("none", help_dir, "tmpfs", 0, "size=3m") != 0) _exit(77);
     th_store_options options = {.create = true, .no_background = true, .journal_bytes = 64 << 20};
     th_store *store;
     th_diag diag = {0};
@@ -125,21 +124,21 @@ _Noreturn static void fill_the_disk(void)
     th_err err = TH_OK;
     for (; stored < 2000 && err == TH_OK; stored += err == TH_OK)
         err = commit_some(store, stored, &diag);
-    if (err != TH_ENOSPC || strstr(diag.text, "storage full") == NULL || th_store_lsn(store) != stored)
+    if (err != TH_ENOSPC || strstr(diag.text, "storage full") == NULL ||
+        th_store_lsn(store) != stored)
         _exit(3);
-    if (commit_some(store, stored, &diag) != TH_ENOSPC)
-        _exit(4);
+    if (commit_some(store, stored, &diag) != TH_ENOSPC) _exit(4);
     for (uint64_t i = 0; i < stored * 200; i += 101) {
         th_version *version = th_store_version(store);
         help_check_record(version, DAY, i, i);
         th_version_release(version);
     }
     (void)mount("none", help_dir, "tmpfs", MS_REMOUNT, "size=6m");
-    if (commit_some(store, stored, &diag) != TH_OK || th_store_lsn(store) != stored + 1)
-        _exit(5);
+    if (commit_some(store, stored, &diag) != TH_OK || th_store_lsn(store) != stored + 1) _exit(5);
     th_store_close(store);
     options.create = false;
-    if (th_store_open(help_dir, &options, &store, NULL, &diag) != TH_OK || th_store_lsn(store) != stored + 1)
+    if (th_store_open(help_dir, &options, &store, NULL, &diag) != TH_OK ||
+        th_store_lsn(store) != stored + 1)
         _exit(6);
     th_store_close(store);
     _exit(0);
@@ -150,8 +149,7 @@ TEST(a_full_disk_refuses_and_loses_nothing)
     help_new_dir();
     fflush(stdout);
     pid_t pid = fork();
-    if (pid == 0)
-        fill_the_disk();
+    if (pid == 0) fill_the_disk();
     int status;
     CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
     if (WEXITSTATUS(status) == 77)

@@ -14,7 +14,8 @@ typedef struct shared {
     atomic_uint_fast64_t reads, merges;
 } shared;
 
-#define EXPECT(s, cond) ((cond) ? (void)0 : (void)(printf("# failed: %s line %d\n", #cond, __LINE__), (s)->failures++))
+#define EXPECT(s, cond) \
+    ((cond) ? (void)0 : (void)(printf("# failed: %s line %d\n", #cond, __LINE__), (s)->failures++))
 
 static void *write_rows(void *arg)
 {
@@ -49,12 +50,14 @@ static void read_one(shared *s, th_version *version, uint64_t turn)
     th_arena *arena = th_arena_new(16 << 20, NULL);
     th_segment_ref *refs;
     size_t count = 0;
-    err = th_version_segments(version, TH_TABLE_cloudtrail, DAY, DAY + DAYS, arena, &refs, &count, &diag);
+    err = th_version_segments(version, TH_TABLE_cloudtrail, DAY, DAY + DAYS, arena, &refs, &count,
+                              &diag);
     EXPECT(s, err == TH_OK && (count > 0 || lsn == 0));
     uint64_t sum = 0, next = 0;
     for (size_t i = 0; err == TH_OK && i < count; i++) {
         sum += refs[i].rows;
-        EXPECT(s, i > 0 && refs[i - 1].day == refs[i].day ? refs[i].first_seq == next : refs[i].first_seq == 0);
+        EXPECT(s, i > 0 && refs[i - 1].day == refs[i].day ? refs[i].first_seq == next
+                                                          : refs[i].first_seq == 0);
         next = refs[i].first_seq + refs[i].rows;
     }
     EXPECT(s, sum == rows);
@@ -65,8 +68,10 @@ static void read_one(shared *s, th_version *version, uint64_t turn)
         EXPECT(s, err == TH_OK);
         if (err == TH_OK) {
             th_slice record;
-            EXPECT(s, th_segment_records(loaded->segment, ref->rows - 1, 1, arena, &record) == TH_OK &&
-                          record.size > 40 && memcmp(record.bytes, "{\"eventVersion\":\"1.08\"", 22) == 0);
+            EXPECT(s,
+                   th_segment_records(loaded->segment, ref->rows - 1, 1, arena, &record) == TH_OK &&
+                       record.size > 40 &&
+                       memcmp(record.bytes, "{\"eventVersion\":\"1.08\"", 22) == 0);
             EXPECT(s, loaded->runs[0].lsn >= ref->first_lsn && loaded->runs[0].lsn <= lsn);
             th_version_unload(loaded);
         }
@@ -95,8 +100,8 @@ static void *read_rows(void *arg)
         }
         uint64_t fingerprint = help_fingerprint(s->store, turn % COMMITS), hits = 0;
         th_diag diag = {0};
-        EXPECT(s, th_version_find(version, TH_TABLE_cloudtrail, 0, &fingerprint, 1, count_candidate, &hits, &diag) ==
-                      TH_OK);
+        EXPECT(s, th_version_find(version, TH_TABLE_cloudtrail, 0, &fingerprint, 1, count_candidate,
+                                  &hits, &diag) == TH_OK);
         EXPECT(s, hits % ROWS == 0 && hits <= ROWS * WRITERS);
         th_version_release(version);
     }
@@ -109,8 +114,7 @@ static void *merge_rows(void *arg)
     while (s->writing > 0) {
         th_diag diag = {0};
         th_err err = th_store_compact(s->store, NULL, NULL, &diag);
-        if (err != TH_OK)
-            printf("# compact: %s\n", diag.text);
+        if (err != TH_OK) printf("# compact: %s\n", diag.text);
         EXPECT(s, err == TH_OK);
         s->merges++;
     }
@@ -126,17 +130,19 @@ TEST(versions_stand_still_while_everything_moves)
     s.writing = WRITERS;
     pthread_t threads[WRITERS + READERS + 1];
     for (int i = 0; i < WRITERS + READERS + 1; i++) {
-        void *(*run)(void *) = i < WRITERS ? write_rows : i < WRITERS + READERS ? read_rows : merge_rows;
+        void *(*run)(void *) = i < WRITERS             ? write_rows
+                               : i < WRITERS + READERS ? read_rows
+                                                       : merge_rows;
         CHECK(pthread_create(&threads[i], NULL, run, &s) == 0);
     }
-    for (int i = 0; i < WRITERS + READERS + 1; i++)
-        pthread_join(threads[i], NULL);
+    for (int i = 0; i < WRITERS + READERS + 1; i++) pthread_join(threads[i], NULL);
     CHECK_EQ_I64(s.failures, 0);
     CHECK(s.merges > 1);
     th_version *version = th_store_version(s.store);
     CHECK_EQ_U64(help_rows(version, TH_TABLE_cloudtrail), WRITERS * COMMITS * ROWS);
     th_version_release(version);
-    printf("# %llu reads, %llu merges\n", (unsigned long long)s.reads, (unsigned long long)s.merges);
+    printf("# %llu reads, %llu merges\n", (unsigned long long)s.reads,
+           (unsigned long long)s.merges);
     th_store_close(s.store);
 }
 
@@ -154,7 +160,8 @@ static th_err refuse_known(void *ctx, const th_commit_view *view, th_diag *diag)
     claimer *c = ctx;
     th_version *version = th_store_version(view->store);
     uint64_t fingerprint = help_fingerprint(view->store, c->identity), hits = 0;
-    th_err err = th_version_find(version, TH_TABLE_cloudtrail, c->snapshot, &fingerprint, 1, count_candidate, &hits, diag);
+    th_err err = th_version_find(version, TH_TABLE_cloudtrail, c->snapshot, &fingerprint, 1,
+                                 count_candidate, &hits, diag);
     th_version_release(version);
     return err != TH_OK ? err : hits > 0 ? TH_EAGAIN : TH_OK;
 }
@@ -173,8 +180,7 @@ static void *bring_identities(void *arg)
         uint64_t lsn;
         th_diag diag = {0};
         th_err err = th_write_add(batch, th_model_table(TH_TABLE_cloudtrail), DAY, &row, &local);
-        if (err == TH_OK)
-            err = th_store_commit(c->store, batch, &lsn, &diag);
+        if (err == TH_OK) err = th_store_commit(c->store, batch, &lsn, &diag);
         c->stored += err == TH_OK;
         c->refused += err == TH_EAGAIN;
         c->failed += err != TH_OK && err != TH_EAGAIN;
@@ -208,4 +214,5 @@ TEST(an_identity_is_stored_once_however_many_bring_it)
     th_store_close(store);
 }
 
-TEST_MAIN(versions_stand_still_while_everything_moves, an_identity_is_stored_once_however_many_bring_it)
+TEST_MAIN(versions_stand_still_while_everything_moves,
+          an_identity_is_stored_once_however_many_bring_it)
