@@ -129,7 +129,8 @@ static arena_chunk *chunk_new(th_arena *arena, size_t total)
         th_budget_release(arena->budget, total);
         return NULL;
     }
-    *chunk = (arena_chunk){.total = total, .room = (total - ARENA_OVERHEAD) & ~(size_t)(ARENA_ALIGN - 1)};
+    *chunk = (arena_chunk){.total = total,
+                           .room = (total - ARENA_OVERHEAD) & ~(size_t)(ARENA_ALIGN - 1)};
     memset(chunk_data(chunk) + chunk->room, 0, ARENA_SPARE);
     POISON(chunk_data(chunk), chunk->room + ARENA_SPARE);
     arena->taken += total;
@@ -174,7 +175,8 @@ void *th_arena_alloc(th_arena *arena, size_t size)
 {
     arena_check(arena);
     if (size > SIZE_MAX - ARENA_OVERHEAD - ARENA_ALIGN) return NULL;
-    size_t rounded = size == 0 ? ARENA_ALIGN : (size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
+    size_t rounded =
+        size == 0 ? ARENA_ALIGN : (size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
     arena_chunk *head = arena->head;
     if (head != NULL && rounded <= head->room - head->used) return chunk_take(head, rounded);
     return alloc_slow(arena, rounded);

@@ -19,13 +19,13 @@ static bool charge_one(th_budget *budget, size_t bytes)
     size_t used = atomic_load_explicit(&budget->used_bytes, memory_order_relaxed);
     do {
         if (used > budget->limit_bytes || bytes > budget->limit_bytes - used) return false;
-    } while (!atomic_compare_exchange_weak_explicit(&budget->used_bytes, &used, used + bytes, memory_order_relaxed,
-                                                    memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&budget->used_bytes, &used, used + bytes,
+                                                    memory_order_relaxed, memory_order_relaxed));
     size_t now = used + bytes;
     size_t peak = atomic_load_explicit(&budget->peak_bytes, memory_order_relaxed);
-    while (peak < now && !atomic_compare_exchange_weak_explicit(&budget->peak_bytes, &peak, now,
-                                                                memory_order_relaxed, memory_order_relaxed)) {
-    }
+    while (peak < now &&
+           !atomic_compare_exchange_weak_explicit(&budget->peak_bytes, &peak, now,
+                                                  memory_order_relaxed, memory_order_relaxed)) {}
     return true;
 }
 

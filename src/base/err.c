@@ -77,7 +77,8 @@ th_err th_fail(th_diag *diag, th_err code, const char *name, const char *fmt, ..
     return code;
 }
 
-th_err th_fail_at(th_diag *diag, th_err code, const char *name, uint32_t line, uint32_t column, const char *fmt, ...)
+th_err th_fail_at(th_diag *diag, th_err code, const char *name, uint32_t line, uint32_t column,
+                  const char *fmt, ...)
 {
     if (diag == NULL || diag->code != TH_OK) return code;
     va_list args;

@@ -12,30 +12,30 @@
 #include <stdint.h>
 
 /* code, text, name as users see it (Trino's error names where one fits) */
-#define TH_ERRORS(X)                                                                               \
-    X(TH_OK, "ok", "OK")                                                                           \
-    X(TH_ENOMEM, "out of memory", "OUT_OF_MEMORY")                                                 \
-    X(TH_ELIMIT, "a limit was reached", "EXCEEDED_LIMIT")                                          \
-    X(TH_ECORRUPT, "stored bytes are damaged", "CORRUPT_DATA")                                     \
-    X(TH_EVERSION, "written by a newer version", "UNSUPPORTED_VERSION")                            \
-    X(TH_EIO, "input or output failed", "IO_ERROR")                                                \
-    X(TH_ENOSPC, "storage full", "STORAGE_FULL")                                                   \
-    X(TH_ENOTFOUND, "not found", "NOT_FOUND")                                                      \
-    X(TH_EEXIST, "already there", "ALREADY_EXISTS")                                                \
-    X(TH_EBUSY, "in use", "BUSY")                                                                  \
-    X(TH_EINVAL, "not valid", "INVALID_ARGUMENT")                                                  \
-    X(TH_ESYNTAX, "syntax error", "SYNTAX_ERROR")                                                  \
-    X(TH_ESQL, "the statement is not valid", "SQL_ERROR")                                          \
-    X(TH_EPARSE, "input could not be parsed", "INVALID_INPUT")                                     \
-    X(TH_EUNSUPPORTED, "not supported", "NOT_SUPPORTED")                                           \
-    X(TH_EPERM, "not permitted", "PERMISSION_DENIED")                                              \
-    X(TH_ECANCELED, "cancelled", "USER_CANCELED")                                                  \
-    X(TH_ETIME, "out of time", "EXCEEDED_TIME_LIMIT")                                              \
-    X(TH_ESTOPPING, "stopping", "SERVER_SHUTTING_DOWN")                                            \
-    X(TH_EAMBIGUOUS, "ambiguous", "AMBIGUOUS_NAME")                                                \
-    X(TH_EPARTIAL, "what was asked is partly gone", "PARTLY_GONE")                                 \
-    X(TH_ENET, "the connection failed", "CONNECTION_FAILED")                                       \
-    X(TH_EAGAIN, "try again later", "TRY_AGAIN")                                                   \
+#define TH_ERRORS(X)                                                    \
+    X(TH_OK, "ok", "OK")                                                \
+    X(TH_ENOMEM, "out of memory", "OUT_OF_MEMORY")                      \
+    X(TH_ELIMIT, "a limit was reached", "EXCEEDED_LIMIT")               \
+    X(TH_ECORRUPT, "stored bytes are damaged", "CORRUPT_DATA")          \
+    X(TH_EVERSION, "written by a newer version", "UNSUPPORTED_VERSION") \
+    X(TH_EIO, "input or output failed", "IO_ERROR")                     \
+    X(TH_ENOSPC, "storage full", "STORAGE_FULL")                        \
+    X(TH_ENOTFOUND, "not found", "NOT_FOUND")                           \
+    X(TH_EEXIST, "already there", "ALREADY_EXISTS")                     \
+    X(TH_EBUSY, "in use", "BUSY")                                       \
+    X(TH_EINVAL, "not valid", "INVALID_ARGUMENT")                       \
+    X(TH_ESYNTAX, "syntax error", "SYNTAX_ERROR")                       \
+    X(TH_ESQL, "the statement is not valid", "SQL_ERROR")               \
+    X(TH_EPARSE, "input could not be parsed", "INVALID_INPUT")          \
+    X(TH_EUNSUPPORTED, "not supported", "NOT_SUPPORTED")                \
+    X(TH_EPERM, "not permitted", "PERMISSION_DENIED")                   \
+    X(TH_ECANCELED, "cancelled", "USER_CANCELED")                       \
+    X(TH_ETIME, "out of time", "EXCEEDED_TIME_LIMIT")                   \
+    X(TH_ESTOPPING, "stopping", "SERVER_SHUTTING_DOWN")                 \
+    X(TH_EAMBIGUOUS, "ambiguous", "AMBIGUOUS_NAME")                     \
+    X(TH_EPARTIAL, "what was asked is partly gone", "PARTLY_GONE")      \
+    X(TH_ENET, "the connection failed", "CONNECTION_FAILED")            \
+    X(TH_EAGAIN, "try again later", "TRY_AGAIN")                        \
     X(TH_EUSAGE, "wrong usage", "USAGE")
 
 typedef enum th_err {
@@ -47,17 +47,18 @@ typedef enum th_err {
 
 #define TH_MUST_CHECK __attribute__((warn_unused_result))
 #define TH_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#define TH_TRY(call)                                                                               \
-    do {                                                                                           \
-        th_err e_ = (call);                                                                        \
-        if (e_ != TH_OK) return e_;                                                                \
+#define TH_TRY(call)                \
+    do {                            \
+        th_err e_ = (call);         \
+        if (e_ != TH_OK) return e_; \
     } while (0)
 
 /* The diagnosis of one failure. Zero-initialise; the first failure wins (later th_fail calls do not overwrite it
  * until th_diag_clear). Owned by whoever runs the query or the command; never shared between threads. */
 typedef struct th_diag {
     th_err code;
-    char name[48];   /* Trino's error name or one of ours: COLUMN_NOT_FOUND, STORAGE_FULL; "" = the code's own */
+    char name
+        [48]; /* Trino's error name or one of ours: COLUMN_NOT_FOUND, STORAGE_FULL; "" = the code's own */
     char text[512];  /* one sentence, no final full stop, UTF-8, cut at a character when too long */
     char hint[256];  /* what to try; may be "" */
     uint32_t line;   /* from 1; 0 = no position */

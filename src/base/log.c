@@ -59,11 +59,12 @@ static int format_line(char *line, size_t size, th_log_level level, const char *
     clock_gettime(CLOCK_REALTIME, &now);
     char when[40];
     th_time_format_iso((int64_t)now.tv_sec * TH_US_PER_SECOND + now.tv_nsec / 1000, when);
-    if (format == TH_LOG_LINES) return snprintf(line, size, "%s %s %s\n", when, level_names[level], text);
+    if (format == TH_LOG_LINES)
+        return snprintf(line, size, "%s %s %s\n", when, level_names[level], text);
     char escaped[2 * LOG_TEXT_MAX];
     escape_json(text, escaped);
-    return snprintf(line, size, "{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"%s\"}\n", when, level_keys[level],
-                    escaped);
+    return snprintf(line, size, "{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"%s\"}\n", when,
+                    level_keys[level], escaped);
 }
 
 void th_log(th_log_level level, const char *fmt, ...)

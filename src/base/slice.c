@@ -32,7 +32,8 @@ bool th_slice_starts(th_slice s, th_slice prefix)
 bool th_slice_ends(th_slice s, th_slice suffix)
 {
     if (s.size < suffix.size) return false;
-    return suffix.size == 0 || memcmp(s.bytes + (s.size - suffix.size), suffix.bytes, suffix.size) == 0;
+    return suffix.size == 0 ||
+           memcmp(s.bytes + (s.size - suffix.size), suffix.bytes, suffix.size) == 0;
 }
 
 size_t th_slice_find(th_slice s, th_slice needle)

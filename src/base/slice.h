@@ -14,7 +14,8 @@ typedef struct th_slice {
 } th_slice;
 
 #define TH_SLICE(literal) ((th_slice){(const uint8_t *)(literal), sizeof(literal) - 1})
-#define TH_SLICE_ARGS(s) (int)(s).size, (const char *)(s).bytes /* for %.*s; s.size must fit an int */
+#define TH_SLICE_ARGS(s) \
+    (int)(s).size, (const char *)(s).bytes /* for %.*s; s.size must fit an int */
 
 static inline th_slice th_slice_of(const void *bytes, size_t size)
 {

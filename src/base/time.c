@@ -12,7 +12,8 @@ int32_t th_day_from_civil(int32_t year, uint32_t month, uint32_t day)
     int64_t y = (int64_t)year - (month <= 2);
     int64_t era = (y >= 0 ? y : y - 399) / 400;
     int64_t year_of_era = y - era * 400;
-    int64_t day_of_year = (153 * ((int64_t)month + (month > 2 ? -3 : 9)) + 2) / 5 + (int64_t)day - 1;
+    int64_t day_of_year =
+        (153 * ((int64_t)month + (month > 2 ? -3 : 9)) + 2) / 5 + (int64_t)day - 1;
     int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     return (int32_t)(era * DAYS_PER_ERA + day_of_era - DAYS_TO_1970);
 }
@@ -22,7 +23,8 @@ static void civil_from_day(int64_t day, th_civil *out)
     day += DAYS_TO_1970;
     int64_t era = (day >= 0 ? day : day - (DAYS_PER_ERA - 1)) / DAYS_PER_ERA;
     int64_t day_of_era = day - era * DAYS_PER_ERA;
-    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
     int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     int64_t month = (5 * day_of_year + 2) / 153; /* 0 = March */
     out->day = (uint8_t)(day_of_year - (153 * month + 2) / 5 + 1);
@@ -57,7 +59,8 @@ int64_t th_us_from_civil(const th_civil *c)
 {
     int64_t second = c->hour * INT64_C(3600) + c->minute * INT64_C(60) + c->second;
     int64_t us;
-    if (__builtin_mul_overflow((int64_t)th_day_from_civil(c->year, c->month, c->day), TH_US_PER_DAY, &us) ||
+    if (__builtin_mul_overflow((int64_t)th_day_from_civil(c->year, c->month, c->day), TH_US_PER_DAY,
+                               &us) ||
         __builtin_add_overflow(us, second * TH_US_PER_SECOND + c->us, &us)) {
         return c->year < 0 ? INT64_MIN : INT64_MAX;
     }
@@ -74,8 +77,9 @@ uint32_t th_days_in_month(int32_t year, uint32_t month)
 
 bool th_civil_valid(const th_civil *c)
 {
-    return c->year >= -9999 && c->year <= 9999 && c->day >= 1 && c->day <= th_days_in_month(c->year, c->month) &&
-           c->hour < 24 && c->minute < 60 && c->second < 60 && c->us < TH_US_PER_SECOND;
+    return c->year >= -9999 && c->year <= 9999 && c->day >= 1 &&
+           c->day <= th_days_in_month(c->year, c->month) && c->hour < 24 && c->minute < 60 &&
+           c->second < 60 && c->us < TH_US_PER_SECOND;
 }
 
 /* Exactly count digits. */
@@ -142,7 +146,8 @@ static bool take_zone(th_slice *s, int64_t *offset_us)
     bool west = take_byte(s, '-');
     if (!west && !take_byte(s, '+')) return false;
     uint8_t hour, minute = 0;
-    if (!take_two(s, &hour) || (s->size > 0 && !(take_byte(s, ':') && take_two(s, &minute)))) return false;
+    if (!take_two(s, &hour) || (s->size > 0 && !(take_byte(s, ':') && take_two(s, &minute))))
+        return false;
     if (s->size != 0 || hour > 23 || minute > 59) return false;
     *offset_us = (hour * INT64_C(60) + minute) * 60 * TH_US_PER_SECOND * (west ? -1 : 1);
     return true;
@@ -163,8 +168,8 @@ bool th_time_parse_iso(th_slice s, int64_t *out_us)
     int64_t offset_us = 0;
     if (!take_date(&s, &c, &basic)) return false;
     if (basic) {
-        if (!take_byte(&s, 'T') || !take_two(&s, &c.hour) || !take_two(&s, &c.minute) || !take_two(&s, &c.second) ||
-            !take_byte(&s, 'Z') || s.size != 0) {
+        if (!take_byte(&s, 'T') || !take_two(&s, &c.hour) || !take_two(&s, &c.minute) ||
+            !take_two(&s, &c.second) || !take_byte(&s, 'Z') || s.size != 0) {
             return false;
         }
     } else if (s.size != 0) {
@@ -179,8 +184,8 @@ bool th_time_parse_iso(th_slice s, int64_t *out_us)
 static int format_date(const th_civil *c, char *out, size_t size)
 {
     const char *sign = c->year < 0 ? "-" : "";
-    return snprintf(out, size, "%s%04d-%02u-%02u", sign, c->year < 0 ? -c->year : c->year, (unsigned)c->month,
-                    (unsigned)c->day);
+    return snprintf(out, size, "%s%04d-%02u-%02u", sign, c->year < 0 ? -c->year : c->year,
+                    (unsigned)c->month, (unsigned)c->day);
 }
 
 size_t th_time_format_iso(int64_t us, char out[40])
@@ -188,8 +193,8 @@ size_t th_time_format_iso(int64_t us, char out[40])
     th_civil c;
     th_civil_from_us(us, &c);
     int n = format_date(&c, out, 40);
-    n += snprintf(out + n, (size_t)(40 - n), "T%02u:%02u:%02u", (unsigned)c.hour, (unsigned)c.minute,
-                  (unsigned)c.second);
+    n += snprintf(out + n, (size_t)(40 - n), "T%02u:%02u:%02u", (unsigned)c.hour,
+                  (unsigned)c.minute, (unsigned)c.second);
     if (c.us % 1000 != 0) {
         n += snprintf(out + n, (size_t)(40 - n), ".%06u", (unsigned)c.us);
     } else if (c.us != 0) {

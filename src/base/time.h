@@ -8,7 +8,8 @@
 
 #define TH_US_PER_SECOND INT64_C(1000000)
 #define TH_US_PER_DAY (INT64_C(86400) * TH_US_PER_SECOND)
-#define TH_DAY_UNDATED INT32_MIN /* the partition of records that have no usable time; spelt "undated" */
+#define TH_DAY_UNDATED \
+    INT32_MIN /* the partition of records that have no usable time; spelt "undated" */
 
 typedef struct th_civil {
     int32_t year;

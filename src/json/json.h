@@ -26,9 +26,11 @@ typedef enum th_json_kind {
  * value ends; what follows is not looked at). Errors: TH_EPARSE (diag: offset as text, line and column), TH_ELIMIT
  * (deeper than depth_max). diag may be NULL. Strings may hold any escapes that RFC 8259 allows, lone surrogate
  * escapes included (they are valid JSON grammar). */
-TH_MUST_CHECK th_err th_json_value(th_slice text, uint32_t depth_max, th_slice *value, th_diag *diag);
+TH_MUST_CHECK th_err th_json_value(th_slice text, uint32_t depth_max, th_slice *value,
+                                   th_diag *diag);
 /* The same, and only white space may follow the value. */
-TH_MUST_CHECK th_err th_json_document(th_slice text, uint32_t depth_max, th_slice *value, th_diag *diag);
+TH_MUST_CHECK th_err th_json_document(th_slice text, uint32_t depth_max, th_slice *value,
+                                      th_diag *diag);
 
 /* An incremental finder of value boundaries for text that arrives in pieces: feed bytes, learn where the current value
  * ends. It judges structure only (strings, brackets, depth); th_json_value is the judge of validity. */
@@ -86,11 +88,14 @@ void th_json_begin_array(th_json_writer *w);
 void th_json_end_array(th_json_writer *w);
 void th_json_put_key(th_json_writer *w, const char *key);
 void th_json_put_key_slice(th_json_writer *w, th_slice key);
-void th_json_put_string(th_json_writer *w, th_slice utf8); /* bytes that are not UTF-8 become U+FFFD */
+void th_json_put_string(th_json_writer *w,
+                        th_slice utf8); /* bytes that are not UTF-8 become U+FFFD */
 void th_json_put_text(th_json_writer *w, const char *text);
 void th_json_put_i64(th_json_writer *w, int64_t v);
 void th_json_put_u64(th_json_writer *w, uint64_t v);
-void th_json_put_double(th_json_writer *w, double v); /* shortest that reads back equal; NaN and infinities as strings */
+void th_json_put_double(
+    th_json_writer *w,
+    double v); /* shortest that reads back equal; NaN and infinities as strings */
 void th_json_put_bool(th_json_writer *w, bool v);
 void th_json_put_null(th_json_writer *w);
 void th_json_put_raw(th_json_writer *w, th_slice raw_json);

@@ -68,7 +68,8 @@ static inline const uint8_t *json_skip_blank(const uint8_t *p, const uint8_t *en
 /* Ends a number or a literal when it comes after one. */
 static inline bool json_is_delimiter(uint8_t c)
 {
-    return json_is_blank(c) || c == ',' || c == ':' || c == '"' || c == '[' || c == ']' || c == '{' || c == '}';
+    return json_is_blank(c) || c == ',' || c == ':' || c == '"' || c == '[' || c == ']' ||
+           c == '{' || c == '}';
 }
 
 /* p is at an opening quote: behind the closing one, or end. */

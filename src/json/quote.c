@@ -37,18 +37,12 @@ static size_t encode_utf8(uint32_t c, uint8_t out[4])
 static uint32_t simple_escape(uint8_t c)
 {
     switch (c) {
-    case 'b':
-        return '\b';
-    case 'f':
-        return '\f';
-    case 'n':
-        return '\n';
-    case 'r':
-        return '\r';
-    case 't':
-        return '\t';
-    default:
-        return c < 0x80 ? c : 0xFFFD;
+    case 'b': return '\b';
+    case 'f': return '\f';
+    case 'n': return '\n';
+    case 'r': return '\r';
+    case 't': return '\t';
+    default: return c < 0x80 ? c : 0xFFFD;
     }
 }
 
@@ -102,7 +96,8 @@ th_slice th_json_string(th_slice raw, th_arena *arena)
 
 static void quote_special(th_buf *buf, uint8_t c)
 {
-    static const char short_forms[32] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
+    static const char short_forms[32] = {
+        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
     char form = c == '"' || c == '\\' ? (char)c : c < 0x20 ? short_forms[c] : 0;
     if (form != 0) {
         th_buf_add(buf, (const char[]){'\\', form}, 2);

@@ -6,27 +6,23 @@ th_json_kind th_json_kind_of(th_slice raw)
 {
     if (raw.size == 0) return TH_JSON_NONE;
     switch (raw.bytes[0]) {
-    case '{':
-        return TH_JSON_OBJECT;
-    case '[':
-        return TH_JSON_ARRAY;
-    case '"':
-        return TH_JSON_STRING;
-    case 't':
-        return TH_JSON_TRUE;
-    case 'f':
-        return TH_JSON_FALSE;
-    case 'n':
-        return TH_JSON_NULL;
+    case '{': return TH_JSON_OBJECT;
+    case '[': return TH_JSON_ARRAY;
+    case '"': return TH_JSON_STRING;
+    case 't': return TH_JSON_TRUE;
+    case 'f': return TH_JSON_FALSE;
+    case 'n': return TH_JSON_NULL;
     default:
-        return raw.bytes[0] == '-' || (raw.bytes[0] >= '0' && raw.bytes[0] <= '9') ? TH_JSON_NUMBER : TH_JSON_NONE;
+        return raw.bytes[0] == '-' || (raw.bytes[0] >= '0' && raw.bytes[0] <= '9') ? TH_JSON_NUMBER
+                                                                                   : TH_JSON_NONE;
     }
 }
 
 th_json_iter th_json_iter_of(th_slice raw)
 {
     th_json_kind kind = th_json_kind_of(raw);
-    if (kind != TH_JSON_OBJECT && kind != TH_JSON_ARRAY) return (th_json_iter){raw.bytes, raw.bytes, false};
+    if (kind != TH_JSON_OBJECT && kind != TH_JSON_ARRAY)
+        return (th_json_iter){raw.bytes, raw.bytes, false};
     return (th_json_iter){raw.bytes + 1, raw.bytes + raw.size, kind == TH_JSON_OBJECT};
 }
 
@@ -92,10 +88,12 @@ static bool key_equals(th_slice raw_key, th_slice text, bool nocase)
     /* Every escape is longer than what it stands for: a key with one cannot have the same size. */
     if (raw_key.size < text.size) return false;
     if (raw_key.size == text.size) {
-        if (!(nocase ? th_slice_equal_nocase(raw_key, text) : th_slice_equal(raw_key, text))) return false;
+        if (!(nocase ? th_slice_equal_nocase(raw_key, text) : th_slice_equal(raw_key, text)))
+            return false;
         return raw_key.size == 0 || memchr(raw_key.bytes, '\\', raw_key.size) == NULL;
     }
-    return memchr(raw_key.bytes, '\\', raw_key.size) != NULL && escaped_equals(raw_key, text, nocase);
+    return memchr(raw_key.bytes, '\\', raw_key.size) != NULL &&
+           escaped_equals(raw_key, text, nocase);
 }
 
 bool th_json_key_equals(th_slice raw_key, th_slice text)

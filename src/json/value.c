@@ -40,7 +40,8 @@ static bool check_escape(checker *c)
         c->pos = p + 5;
         return true;
     }
-    if (strchr("\"\\/bfnrt", *p) == NULL || *p == 0) return refuse(c, c->pos, "unknown escape in a string");
+    if (strchr("\"\\/bfnrt", *p) == NULL || *p == 0)
+        return refuse(c, c->pos, "unknown escape in a string");
     c->pos = p + 1;
     return true;
 }
@@ -57,7 +58,8 @@ static bool check_string(checker *c)
             c->pos++;
             return true;
         }
-        if (byte < 0x20) return refuse(c, c->pos, "a control character in a string must be escaped");
+        if (byte < 0x20)
+            return refuse(c, c->pos, "a control character in a string must be escaped");
         if (byte == '\\') {
             if (!check_escape(c)) return false;
             continue;
@@ -100,7 +102,8 @@ static bool check_number(checker *c)
 static bool check_literal(checker *c, const char *literal)
 {
     th_slice rest = {c->pos, (size_t)(c->end - c->pos)};
-    if (!th_slice_starts(rest, th_slice_text(literal))) return refuse(c, c->pos, "no value starts like this");
+    if (!th_slice_starts(rest, th_slice_text(literal)))
+        return refuse(c, c->pos, "no value starts like this");
     c->pos += strlen(literal);
     return true;
 }
@@ -108,14 +111,10 @@ static bool check_literal(checker *c, const char *literal)
 static bool check_scalar(checker *c)
 {
     switch (*c->pos) {
-    case '"':
-        return check_string(c);
-    case 't':
-        return check_literal(c, "true");
-    case 'f':
-        return check_literal(c, "false");
-    case 'n':
-        return check_literal(c, "null");
+    case '"': return check_string(c);
+    case 't': return check_literal(c, "true");
+    case 'f': return check_literal(c, "false");
+    case 'n': return check_literal(c, "null");
     default:
         if (*c->pos == '-' || (*c->pos >= '0' && *c->pos <= '9')) return check_number(c);
         return refuse(c, c->pos, "a value should be here");
@@ -130,7 +129,8 @@ static bool check_key(checker *c)
     if (*c->pos != '"') return refuse(c, c->pos, "a key in double quotes should be here");
     if (!check_string(c)) return false;
     c->pos = json_skip_blank(c->pos, c->end);
-    if (c->pos == c->end || *c->pos != ':') return refuse(c, c->pos, "a colon should follow the key");
+    if (c->pos == c->end || *c->pos != ':')
+        return refuse(c, c->pos, "a colon should follow the key");
     c->pos++;
     return true;
 }
@@ -172,7 +172,9 @@ static bool after_value(checker *c, bool *more)
         c->pos = json_skip_blank(c->pos, c->end);
         bool object = in_object(c);
         if (c->pos == c->end) {
-            return refuse(c, c->pos, object ? "the text ends inside an object" : "the text ends inside an array");
+            return refuse(c, c->pos,
+                          object ? "the text ends inside an object"
+                                 : "the text ends inside an array");
         }
         if (*c->pos == ',') {
             c->pos++;
@@ -180,7 +182,8 @@ static bool after_value(checker *c, bool *more)
             return !object || check_key(c);
         }
         if (*c->pos != (object ? '}' : ']')) {
-            return refuse(c, c->pos, object ? "',' or '}' should be here" : "',' or ']' should be here");
+            return refuse(c, c->pos,
+                          object ? "',' or '}' should be here" : "',' or ']' should be here");
         }
         c->pos++;
         c->depth--;
@@ -219,13 +222,15 @@ static th_err report(th_slice text, const checker *c, th_diag *diag)
     }
     size_t offset = (size_t)(c->pos - text.bytes);
     if (c->too_deep) {
-        return th_fail_at(diag, err, NULL, line, column, "JSON at byte %zu: nested deeper than %u levels", offset,
+        return th_fail_at(diag, err, NULL, line, column,
+                          "JSON at byte %zu: nested deeper than %u levels", offset,
                           (unsigned)c->depth_max);
     }
     return th_fail_at(diag, err, NULL, line, column, "JSON at byte %zu: %s", offset, c->problem);
 }
 
-static th_err check_text(th_slice text, uint32_t depth_max, bool whole, th_slice *value, th_diag *diag)
+static th_err check_text(th_slice text, uint32_t depth_max, bool whole, th_slice *value,
+                         th_diag *diag)
 {
     if (text.size == 0) text = TH_SLICE("");
     checker c;

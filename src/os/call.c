@@ -8,10 +8,10 @@
 
 #include "os/os_private.h"
 
-#define OS_REAL(type, name, params, args)                                                                              \
-    static type real_##name params                                                                                     \
-    {                                                                                                                  \
-        return name args;                                                                                              \
+#define OS_REAL(type, name, params, args) \
+    static type real_##name params        \
+    {                                     \
+        return name args;                 \
     }
 OS_CALLS(OS_REAL)
 #undef OS_REAL
@@ -25,19 +25,14 @@ static th_err code_of(int error)
 {
     switch (error) {
     case ENOSPC:
-    case EDQUOT:
-        return TH_ENOSPC;
+    case EDQUOT: return TH_ENOSPC;
     case ENOENT:
-    case ENOTDIR:
-        return TH_ENOTFOUND;
+    case ENOTDIR: return TH_ENOTFOUND;
     case EACCES:
     case EPERM:
-    case EROFS:
-        return TH_EPERM;
-    case EEXIST:
-        return TH_EEXIST;
-    default:
-        return TH_EIO;
+    case EROFS: return TH_EPERM;
+    case EEXIST: return TH_EEXIST;
+    default: return TH_EIO;
     }
 }
 

@@ -40,7 +40,8 @@ static bool arm(const char *text)
     bool stop = strncmp(rest, "=stop", 5) == 0;
     if (stop) rest += 5;
     uint64_t pass = 1;
-    if (*rest == ':' && (!th_slice_to_u64(th_slice_text(rest + 1), &pass) || pass == 0)) return false;
+    if (*rest == ':' && (!th_slice_to_u64(th_slice_text(rest + 1), &pass) || pass == 0))
+        return false;
     if (*rest != ':' && *rest != '\0') return false;
     armed_name = name;
     armed_stop = stop;
@@ -55,7 +56,8 @@ void th_failpoints_init(void)
     if (text == NULL || text[0] == '\0') return;
     th_failpoints_on = 1;
     /* A rig with a misspelt name would never crash anything and pass. */
-    if (!arm(text)) th_log(TH_LOG_ERROR, "TRAILHOLD_FAILPOINT=%s names no failpoint of this program", text);
+    if (!arm(text))
+        th_log(TH_LOG_ERROR, "TRAILHOLD_FAILPOINT=%s names no failpoint of this program", text);
 }
 
 void th_failpoint_hit(const char *name)

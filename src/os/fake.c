@@ -22,17 +22,18 @@ static bool refuses(const char *call)
     return true;
 }
 
-#define OS_FAKE(type, name, params, args)                                                                              \
-    static type fake_##name params                                                                                     \
-    {                                                                                                                  \
-        return refuses(#name) ? (type)-1 : os_real_calls.name args;                                                    \
+#define OS_FAKE(type, name, params, args)                           \
+    static type fake_##name params                                  \
+    {                                                               \
+        return refuses(#name) ? (type)-1 : os_real_calls.name args; \
     }
 OS_CALLS(OS_FAKE)
 #undef OS_FAKE
 
 static ssize_t short_write(int fd, const void *bytes, size_t size)
 {
-    return fake_write(fd, bytes, fake_write_max > 0 && size > fake_write_max ? fake_write_max : size);
+    return fake_write(fd, bytes,
+                      fake_write_max > 0 && size > fake_write_max ? fake_write_max : size);
 }
 
 static void install(void)
@@ -45,7 +46,7 @@ static void install(void)
 
 static bool is_call(const char *call)
 {
-#define OS_IS(type, name, params, args)                                                                                \
+#define OS_IS(type, name, params, args) \
     if (strcmp(call, #name) == 0) return true;
     OS_CALLS(OS_IS)
 #undef OS_IS

@@ -92,7 +92,8 @@ static th_err read_to_end(int fd, const char *path, th_buf *out, th_diag *diag)
         size_t room = out->limit > out->size ? out->limit - out->size : 0;
         uint8_t probe;
         uint8_t *at = room == 0 ? &probe : th_buf_reserve(out, room < STEP ? room : STEP);
-        if (at == NULL) return th_fail(diag, th_buf_error(out), NULL, "cannot read %s: no memory", path);
+        if (at == NULL)
+            return th_fail(diag, th_buf_error(out), NULL, "cannot read %s: no memory", path);
         ssize_t n = os_call.read(fd, at, room == 0 ? 1 : room < STEP ? room : STEP);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return os_fail(diag, errno, "cannot read", path);
@@ -128,7 +129,8 @@ static char *folder_of(const char *path)
 static th_err write_new(const char *path, th_slice bytes, mode_t mode, th_diag *diag)
 {
     /* What an earlier crash left is no use; O_EXCL then refuses whatever somebody puts there in between. */
-    if (os_call.unlink(path) != 0 && errno != ENOENT) return os_fail(diag, errno, "cannot remove", path);
+    if (os_call.unlink(path) != 0 && errno != ENOENT)
+        return os_fail(diag, errno, "cannot remove", path);
     int fd = os_call.open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (fd < 0) return os_fail(diag, errno, "cannot create", path);
     th_err err = write_all(fd, bytes, path, diag);
@@ -168,7 +170,8 @@ static int read_owner(int fd)
     size_t size = 0;
     while (n > 0 && size < (size_t)n && text[size] != '\n') size++;
     int64_t pid;
-    return th_slice_to_i64(th_slice_of(text, size), &pid) && pid > 0 && pid <= INT32_MAX ? (int)pid : 0;
+    return th_slice_to_i64(th_slice_of(text, size), &pid) && pid > 0 && pid <= INT32_MAX ? (int)pid
+                                                                                         : 0;
 }
 
 th_err th_os_lock_file(const char *path, int *fd, int *owner_pid, th_diag *diag)

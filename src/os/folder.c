@@ -48,7 +48,8 @@ static th_err make_one(char *path, mode_t mode, th_diag *diag)
     if (os_call.mkdir(path, mode) != 0) {
         int error = errno;
         struct stat st;
-        if (error == EEXIST && os_call.fstatat(AT_FDCWD, path, &st, 0) == 0 && S_ISDIR(st.st_mode)) return TH_OK;
+        if (error == EEXIST && os_call.fstatat(AT_FDCWD, path, &st, 0) == 0 && S_ISDIR(st.st_mode))
+            return TH_OK;
         return os_fail(diag, error, "cannot make folder", path);
     }
     char *slash = strrchr(path, '/');
@@ -150,8 +151,8 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static th_err read_names(DIR *dir, const char *path, th_arena *arena, const char ***names, size_t *count,
-                         th_diag *diag)
+static th_err read_names(DIR *dir, const char *path, th_arena *arena, const char ***names,
+                         size_t *count, th_diag *diag)
 {
     size_t capacity = 0, n = 0;
     const char **list = NULL;
@@ -168,7 +169,8 @@ static th_err read_names(DIR *dir, const char *path, th_arena *arena, const char
             list = copy;
             capacity = larger;
         }
-        th_slice name = list == NULL ? (th_slice){0} : th_arena_copy(arena, th_slice_text(entry->d_name));
+        th_slice name =
+            list == NULL ? (th_slice){0} : th_arena_copy(arena, th_slice_text(entry->d_name));
         if (name.bytes == NULL) return th_fail(diag, TH_ELIMIT, NULL, "too many names in %s", path);
         list[n++] = (const char *)name.bytes;
     }
@@ -178,7 +180,8 @@ static th_err read_names(DIR *dir, const char *path, th_arena *arena, const char
     return TH_OK;
 }
 
-th_err th_os_list_dir(const char *path, th_arena *arena, const char ***names, size_t *count, th_diag *diag)
+th_err th_os_list_dir(const char *path, th_arena *arena, const char ***names, size_t *count,
+                      th_diag *diag)
 {
     int fd = os_call.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     if (fd < 0) return os_fail(diag, errno, "cannot list", path);

@@ -34,7 +34,8 @@ int th_os_open(const char *path, int flags, mode_t mode, th_diag *diag);
 void th_os_close(int fd); /* accepts -1 */
 /* Up to size bytes; *got 0 means the end. Retries EINTR. */
 TH_MUST_CHECK th_err th_os_read(int fd, void *out, size_t size, size_t *got, th_diag *diag);
-TH_MUST_CHECK th_err th_os_pread(int fd, void *out, size_t size, uint64_t offset, size_t *got, th_diag *diag);
+TH_MUST_CHECK th_err th_os_pread(int fd, void *out, size_t size, uint64_t offset, size_t *got,
+                                 th_diag *diag);
 TH_MUST_CHECK th_err th_os_write_all(int fd, th_slice bytes, th_diag *diag);
 TH_MUST_CHECK th_err th_os_fsync(int fd, const char *path, th_diag *diag);
 TH_MUST_CHECK th_err th_os_fsync_dir(const char *path, th_diag *diag);
@@ -52,8 +53,8 @@ TH_MUST_CHECK th_err th_os_disk_free(const char *path, uint64_t *bytes, th_diag 
 bool th_os_is_network_fs(const char *path);
 
 /* Names in a folder, "." and ".." left out, sorted by byte order, in the arena. */
-TH_MUST_CHECK th_err th_os_list_dir(const char *path, th_arena *arena, const char ***names, size_t *count,
-                                    th_diag *diag);
+TH_MUST_CHECK th_err th_os_list_dir(const char *path, th_arena *arena, const char ***names,
+                                    size_t *count, th_diag *diag);
 
 /* Exclusive flock on path (made when missing, mode 0600, holds our pid). *fd stays open as long as the lock is held.
  * TH_EBUSY when another process holds it; *owner_pid then says which (0 = unknown). */
@@ -77,8 +78,8 @@ TH_MUST_CHECK th_err th_os_run_process(const th_os_spawn *spec, int *status, th_
 TH_MUST_CHECK th_err th_os_self_path(char *out, size_t size, th_diag *diag);
 
 /* Threads carry names (15 characters) and a stack size (0 = the default of 1 MiB). */
-TH_MUST_CHECK th_err th_os_thread(pthread_t *out, const char *name, size_t stack_bytes, void *(*run)(void *), void *arg,
-                                  th_diag *diag);
+TH_MUST_CHECK th_err th_os_thread(pthread_t *out, const char *name, size_t stack_bytes,
+                                  void *(*run)(void *), void *arg, th_diag *diag);
 uint32_t th_os_cpu_count(void);
 /* RAM in bytes; cgroup limit counted when lower. */
 uint64_t th_os_memory_size(void);
@@ -87,7 +88,8 @@ uint64_t th_os_memory_used(void);
 
 /* Failpoints for the crash rigs. Builds have them always; they cost one load when off. TRAILHOLD_FAILPOINT=NAME[:N]
  * kills this process with SIGKILL at the Nth time NAME is passed (default 1); NAME=stop:N stops it with SIGSTOP. */
-#define TH_FAILPOINT(name) (__builtin_expect(th_failpoints_on, 0) ? th_failpoint_hit(name) : (void)0)
+#define TH_FAILPOINT(name) \
+    (__builtin_expect(th_failpoints_on, 0) ? th_failpoint_hit(name) : (void)0)
 extern int th_failpoints_on;
 void th_failpoint_hit(const char *name);
 void th_failpoints_init(void); /* reads the environment, once, at start */

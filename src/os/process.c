@@ -75,10 +75,12 @@ static int read_report(int fd)
 th_err th_os_spawn_process(const th_os_spawn *spec, pid_t *pid, th_diag *diag)
 {
     if (spec->fd_count > SPAWN_FDS_MAX) {
-        return th_fail(diag, TH_EINVAL, NULL, "more than %d descriptors for %s", SPAWN_FDS_MAX, spec->program);
+        return th_fail(diag, TH_EINVAL, NULL, "more than %d descriptors for %s", SPAWN_FDS_MAX,
+                       spec->program);
     }
     int report[2];
-    if (os_call.pipe2(report, O_CLOEXEC) != 0) return os_fail(diag, errno, "cannot start", spec->program);
+    if (os_call.pipe2(report, O_CLOEXEC) != 0)
+        return os_fail(diag, errno, "cannot start", spec->program);
     char *const *env = spec->env == NULL ? environ : (char *const *)spec->env;
     pid_t parent = getpid();
 
@@ -95,8 +97,7 @@ th_err th_os_spawn_process(const th_os_spawn *spec, pid_t *pid, th_diag *diag)
     if (child > 0) {
         error = read_report(report[0]);
         if (error != 0) {
-            while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {
-            }
+            while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {}
         }
     }
     th_os_close(report[0]);
@@ -120,8 +121,10 @@ th_err th_os_run_process(const th_os_spawn *spec, int *status, th_diag *diag)
 th_err th_os_self_path(char *out, size_t size, th_diag *diag)
 {
     ssize_t n = os_call.readlink("/proc/self/exe", out, size);
-    if (n < 0) return os_fail(diag, errno, "cannot find the path of this program in", "/proc/self/exe");
-    if ((size_t)n >= size) return th_fail(diag, TH_ELIMIT, NULL, "the path of this program is too long");
+    if (n < 0)
+        return os_fail(diag, errno, "cannot find the path of this program in", "/proc/self/exe");
+    if ((size_t)n >= size)
+        return th_fail(diag, TH_ELIMIT, NULL, "the path of this program is too long");
     out[n] = '\0';
     return TH_OK;
 }

@@ -20,8 +20,8 @@ static void *thread_main(void *arg)
     return start.run(start.arg);
 }
 
-th_err th_os_thread(pthread_t *out, const char *name, size_t stack_bytes, void *(*run)(void *), void *arg,
-                    th_diag *diag)
+th_err th_os_thread(pthread_t *out, const char *name, size_t stack_bytes, void *(*run)(void *),
+                    void *arg, th_diag *diag)
 {
     thread_start *start = malloc(sizeof *start);
     if (start == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory for thread %s", name);

@@ -14,10 +14,12 @@ static const char *hex(th_sha256 digest)
 
 TEST(sha256_vectors)
 {
-    CHECK_EQ_STR(hex(th_sha256_of((th_slice){0})), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    CHECK_EQ_STR(hex(th_sha256_of((th_slice){0})),
+                 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     CHECK_EQ_STR(hex(th_sha256_of(TH_SLICE("abc"))),
                  "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    th_sha256 one = th_sha256_of(TH_SLICE("abc")), two = th_sha256_pair(TH_SLICE("a"), TH_SLICE("bc"));
+    th_sha256 one = th_sha256_of(TH_SLICE("abc")),
+              two = th_sha256_pair(TH_SLICE("a"), TH_SLICE("bc"));
     CHECK(th_sha256_equal(&one, &two));
     two.bytes[31] ^= 1;
     CHECK(!th_sha256_equal(&one, &two));
@@ -30,7 +32,8 @@ TEST(sha256_streams_and_starts_again)
         th_sha256_update(ctx, TH_SLICE("ab"));
         th_sha256_update(ctx, (th_slice){0});
         th_sha256_update(ctx, TH_SLICE("c"));
-        CHECK_EQ_STR(hex(th_sha256_finish(ctx)), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        CHECK_EQ_STR(hex(th_sha256_finish(ctx)),
+                     "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
     th_sha256_free(ctx);
     th_sha256_free(NULL);
@@ -55,10 +58,12 @@ TEST(sha256_works_in_every_thread)
 {
     pthread_t threads[4];
     th_sha256 digests[4];
-    for (int i = 0; i < 4; i++) CHECK(pthread_create(&threads[i], NULL, hash_in_thread, &digests[i]) == 0);
+    for (int i = 0; i < 4; i++)
+        CHECK(pthread_create(&threads[i], NULL, hash_in_thread, &digests[i]) == 0);
     for (int i = 0; i < 4; i++) {
         pthread_join(threads[i], NULL);
-        CHECK_EQ_STR(hex(digests[i]), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        CHECK_EQ_STR(hex(digests[i]),
+                     "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }
 
@@ -101,8 +106,9 @@ TEST(merkle_root_is_that_of_rfc_6962)
     }
     th_merkle_init(&m);
     th_merkle_add(&m, (th_slice){0});
-    CHECK_EQ_STR(hex(th_merkle_root(&m)), "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d");
+    CHECK_EQ_STR(hex(th_merkle_root(&m)),
+                 "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d");
 }
 
-TEST_MAIN(sha256_vectors, sha256_streams_and_starts_again, hmac_is_that_of_rfc_2104, sha256_works_in_every_thread,
-          xxh3_is_stable, merkle_root_is_that_of_rfc_6962)
+TEST_MAIN(sha256_vectors, sha256_streams_and_starts_again, hmac_is_that_of_rfc_2104,
+          sha256_works_in_every_thread, xxh3_is_stable, merkle_root_is_that_of_rfc_6962)

@@ -46,7 +46,8 @@ TEST(budget_is_exact_under_threads)
     th_budget_init(&root, "root", 5, NULL);
     th_budget_init(&child, "child", 100, &root);
     pthread_t threads[4];
-    for (int i = 0; i < 4; i++) CHECK(pthread_create(&threads[i], NULL, charge_and_release, &child) == 0);
+    for (int i = 0; i < 4; i++)
+        CHECK(pthread_create(&threads[i], NULL, charge_and_release, &child) == 0);
     for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
     CHECK_EQ_I64(th_budget_used(&child), 0);
     CHECK_EQ_I64(th_budget_used(&root), 0);
@@ -162,7 +163,8 @@ TEST(buf_turns_bad_at_its_limit_and_stays_bad)
 
 TEST(reader_reads_what_buf_wrote)
 {
-    static const uint64_t values[] = {0, 1, 127, 128, 16383, 16384, UINT32_MAX, UINT64_MAX - 1, UINT64_MAX};
+    static const uint64_t values[] = {
+        0, 1, 127, 128, 16383, 16384, UINT32_MAX, UINT64_MAX - 1, UINT64_MAX};
     th_buf buf;
     th_buf_init(&buf, 1000);
     th_buf_add_u16(&buf, 0x1234);
@@ -175,7 +177,8 @@ TEST(reader_reads_what_buf_wrote)
     CHECK_EQ_I64(th_take_u16(&r), 0x1234);
     CHECK_EQ_I64(th_take_u32(&r), 0x12345678);
     CHECK_EQ_U64(th_take_u64(&r), UINT64_C(0x123456789abcdef0));
-    for (size_t i = 0; i < sizeof values / sizeof *values; i++) CHECK_EQ_U64(th_take_varint(&r), values[i]);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        CHECK_EQ_U64(th_take_varint(&r), values[i]);
     CHECK_SLICE(th_take_bytes(&r, 4), "tail");
     CHECK(!r.bad && r.pos == r.end);
     th_buf_free(&buf);
@@ -249,4 +252,5 @@ TEST_MAIN(budget_counts_in_all_parents, budget_refuses_as_a_whole, budget_is_exa
           arena_charges_its_budget_and_gives_back, arena_reset_keeps_a_chunk_for_the_next_round,
           arena_copies_and_prints_terminated_text, buf_appends_and_ends_with_a_nul,
           buf_turns_bad_at_its_limit_and_stays_bad, reader_reads_what_buf_wrote,
-          reader_stays_bad_after_the_first_failure, map_finds_what_was_put, map_says_when_memory_is_out)
+          reader_stays_bad_after_the_first_failure, map_finds_what_was_put,
+          map_says_when_memory_is_out)

@@ -12,8 +12,10 @@ TEST(slices_compare_by_bytes)
     CHECK(th_slice_compare((th_slice){0}, TH_SLICE("")) == 0);
     CHECK(th_slice_equal_nocase(TH_SLICE("EventName"), TH_SLICE("eventname")));
     CHECK(!th_slice_equal_nocase(TH_SLICE("@"), TH_SLICE("`"))); /* one bit apart, but no letters */
-    CHECK(th_slice_starts(TH_SLICE("abc"), TH_SLICE("ab")) && !th_slice_starts(TH_SLICE("a"), TH_SLICE("ab")));
-    CHECK(th_slice_ends(TH_SLICE("abc"), TH_SLICE("bc")) && !th_slice_ends(TH_SLICE("c"), TH_SLICE("bc")));
+    CHECK(th_slice_starts(TH_SLICE("abc"), TH_SLICE("ab")) &&
+          !th_slice_starts(TH_SLICE("a"), TH_SLICE("ab")));
+    CHECK(th_slice_ends(TH_SLICE("abc"), TH_SLICE("bc")) &&
+          !th_slice_ends(TH_SLICE("c"), TH_SLICE("bc")));
     CHECK_EQ_I64(th_slice_find(TH_SLICE("abcabc"), TH_SLICE("ca")), 2);
     CHECK_EQ_I64(th_slice_find(TH_SLICE("abc"), TH_SLICE("")), 0);
     CHECK(th_slice_find(TH_SLICE("abc"), TH_SLICE("cb")) == SIZE_MAX);
@@ -35,14 +37,17 @@ static bool refuses_i64(const char *text)
 TEST(integers_are_canonical_decimals)
 {
     CHECK(reads_i64("0", 0) && reads_i64("-1", -1) && reads_i64("42", 42));
-    CHECK(reads_i64("9223372036854775807", INT64_MAX) && reads_i64("-9223372036854775808", INT64_MIN));
+    CHECK(reads_i64("9223372036854775807", INT64_MAX) &&
+          reads_i64("-9223372036854775808", INT64_MIN));
     CHECK(refuses_i64("9223372036854775808") && refuses_i64("-9223372036854775809"));
-    CHECK(refuses_i64("") && refuses_i64("-") && refuses_i64("+1") && refuses_i64(" 1") && refuses_i64("1 "));
+    CHECK(refuses_i64("") && refuses_i64("-") && refuses_i64("+1") && refuses_i64(" 1") &&
+          refuses_i64("1 "));
     CHECK(refuses_i64("007") && refuses_i64("-0") && refuses_i64("1e3") && refuses_i64("0x1"));
     uint64_t u;
     CHECK(th_slice_to_u64(TH_SLICE("18446744073709551615"), &u) && u == UINT64_MAX);
     CHECK(!th_slice_to_u64(TH_SLICE("18446744073709551616"), &u));
-    CHECK(!th_slice_to_u64(TH_SLICE("99999999999999999999"), &u) && !th_slice_to_u64(TH_SLICE("-1"), &u));
+    CHECK(!th_slice_to_u64(TH_SLICE("99999999999999999999"), &u) &&
+          !th_slice_to_u64(TH_SLICE("-1"), &u));
 }
 
 TEST(hex_goes_both_ways)
@@ -62,7 +67,11 @@ TEST(hex_goes_both_ways)
 static bool plain_utf8_valid(const uint8_t *p, size_t size)
 {
     while (size > 0) {
-        size_t n = p[0] < 0x80 ? 1 : (p[0] >> 5) == 6 ? 2 : (p[0] >> 4) == 14 ? 3 : (p[0] >> 3) == 30 ? 4 : 0;
+        size_t n = p[0] < 0x80         ? 1
+                   : (p[0] >> 5) == 6  ? 2
+                   : (p[0] >> 4) == 14 ? 3
+                   : (p[0] >> 3) == 30 ? 4
+                                       : 0;
         if (n == 0 || n > size) return false;
         uint32_t c = n == 1 ? p[0] : p[0] & (0x7Fu >> n);
         for (size_t i = 1; i < n; i++) {
@@ -84,15 +93,27 @@ TEST(utf8_agrees_with_its_plain_twin_on_all_short_texts)
         text[0] = (uint8_t)(v >> 16);
         text[1] = (uint8_t)(v >> 8);
         text[2] = (uint8_t)v;
-        if (th_utf8_valid(th_slice_of(text, 3)) != plain_utf8_valid(text, 3)) FAIL("differs at %06x", v);
+        if (th_utf8_valid(th_slice_of(text, 3)) != plain_utf8_valid(text, 3))
+            FAIL("differs at %06x", v);
     }
 }
 
 TEST(utf8_agrees_with_its_plain_twin_on_random_texts)
 {
-    static const char *const pieces[] = {"a", "plain ascii text of more than sixteen bytes", "\xC3\xA9", "\xE2\x82\xAC",
-                                         "\xF0\x9F\x98\x80", "\xF4\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xED\xA0\x80",
-                                         "\xC0\x80", "\xF0\x82\x82\xAC", "\x80", "\xE2\x82", "\xFF", "\xED\x9F\xBF"};
+    static const char *const pieces[] = {"a",
+                                         "plain ascii text of more than sixteen bytes",
+                                         "\xC3\xA9",
+                                         "\xE2\x82\xAC",
+                                         "\xF0\x9F\x98\x80",
+                                         "\xF4\x8F\xBF\xBF",
+                                         "\xF4\x90\x80\x80",
+                                         "\xED\xA0\x80",
+                                         "\xC0\x80",
+                                         "\xF0\x82\x82\xAC",
+                                         "\x80",
+                                         "\xE2\x82",
+                                         "\xFF",
+                                         "\xED\x9F\xBF"};
     uint32_t state = 1, valid = 0;
     for (int round = 0; round < 50000; round++) {
         uint8_t text[400];
@@ -135,7 +156,8 @@ TEST(diag_text_is_cut_at_a_character_and_always_utf8)
     char text[1200];
     for (size_t pad = 0; pad < 4; pad++) {
         memset(text, 'a', sizeof text);
-        for (size_t i = pad; i + 4 < sizeof text - 1; i += 4) memcpy(text + i, "\xF0\x9F\x98\x80", 4);
+        for (size_t i = pad; i + 4 < sizeof text - 1; i += 4)
+            memcpy(text + i, "\xF0\x9F\x98\x80", 4);
         text[sizeof text - 1] = '\0';
         th_diag diag = {0};
         (void)th_fail(&diag, TH_EPARSE, NULL, "%s", text);
@@ -158,5 +180,6 @@ TEST(error_codes_have_words)
 }
 
 TEST_MAIN(slices_compare_by_bytes, integers_are_canonical_decimals, hex_goes_both_ways,
-          utf8_agrees_with_its_plain_twin_on_all_short_texts, utf8_agrees_with_its_plain_twin_on_random_texts,
-          diag_keeps_the_first_failure, diag_text_is_cut_at_a_character_and_always_utf8, error_codes_have_words)
+          utf8_agrees_with_its_plain_twin_on_all_short_texts,
+          utf8_agrees_with_its_plain_twin_on_random_texts, diag_keeps_the_first_failure,
+          diag_text_is_cut_at_a_character_and_always_utf8, error_codes_have_words)

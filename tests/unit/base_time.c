@@ -30,7 +30,8 @@ TEST(days_follow_the_gregorian_calendar)
             for (uint32_t d = 1; d <= th_days_in_month(year, month); d++, day++) {
                 th_civil c;
                 th_civil_from_us(day * TH_US_PER_DAY, &c);
-                if (th_day_from_civil(year, month, d) != day || c.year != year || c.month != month || c.day != d) {
+                if (th_day_from_civil(year, month, d) != day || c.year != year ||
+                    c.month != month || c.day != d) {
                     FAIL("%d-%u-%u", year, month, d);
                 }
             }
@@ -74,12 +75,40 @@ TEST(iso_times_are_read_in_all_their_forms)
 TEST(iso_refuses_everything_else)
 {
     static const char *const wrong[] = {
-        "", "2024", "2024-01", "2024-1-31", "2024-02-30", "2023-02-29", "2024-13-01", "2024-00-01", "2024-01-00",
-        "2024-01-31T", "2024-01-31T24:00:00Z", "2024-01-31T12:60:00Z", "2024-01-31T12:00:60Z", "2024-01-31T12Z",
-        "2024-01-31T12:00:00.Z", "2024-01-31T12:00:00,5Z", "2024-01-31T12:00:00ZZ", "2024-01-31T12:00:00 Z",
-        "2024-01-31T12:00:00+24:00", "2024-01-31T12:00:00+02:60", "2024-01-31T12:00:00+2", "2024-01-31T12:00:00+0200",
-        "20240131", "20240131T120000", "20240131T120000+00", "2024-0131", "202401-31", "-2024-01-31", " 2024-01-31",
-        "2024-01-31Z", "2024-01-31X12:00:00Z", "2024-01-31T12:00:00Z\n", "02024-01-31", "2024/01/31",
+        "",
+        "2024",
+        "2024-01",
+        "2024-1-31",
+        "2024-02-30",
+        "2023-02-29",
+        "2024-13-01",
+        "2024-00-01",
+        "2024-01-00",
+        "2024-01-31T",
+        "2024-01-31T24:00:00Z",
+        "2024-01-31T12:60:00Z",
+        "2024-01-31T12:00:60Z",
+        "2024-01-31T12Z",
+        "2024-01-31T12:00:00.Z",
+        "2024-01-31T12:00:00,5Z",
+        "2024-01-31T12:00:00ZZ",
+        "2024-01-31T12:00:00 Z",
+        "2024-01-31T12:00:00+24:00",
+        "2024-01-31T12:00:00+02:60",
+        "2024-01-31T12:00:00+2",
+        "2024-01-31T12:00:00+0200",
+        "20240131",
+        "20240131T120000",
+        "20240131T120000+00",
+        "2024-0131",
+        "202401-31",
+        "-2024-01-31",
+        " 2024-01-31",
+        "2024-01-31Z",
+        "2024-01-31X12:00:00Z",
+        "2024-01-31T12:00:00Z\n",
+        "02024-01-31",
+        "2024/01/31",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         if (!refused(wrong[i])) FAIL("took '%s'", wrong[i]);
@@ -113,5 +142,6 @@ TEST(days_have_names)
     CHECK(th_day_format(INT32_MIN + 1, out) < sizeof out);
 }
 
-TEST_MAIN(days_follow_the_gregorian_calendar, times_before_1970_round_down, iso_times_are_read_in_all_their_forms,
-          iso_refuses_everything_else, iso_format_shows_only_the_fraction_there_is, days_have_names)
+TEST_MAIN(days_follow_the_gregorian_calendar, times_before_1970_round_down,
+          iso_times_are_read_in_all_their_forms, iso_refuses_everything_else,
+          iso_format_shows_only_the_fraction_there_is, days_have_names)

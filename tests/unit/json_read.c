@@ -3,8 +3,10 @@
 #include "json/json.h"
 #include "tests/unit/test.h"
 
-static const char record[] = "{ \"eventName\" : \"GetObject\", \"n\": -12.50, \"n\": 2, \"list\": [ 1 ,[2,3], {\"x\":null} ],"
-                             " \"a\\u0062c\": true, \"\": \"empty\", \"user\": {\"arn\": {\"deep\": [false]}} }";
+static const char record[] =
+    "{ \"eventName\" : \"GetObject\", \"n\": -12.50, \"n\": 2, \"list\": [ 1 ,[2,3], {\"x\":null} "
+    "],"
+    " \"a\\u0062c\": true, \"\": \"empty\", \"user\": {\"arn\": {\"deep\": [false]}} }";
 
 TEST(kinds)
 {
@@ -36,7 +38,8 @@ TEST(keys_are_compared_decoded)
     CHECK_SLICE(th_json_member_nocase(TH_SLICE(record), TH_SLICE("ABC")), "true");
     CHECK(th_json_key_equals(TH_SLICE("a\\u0062"), TH_SLICE("ab")));
     CHECK(!th_json_key_equals(TH_SLICE("a\\u0062"), TH_SLICE("a\\u0062")));
-    CHECK(!th_json_key_equals(TH_SLICE("a\\n"), TH_SLICE("a")) && !th_json_key_equals(TH_SLICE("a"), TH_SLICE("ab")));
+    CHECK(!th_json_key_equals(TH_SLICE("a\\n"), TH_SLICE("a")) &&
+          !th_json_key_equals(TH_SLICE("a"), TH_SLICE("ab")));
     CHECK(th_json_key_equals(TH_SLICE("\\uD83D\\uDE00"), TH_SLICE("\xF0\x9F\x98\x80")));
 }
 
@@ -82,12 +85,15 @@ TEST(strings_are_decoded)
     th_slice text = th_json_string(plain, arena);
     CHECK_SLICE(text, "plain");
     CHECK(text.bytes == plain.bytes + 1); /* borrowed */
-    CHECK_SLICE(th_json_string(TH_SLICE("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\""), arena), "\"\\/\b\f\n\r\t");
+    CHECK_SLICE(th_json_string(TH_SLICE("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\""), arena),
+                "\"\\/\b\f\n\r\t");
     CHECK_SLICE(th_json_string(TH_SLICE("\"x\\u0000y\""), arena), "x\0y");
-    CHECK_SLICE(th_json_string(TH_SLICE("\"\\u00e9\\u20AC\\uD83D\\uDE00\""), arena), "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80");
+    CHECK_SLICE(th_json_string(TH_SLICE("\"\\u00e9\\u20AC\\uD83D\\uDE00\""), arena),
+                "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80");
     CHECK_SLICE(th_json_string(TH_SLICE("\"\\uD83D.\\uDE00\\uD83D\""), arena),
                 "\xEF\xBF\xBD.\xEF\xBF\xBD\xEF\xBF\xBD"); /* lone surrogates */
-    CHECK_SLICE(th_json_string(TH_SLICE("\"\\uD800\\uD83D\\uDE00\""), arena), "\xEF\xBF\xBD\xF0\x9F\x98\x80");
+    CHECK_SLICE(th_json_string(TH_SLICE("\"\\uD800\\uD83D\\uDE00\""), arena),
+                "\xEF\xBF\xBD\xF0\x9F\x98\x80");
     CHECK_SLICE(th_json_key(TH_SLICE("a\\tb"), arena), "a\tb");
     CHECK(th_json_string(TH_SLICE("\"\""), arena).bytes != NULL);
     CHECK(th_json_key((th_slice){0}, arena).bytes != NULL);
@@ -109,7 +115,8 @@ TEST(text_cut_anywhere_is_no_danger)
             th_json_iter it = th_json_iter_of(raw);
             for (size_t n = 0; th_json_next(&it, &key, &value); n++) {
                 CHECK(n < raw.size && value.size > 0);
-                CHECK(th_json_key(key, arena).bytes != NULL && th_json_string(value, arena).bytes != NULL);
+                CHECK(th_json_key(key, arena).bytes != NULL &&
+                      th_json_string(value, arena).bytes != NULL);
             }
             CHECK_SLICE(th_json_member(raw, TH_SLICE("not there")), "");
             CHECK_SLICE(th_json_element(raw, 99), "");
@@ -121,5 +128,5 @@ TEST(text_cut_anywhere_is_no_danger)
     th_arena_free(arena);
 }
 
-TEST_MAIN(kinds, members_keep_their_spelling, keys_are_compared_decoded, elements_and_paths, iteration_visits_all_in_order,
-          strings_are_decoded, text_cut_anywhere_is_no_danger)
+TEST_MAIN(kinds, members_keep_their_spelling, keys_are_compared_decoded, elements_and_paths,
+          iteration_visits_all_in_order, strings_are_decoded, text_cut_anywhere_is_no_danger)

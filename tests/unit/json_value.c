@@ -19,9 +19,26 @@ static th_err judge_text(const char *text)
 TEST(valid_documents_are_taken)
 {
     static const char *const valid[] = {
-        "null", "true", "false", "0", "-0", "-1.5e+10", "1E9", "1e-2", "123456789012345678901234567890", "\"\"",
-        "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\uD83D\\uDE00\"", "\"\\ud800\"", "\"\xF0\x9F\x98\x80\"", "\"\x7F\"",
-        "{}", "[]", " \t\r\n[ 1 , 2 ] ", "{\"a\":{\"b\":[{},[],\"\"]}}", "{\"a\":1,\"a\":2}", "[[],[[]],{}]",
+        "null",
+        "true",
+        "false",
+        "0",
+        "-0",
+        "-1.5e+10",
+        "1E9",
+        "1e-2",
+        "123456789012345678901234567890",
+        "\"\"",
+        "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\uD83D\\uDE00\"",
+        "\"\\ud800\"",
+        "\"\xF0\x9F\x98\x80\"",
+        "\"\x7F\"",
+        "{}",
+        "[]",
+        " \t\r\n[ 1 , 2 ] ",
+        "{\"a\":{\"b\":[{},[],\"\"]}}",
+        "{\"a\":1,\"a\":2}",
+        "[[],[[]],{}]",
         "\"a string of more than sixteen bytes, and an escape \\n after them\"",
     };
     for (size_t i = 0; i < sizeof valid / sizeof *valid; i++) {
@@ -32,11 +49,62 @@ TEST(valid_documents_are_taken)
 TEST(everything_else_is_refused)
 {
     static const char *const wrong[] = {
-        "", " ", "nul", "True", "+1", "01", "-", "-a", "1.", ".5", "1e", "1e+", "0x1", "NaN", "Infinity", "'a'",
-        "\"", "\"a", "\"\\", "\"\\u", "\"\\u12", "\"\\u12G4\"", "\"\\x\"", "\"\t\"", "\"\n\"", "\"\xFF\"",
-        "\"\xC0\x80\"", "\"\xED\xA0\x80\"", "\"0123456789abcdef\x1F\"", "[", "]", "[1", "[1,", "[1,]", "[,1]", "[1 2]",
-        "{", "}", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,", "{\"a\":1,}", "{a:1}", "{1:1}", "{\"a\" 1}", "{\"a\",1}",
-        "[1}", "{\"a\":1]", "[\"a\":1]", "1 2", "[] []", "\xEF\xBB\xBF[]", "[1]//", "nulll", "\v1",
+        "",
+        " ",
+        "nul",
+        "True",
+        "+1",
+        "01",
+        "-",
+        "-a",
+        "1.",
+        ".5",
+        "1e",
+        "1e+",
+        "0x1",
+        "NaN",
+        "Infinity",
+        "'a'",
+        "\"",
+        "\"a",
+        "\"\\",
+        "\"\\u",
+        "\"\\u12",
+        "\"\\u12G4\"",
+        "\"\\x\"",
+        "\"\t\"",
+        "\"\n\"",
+        "\"\xFF\"",
+        "\"\xC0\x80\"",
+        "\"\xED\xA0\x80\"",
+        "\"0123456789abcdef\x1F\"",
+        "[",
+        "]",
+        "[1",
+        "[1,",
+        "[1,]",
+        "[,1]",
+        "[1 2]",
+        "{",
+        "}",
+        "{\"a\"",
+        "{\"a\":",
+        "{\"a\":1",
+        "{\"a\":1,",
+        "{\"a\":1,}",
+        "{a:1}",
+        "{1:1}",
+        "{\"a\" 1}",
+        "{\"a\",1}",
+        "[1}",
+        "{\"a\":1]",
+        "[\"a\":1]",
+        "1 2",
+        "[] []",
+        "\xEF\xBB\xBF[]",
+        "[1]//",
+        "nulll",
+        "\v1",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         if (judge_text(wrong[i]) != TH_EPARSE) FAIL("took %s", wrong[i]);
@@ -143,7 +211,8 @@ TEST(the_common_test_suite_agrees)
 {
     const char *shared = getenv("SHARED");
     char folder[1024], path[2048];
-    snprintf(folder, sizeof folder, "%s/data/json-testsuite", shared == NULL ? "../shared" : shared);
+    snprintf(folder, sizeof folder, "%s/data/json-testsuite",
+             shared == NULL ? "../shared" : shared);
     DIR *dir = opendir(folder);
     if (dir == NULL) return; /* the cases above are what the tree carries itself */
     int judged = 0;
@@ -156,7 +225,8 @@ TEST(the_common_test_suite_agrees)
         th_buf_clear(&text);
         read_whole(path, &text);
         th_err err = judge(th_buf_slice(&text));
-        if (kind == 'y' ? err != TH_OK : kind == 'n' && err == TH_OK) FAIL("%s: %s", entry->d_name, th_err_name(err));
+        if (kind == 'y' ? err != TH_OK : kind == 'n' && err == TH_OK)
+            FAIL("%s: %s", entry->d_name, th_err_name(err));
         judged++;
     }
     closedir(dir);
@@ -165,5 +235,5 @@ TEST(the_common_test_suite_agrees)
 }
 
 TEST_MAIN(valid_documents_are_taken, everything_else_is_refused, depth_is_limited_by_the_caller,
-          value_is_raw_and_what_follows_is_not_looked_at, errors_name_the_place, scan_finds_the_end_whatever_the_pieces,
-          the_common_test_suite_agrees)
+          value_is_raw_and_what_follows_is_not_looked_at, errors_name_the_place,
+          scan_finds_the_end_whatever_the_pieces, the_common_test_suite_agrees)

@@ -36,8 +36,9 @@ TEST(writer_keeps_commas_and_colons)
     th_json_put_key(&w, "c");
     th_json_put_text(&w, "x");
     th_json_end_object(&w);
-    CHECK_EQ_STR(th_buf_text(&buf), "{\"a\":[-9223372036854775808,18446744073709551615,true,null,{},[]],"
-                                    "\"b\\n\":[1.0],\"c\":\"x\"}");
+    CHECK_EQ_STR(th_buf_text(&buf),
+                 "{\"a\":[-9223372036854775808,18446744073709551615,true,null,{},[]],"
+                 "\"b\\n\":[1.0],\"c\":\"x\"}");
     th_buf_free(&buf);
 }
 
@@ -96,7 +97,8 @@ TEST(quoting_escapes_what_must_be)
 {
     CHECK_EQ_STR(quoted((th_slice){0}), "\"\"");
     CHECK_EQ_STR(quoted(TH_SLICE("a\"b\\c/\x7F")), "\"a\\\"b\\\\c/\x7F\"");
-    CHECK_EQ_STR(quoted(TH_SLICE("\0\x01\b\t\n\x0B\f\r\x1F")), "\"\\u0000\\u0001\\b\\t\\n\\u000b\\f\\r\\u001f\"");
+    CHECK_EQ_STR(quoted(TH_SLICE("\0\x01\b\t\n\x0B\f\r\x1F")),
+                 "\"\\u0000\\u0001\\b\\t\\n\\u000b\\f\\r\\u001f\"");
     CHECK_EQ_STR(quoted(TH_SLICE("\xC3\xA9\xF0\x9F\x98\x80")), "\"\xC3\xA9\xF0\x9F\x98\x80\"");
     CHECK_EQ_STR(quoted(TH_SLICE("a\xFFz\xC3")), "\"a\xEF\xBF\xBDz\xEF\xBF\xBD\"");
 }
@@ -139,6 +141,7 @@ TEST(errors_stay_in_the_buffer)
     th_buf_free(&buf);
 }
 
-TEST_MAIN(writer_keeps_commas_and_colons, values_at_the_top_are_the_callers_to_separate, doubles_read_back_equal,
-          quoting_escapes_what_must_be, all_bytes_come_back_from_their_quotes, compact_drops_only_blanks_outside_strings,
+TEST_MAIN(writer_keeps_commas_and_colons, values_at_the_top_are_the_callers_to_separate,
+          doubles_read_back_equal, quoting_escapes_what_must_be,
+          all_bytes_come_back_from_their_quotes, compact_drops_only_blanks_outside_strings,
           errors_stay_in_the_buffer)

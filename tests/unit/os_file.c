@@ -75,8 +75,9 @@ TEST(write_file_leaves_the_old_file_when_any_call_fails)
         int error;
         th_err wanted;
     } cases[] = {
-        {"open", 0, EACCES, TH_EPERM},   {"write", 0, ENOSPC, TH_ENOSPC}, {"write", 1, EDQUOT, TH_ENOSPC},
-        {"fsync", 0, EIO, TH_EIO},       {"rename", 0, EROFS, TH_EPERM},  {"unlink", 0, EPERM, TH_EPERM},
+        {"open", 0, EACCES, TH_EPERM},   {"write", 0, ENOSPC, TH_ENOSPC},
+        {"write", 1, EDQUOT, TH_ENOSPC}, {"fsync", 0, EIO, TH_EIO},
+        {"rename", 0, EROFS, TH_EPERM},  {"unlink", 0, EPERM, TH_EPERM},
     };
     start();
     const char *path = in_folder("file");
@@ -177,7 +178,8 @@ TEST(list_dir_is_sorted_by_bytes)
 {
     start();
     static const char *const wanted[] = {".hidden", "10", "9", "B", "a", "\xC3\xA9"};
-    for (int i = 5; i >= 0; i--) CHECK(th_os_write_file(in_folder(wanted[i]), TH_SLICE(""), 0600, NULL) == TH_OK);
+    for (int i = 5; i >= 0; i--)
+        CHECK(th_os_write_file(in_folder(wanted[i]), TH_SLICE(""), 0600, NULL) == TH_OK);
     th_arena *arena = th_arena_new(1 << 20, NULL);
     const char **names;
     size_t count;
@@ -223,7 +225,8 @@ TEST(lock_is_for_one_process)
     char text[32];
     snprintf(text, sizeof text, "%d\n", (int)getpid());
     check_holds(path, text);
-    int other = -1; /* flock belongs to the open file, so a second open is as good as a second process */
+    int other =
+        -1; /* flock belongs to the open file, so a second open is as good as a second process */
     CHECK(th_os_lock_file(path, &other, &owner, &diag) == TH_EBUSY);
     CHECK_EQ_I64(other, -1);
     CHECK_EQ_I64(owner, getpid());
@@ -251,7 +254,7 @@ TEST(disk_and_file_system)
 }
 
 TEST_MAIN(write_file_replaces_as_a_whole, write_file_leaves_the_old_file_when_any_call_fails,
-          write_file_reports_a_folder_that_is_not_durable, short_writes_are_continued, read_file_stops_at_the_limit,
-          pread_reads_at_an_offset, mkdirs_makes_what_is_missing, list_dir_is_sorted_by_bytes,
-          links_are_followed_only_when_asked, rename_and_unlink_name_what_failed, lock_is_for_one_process,
-          disk_and_file_system)
+          write_file_reports_a_folder_that_is_not_durable, short_writes_are_continued,
+          read_file_stops_at_the_limit, pread_reads_at_an_offset, mkdirs_makes_what_is_missing,
+          list_dir_is_sorted_by_bytes, links_are_followed_only_when_asked,
+          rename_and_unlink_name_what_failed, lock_is_for_one_process, disk_and_file_system)

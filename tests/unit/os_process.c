@@ -20,7 +20,8 @@ static int run_shell(const char *text, const int *extra, size_t extra_count, cha
     for (size_t i = 0; i < extra_count; i++) fds[3 + i] = extra[i];
     const char *argv[] = {"sh", "-c", text, NULL};
     const char *env[] = {"GREETING=hello", NULL};
-    th_os_spawn spec = {.program = "/bin/sh", .argv = argv, .env = env, .fds = fds, .fd_count = 3 + extra_count};
+    th_os_spawn spec = {
+        .program = "/bin/sh", .argv = argv, .env = env, .fds = fds, .fd_count = 3 + extra_count};
     pid_t pid = 0;
     th_diag diag = {0};
     if (th_os_spawn_process(&spec, &pid, &diag) != TH_OK) FAIL("%s", diag.text);
@@ -118,7 +119,8 @@ static _Noreturn void die_after_spawn(int report)
 {
     const char *argv[] = {"sleep", "60", NULL};
     int fds[] = {0, 1, 2};
-    th_os_spawn spec = {.program = "/bin/sleep", .argv = argv, .fds = fds, .fd_count = 3, .die_with_parent = true};
+    th_os_spawn spec = {
+        .program = "/bin/sleep", .argv = argv, .fds = fds, .fd_count = 3, .die_with_parent = true};
     pid_t pid = 0;
     if (th_os_spawn_process(&spec, &pid, NULL) != TH_OK) pid = -1;
     (void)!write(report, &pid, sizeof pid);
@@ -142,7 +144,8 @@ TEST(a_child_dies_with_its_parent_when_asked)
         int fd = open(path, O_RDONLY);
         ssize_t n = fd < 0 ? 0 : read(fd, state, sizeof state - 1);
         th_os_close(fd);
-        gone = n <= 0 || strstr(state, ") Z ") != NULL; /* a zombie is dead, only not yet buried by init */
+        gone = n <= 0 ||
+               strstr(state, ") Z ") != NULL; /* a zombie is dead, only not yet buried by init */
         if (!gone) usleep(10000);
     }
     CHECK(gone);
@@ -227,11 +230,13 @@ TEST(the_machine_is_described)
     CHECK(th_os_memory_size() > 16 << 20);
     CHECK(th_os_memory_used() > 0 && th_os_memory_used() < UINT64_C(1) << 40);
     char path[4096], tiny[4];
-    CHECK(th_os_self_path(path, sizeof path, NULL) == TH_OK && path[0] == '/' && access(path, X_OK) == 0);
+    CHECK(th_os_self_path(path, sizeof path, NULL) == TH_OK && path[0] == '/' &&
+          access(path, X_OK) == 0);
     CHECK(th_os_self_path(tiny, sizeof tiny, NULL) == TH_ELIMIT);
 }
 
 TEST_MAIN(spawn_gives_exactly_the_descriptors_named, spawn_places_descriptors_in_any_order,
-          spawn_reports_what_the_child_could_not_do, spawned_programs_start_with_default_signals, run_waits_for_the_status,
-          a_child_dies_with_its_parent_when_asked, threads_have_names_cut_at_15_characters,
-          failpoints_kill_or_stop_at_the_nth_pass, clock_and_random, the_machine_is_described)
+          spawn_reports_what_the_child_could_not_do, spawned_programs_start_with_default_signals,
+          run_waits_for_the_status, a_child_dies_with_its_parent_when_asked,
+          threads_have_names_cut_at_15_characters, failpoints_kill_or_stop_at_the_nth_pass,
+          clock_and_random, the_machine_is_described)
