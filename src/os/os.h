@@ -62,7 +62,7 @@ TH_MUST_CHECK th_err th_os_lock_file(const char *path, int *fd, int *owner_pid, 
 
 /* Processes. spawn: new process from the running binary or another program with exactly the given descriptors: child
  * descriptor i is fds[i] (0, 1, 2 first), all others are closed. argv and env end with NULL; env NULL = ours.
- * The child dies with its parent when die_with_parent. */
+ * The child dies with its parent when die_with_parent: more exactly with the thread that spawned it, as Linux has it. */
 typedef struct th_os_spawn {
     const char *program;
     const char *const *argv;
