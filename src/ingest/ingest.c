@@ -51,6 +51,7 @@ th_ingest *th_ingest_new(th_store *store, const th_ingest_options *options)
     th_ingest *in = calloc(1, sizeof(*in));
     if (in == NULL) return NULL;
     in->store = store;
+    in->seed = th_store_fingerprint(store, TH_SLICE("twins"));
     in->started_us = th_os_mono_us();
     in->source = ingest_recogniser_find(options->source);
     /* An unknown name is the caller's to refuse; here everything would be quarantined for it. */
@@ -82,6 +83,7 @@ void th_ingest_free(th_ingest *in)
     free(in->marks.at);
     free(in->reasons.at);
     free(in->chains);
+    free(in->twins);
     free(in);
 }
 

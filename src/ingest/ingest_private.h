@@ -38,6 +38,7 @@ typedef struct ingest_item {
     th_slice bytes, layout;
     uint64_t offset, size; /* of its text in the content */
     uint64_t fingerprint;  /* 0 = not deduplicated */
+    uint64_t hash;         /* of bytes */
     int64_t time_us;
     uint64_t seq;    /* NEW: number inside this write's (table, day); KNOWN: sequence */
     uint32_t object; /* index in the batch */
@@ -137,7 +138,9 @@ struct th_ingest {
     th_arena *days_arena;
     uint16_t last_table;
     int32_t last_day;
-    uint32_t *chains; /* low 32 bits of fingerprints -> first item + 1 */
+    uint32_t *chains; /* low 32 bits of fingerprints -> an item + 1, others by `next` */
+    uint32_t *twins;  /* hash of bytes -> item + 1 */
+    uint64_t seed;    /* of that hash: what is hashed comes from outside */
     uint32_t chain_mask;
     th_arena *resolving;   /* one resolve */
     uint64_t snapshot_lsn; /* of the version that fates come from */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What the store and the batch itself already hold. Fingerprints give candidates, bytes decide:
  *
- *   1. twins inside the batch: a hash over the low 32 bits of fingerprints, chains of different bytes
+ *   1. twins inside the batch: a hash of bytes; different bytes in chains by the low 32 bits of fingerprints
  *   2. candidates of the version, for all items at once; each segment is loaded once and its rows read in runs
  *   3. groups of variants (variant_group.c) */
 #include "ingest/resolve.h"
@@ -99,15 +99,19 @@ static th_err make_chains(th_ingest *in)
     while (size < in->items.count * 2) size *= 2;
     if (in->chains == NULL || in->chain_mask != size - 1) {
         free(in->chains);
+        free(in->twins);
         in->chains = malloc(size * sizeof(*in->chains));
-        if (in->chains == NULL) return TH_ENOMEM;
+        in->twins = malloc(size * sizeof(*in->twins));
+        in->chain_mask = 0;
+        if (in->chains == NULL || in->twins == NULL) return TH_ENOMEM;
         in->chain_mask = size - 1;
     }
     memset(in->chains, 0, size * sizeof(*in->chains));
+    memset(in->twins, 0, size * sizeof(*in->twins));
     return TH_OK;
 }
 
-/* The slot of the low bits: holds the first item + 1 of their chain, or 0. */
+/* The slot of the low bits: holds an item + 1 of their chain, or 0. */
 static uint32_t *chain_slot(const th_ingest *in, uint32_t low)
 {
     uint32_t at = low * 2654435761u;
@@ -117,29 +121,41 @@ static uint32_t *chain_slot(const th_ingest *in, uint32_t low)
     }
 }
 
-uint32_t resolve_chain(const th_ingest *in, uint64_t fingerprint)
+static uint32_t chain_of(const th_ingest *in, uint64_t fingerprint)
 {
     return *chain_slot(in, (uint32_t)fingerprint) - 1; /* 0 - 1 = INGEST_NONE */
+}
+
+/* The slot of the bytes in a table: holds the item + 1 that has them, or 0. */
+static uint32_t *twin_slot(const th_ingest *in, uint16_t table, th_slice bytes, uint64_t hash)
+{
+    for (uint32_t at = (uint32_t)hash;; at++) {
+        uint32_t *slot = &in->twins[at & in->chain_mask];
+        if (*slot == 0) return slot;
+        const ingest_item *item = &in->items.at[*slot - 1];
+        if (item->hash == hash && item->table == table && th_slice_equal(item->bytes, bytes))
+            return slot;
+    }
 }
 
 static void find_twin(th_ingest *in, uint32_t index)
 {
     ingest_item *item = &in->items.at[index];
-    uint32_t *slot = chain_slot(in, (uint32_t)item->fingerprint);
-    uint32_t last = INGEST_NONE;
-    for (uint32_t i = *slot - 1; i != INGEST_NONE; last = i, i = in->items.at[i].next) {
-        ingest_item *other = &in->items.at[i];
-        if (other->table != item->table || !th_slice_equal(other->bytes, item->bytes)) continue;
-        if (th_model_table(item->table)->identity == TH_IDENTITY_POSITION) continue;
-        item->fate = INGEST_FATE_TWIN;
-        item->twin = i;
-        other->any_delivered |= item->delivered_form;
-        return;
-    }
-    if (last == INGEST_NONE)
+    /* Equal lines are separate facts. */
+    if (th_model_table(item->table)->identity != TH_IDENTITY_POSITION) {
+        item->hash = th_xxh3_seed(item->bytes, in->seed);
+        uint32_t *slot = twin_slot(in, item->table, item->bytes, item->hash);
+        if (*slot != 0) {
+            item->fate = INGEST_FATE_TWIN;
+            item->twin = *slot - 1;
+            in->items.at[item->twin].any_delivered |= item->delivered_form;
+            return;
+        }
         *slot = index + 1;
-    else
-        in->items.at[last].next = index;
+    }
+    uint32_t *chain = chain_slot(in, (uint32_t)item->fingerprint);
+    item->next = *chain - 1;
+    *chain = index + 1;
 }
 
 static th_err find_twins(th_ingest *in)
@@ -173,14 +189,19 @@ static th_err add_candidate(void *ctx, size_t which, const th_record_id *id)
     return TH_OK;
 }
 
-static bool same_identity(resolve_run *r, const th_stored_table *table, const ingest_item *item,
-                          th_slice record)
+/* An item that is another text of the record's event, or INGEST_NONE. */
+static uint32_t find_sibling(resolve_run *r, uint64_t fingerprint, th_slice record)
 {
-    const ingest_object *object = &r->in->objects.at[item->object];
+    th_ingest *in = r->in;
+    static const th_sha256 no_content;
     th_buf_clear(&r->identity);
-    ingest_identity(table, record, (th_slice){0}, &object->sha, 0, &r->identity);
-    return th_buf_error(&r->identity) == TH_OK &&
-           th_store_fingerprint(r->in->store, th_buf_slice(&r->identity)) == item->fingerprint;
+    ingest_identity(r->table, record, (th_slice){0}, &no_content, 0, &r->identity);
+    if (th_buf_error(&r->identity) != TH_OK) return INGEST_NONE;
+    uint64_t whole = th_store_fingerprint(in->store, th_buf_slice(&r->identity));
+    for (uint32_t i = chain_of(in, fingerprint); i != INGEST_NONE; i = in->items.at[i].next) {
+        if (in->items.at[i].table == r->table->id && in->items.at[i].fingerprint == whole) return i;
+    }
+    return INGEST_NONE;
 }
 
 static const th_run *run_of(const th_loaded *loaded, uint32_t row)
@@ -196,42 +217,56 @@ static const th_run *run_of(const th_loaded *loaded, uint32_t row)
     return &loaded->runs[low];
 }
 
+static void make_known(ingest_item *item, const resolve_candidate *c)
+{
+    item->fate = INGEST_FATE_KNOWN;
+    item->day = c->day;
+    item->seq = c->seq;
+}
+
+/* Of a stored line only its fingerprint tells the place: it must be one that a broken-off load left behind. */
+static void judge_line(resolve_run *r, const resolve_candidate *c, th_slice record,
+                       const th_run *run)
+{
+    th_ingest *in = r->in;
+    if (run->object_seq != UINT64_MAX) return;
+    for (uint32_t i = chain_of(in, c->fingerprint); i != INGEST_NONE; i = in->items.at[i].next) {
+        ingest_item *item = &in->items.at[i];
+        if (item->table != r->table->id || item->fate != INGEST_FATE_NEW) continue;
+        if (!th_slice_equal(item->bytes, record)) continue;
+        make_known(item, c);
+        return;
+    }
+}
+
 /* One stored row against the items that asked for it. */
 static th_err judge(resolve_run *r, const resolve_candidate *c, th_slice record, const th_run *run)
 {
     th_ingest *in = r->in;
-    const ingest_item *sibling = NULL;
-    /* Of a line only its fingerprint tells the place: it must be one that a broken-off load left behind. */
-    if (r->table->identity == TH_IDENTITY_POSITION && run->object_seq != UINT64_MAX) return TH_OK;
-    for (uint32_t i = resolve_chain(in, c->fingerprint); i != INGEST_NONE;
-         i = in->items.at[i].next) {
-        ingest_item *item = &in->items.at[i];
-        if (item->table != r->table->id) continue;
-        if (th_slice_equal(item->bytes, record)) {
-            if (item->fate == INGEST_FATE_KNOWN && r->table->identity == TH_IDENTITY_POSITION)
-                continue;
-            if (item->fate == INGEST_FATE_KNOWN) return TH_OK;
-            item->fate = INGEST_FATE_KNOWN;
-            item->day = c->day;
-            item->seq = c->seq;
-            sibling = item;
-            record = item->bytes;
-            break;
-        }
-        if (sibling == NULL && r->table->identity == TH_IDENTITY_EVENT &&
-            same_identity(r, r->table, item, record))
-            sibling = item;
+    if (r->table->identity == TH_IDENTITY_POSITION) {
+        judge_line(r, c, record, run);
+        return TH_OK;
     }
-    if (sibling == NULL || r->table->identity != TH_IDENTITY_EVENT) return TH_OK;
-    resolve_member member = {.fingerprint = sibling->fingerprint,
-                             .table = (uint16_t)r->table->id,
+    uint16_t table = (uint16_t)r->table->id;
+    uint32_t same = *twin_slot(in, table, record, th_xxh3_seed(record, in->seed)) - 1;
+    uint32_t sibling = same;
+    if (same != INGEST_NONE) {
+        if (in->items.at[same].fate == INGEST_FATE_KNOWN) return TH_OK;
+        make_known(&in->items.at[same], c);
+    } else if (r->table->identity == TH_IDENTITY_EVENT) {
+        sibling = find_sibling(r, c->fingerprint, record);
+    }
+    if (sibling == INGEST_NONE || r->table->identity != TH_IDENTITY_EVENT) return TH_OK;
+    const ingest_item *item = &in->items.at[sibling];
+    resolve_member member = {.fingerprint = item->fingerprint,
+                             .table = table,
                              .day = c->day,
                              .seq = c->seq,
                              .object_day = run->object_day,
                              .object_seq = run->object_seq,
-                             .item = INGEST_NONE};
-    member.record =
-        record.bytes == sibling->bytes.bytes ? record : th_arena_copy(in->resolving, record);
+                             .item = INGEST_NONE,
+                             .known = same};
+    member.record = same != INGEST_NONE ? item->bytes : th_arena_copy(in->resolving, record);
     return member.record.bytes == NULL ? TH_ELIMIT : resolve_add_member(r, &member);
 }
 

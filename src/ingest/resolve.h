@@ -19,6 +19,7 @@ typedef struct resolve_member {
     int32_t day, object_day;
     uint64_t seq, object_seq; /* object: the row's own delivery, UINT64_MAX = none */
     uint32_t item;            /* INGEST_NONE = stored */
+    uint32_t known;           /* of a stored one: the item that has its bytes, or INGEST_NONE */
     th_slice record;
 } resolve_member;
 
@@ -43,8 +44,6 @@ typedef struct resolve_run {
     size_t mark_set_count, mark_set_capacity;
 } resolve_run;
 
-/* First item whose fingerprint has the same low 32 bits, or INGEST_NONE. */
-uint32_t resolve_chain(const th_ingest *in, uint64_t fingerprint);
 TH_MUST_CHECK th_err resolve_add_member(resolve_run *r, const resolve_member *member);
 /* From members and new items: which rows are hidden, shown, promoted, in conflict. Fills in->marks. */
 TH_MUST_CHECK th_err resolve_variants(resolve_run *r);

@@ -116,15 +116,8 @@ static th_err add_mark(th_ingest *in, const resolve_member *m, uint8_t action)
 /* The item of this batch that has the member's bytes, or NULL. */
 static ingest_item *item_of(th_ingest *in, const resolve_member *m)
 {
-    if (m->item != INGEST_NONE) return &in->items.at[m->item];
-    for (uint32_t i = resolve_chain(in, m->fingerprint); i != INGEST_NONE;
-         i = in->items.at[i].next) {
-        ingest_item *item = &in->items.at[i];
-        if (item->table == m->table && item->fate == INGEST_FATE_KNOWN && item->day == m->day &&
-            item->seq == m->seq)
-            return item;
-    }
-    return NULL;
+    uint32_t index = m->item != INGEST_NONE ? m->item : m->known;
+    return index == INGEST_NONE ? NULL : &in->items.at[index];
 }
 
 typedef struct group {
@@ -174,19 +167,23 @@ static th_err mark_shown(resolve_run *r, group *g)
     return TH_OK;
 }
 
-/* New texts against all others: do they say the same? */
+/* Do members [1, count) say what the first one says? */
+static bool all_same(resolve_run *r, const group *g, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        th_arena_reset(r->rows);
+        if (!ingest_json_same(g->members[i].record, g->members[0].record, r->rows)) return false;
+    }
+    return true;
+}
+
+/* As soon as two differ, each of them differs from some other. */
 static th_err mark_conflicts(resolve_run *r, const group *g)
 {
-    for (size_t i = g->stored; i < g->count; i++) {
-        bool differs = false;
-        for (size_t k = 0; k < i; k++) {
-            th_arena_reset(r->rows);
-            if (ingest_json_same(g->members[i].record, g->members[k].record, r->rows)) continue;
-            differs = true;
-            TH_TRY(add_mark(r->in, &g->members[k], INGEST_MARK_CONFLICT));
-        }
-        if (differs) TH_TRY(add_mark(r->in, &g->members[i], INGEST_MARK_CONFLICT));
-    }
+    bool before = !all_same(r, g, g->stored);
+    if (!before && all_same(r, g, g->count)) return TH_OK;
+    for (size_t i = before ? g->stored : 0; i < g->count; i++)
+        TH_TRY(add_mark(r->in, &g->members[i], INGEST_MARK_CONFLICT));
     return TH_OK;
 }
 
