@@ -113,6 +113,22 @@ TEST(everything_else_is_refused)
     CHECK(judge((th_slice){0}) == TH_EPARSE && judge(TH_SLICE("\"\\\0\"")) == TH_EPARSE);
 }
 
+TEST(a_byte_is_judged_alike_wherever_it_stands_in_a_string)
+{
+    /* Long enough for the steps of sixteen bytes and for what is left after them. */
+    for (size_t at = 1; at <= 40; at++) {
+        for (int byte = 0; byte < 256; byte++) {
+            char text[42];
+            memset(text, 'a', sizeof text);
+            text[0] = text[41] = '"';
+            text[at] = (char)byte;
+            bool plain = byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+            bool taken = judge(th_slice_of(text, sizeof text)) == TH_OK;
+            if (taken != plain) FAIL("byte %02x at %zu", (unsigned)byte, at);
+        }
+    }
+}
+
 TEST(depth_is_limited_by_the_caller)
 {
     enum { MOST = 1024 };
@@ -234,6 +250,7 @@ TEST(the_common_test_suite_agrees)
     CHECK(judged > 100);
 }
 
-TEST_MAIN(valid_documents_are_taken, everything_else_is_refused, depth_is_limited_by_the_caller,
+TEST_MAIN(valid_documents_are_taken, everything_else_is_refused,
+          a_byte_is_judged_alike_wherever_it_stands_in_a_string, depth_is_limited_by_the_caller,
           value_is_raw_and_what_follows_is_not_looked_at, errors_name_the_place,
           scan_finds_the_end_whatever_the_pieces, the_common_test_suite_agrees)
