@@ -178,8 +178,8 @@ static void commit_group(group *g)
             err = store_roll(g->store, &diag);
             continue;
         }
-        g->store->active_failed = true;
         err = explain(g, rc, &diag);
+        *(err == TH_ENOSPC ? &g->store->active_full : &g->store->active_failed) = true;
     }
     if (err == TH_OK) {
         publish_group(g);
@@ -192,19 +192,20 @@ static void commit_group(group *g)
     free(g->prints);
 }
 
-/* A journal whose commit failed takes no more until it was seen to hold what was published, no more, no less. */
+/* A journal whose commit failed takes no more: what a sync that failed has left behind is not to be believed. After a
+ * full disk LMDB has written no more than pages that nothing points to, if it holds what was published. */
 static th_err look_at_active(th_store *store, th_diag *diag)
 {
-    if (store->active_failed) {
-        store_meta meta;
-        th_diag ignored = {0};
-        if (store_journal_read_meta(store->active, &meta, &ignored) != TH_OK ||
-            meta.last_lsn != store->active->journal->meta.last_lsn) {
-            th_log(TH_LOG_WARN, "a commit failed half-way: going on with a new journal");
-            return store_roll(store, diag);
-        }
-        store->active_failed = false;
+    store_meta meta;
+    th_diag ignored = {0};
+    bool as_it_was = store->active_full &&
+                     store_journal_read_meta(store->active, &meta, &ignored) == TH_OK &&
+                     meta.last_lsn == store->active->journal->meta.last_lsn;
+    if (store->active_failed || (store->active_full && !as_it_was)) {
+        th_log(TH_LOG_WARN, "a commit failed half-way: going on with a new journal");
+        return store_roll(store, diag);
     }
+    store->active_full = false;
     store_journal *journal = store->active->journal;
     bool large = store_journal_used_bytes(journal) >= store->journal_bytes;
     if (large || journal->count >= STORE_JOURNAL_VALUES_MAX) return store_roll(store, diag);

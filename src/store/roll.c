@@ -75,7 +75,7 @@ th_err store_roll(th_store *store, th_diag *diag)
     TH_ASSERT(err == TH_OK); /* the catalog names it */
     store_file_release(next);
     store->active = next;
-    store->active_failed = false;
+    store->active_failed = store->active_full = false;
     th_diag ignored = {0};
     if (store_catalog_copy(store, &ignored) != TH_OK)
         th_log(TH_LOG_WARN, "the catalog's copy was not written: %s", ignored.text);

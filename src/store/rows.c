@@ -7,10 +7,10 @@
 /* For tables whose rows have no fingerprints. */
 static uint32_t no_fingerprints[TH_SEGMENT_ROWS_MAX];
 
-typedef struct loaded {
+typedef struct loaded_piece {
     th_loaded seen; /* first: what the caller holds */
     store_piece *piece;
-} loaded;
+} loaded_piece;
 
 th_err th_version_load(th_version *version, const th_segment_ref *ref, const th_loaded **out,
                        th_diag *diag)
@@ -25,7 +25,7 @@ th_err th_version_load(th_version *version, const th_segment_ref *ref, const th_
         TH_TRY(store_read_segment(file, ref, &piece, NULL, diag));
         piece = store_cache_put(cache, piece);
     }
-    loaded *l = malloc(sizeof(*l));
+    loaded_piece *l = malloc(sizeof(*l));
     if (l == NULL) {
         store_piece_release(piece);
         return th_fail(diag, TH_ENOMEM, NULL, "no memory for a segment");
@@ -41,10 +41,10 @@ th_err th_version_load(th_version *version, const th_segment_ref *ref, const th_
     return TH_OK;
 }
 
-void th_version_unload(const th_loaded *seen)
+void th_version_unload(const th_loaded *loaded)
 {
-    if (seen == NULL) return;
-    loaded *l = (loaded *)(uintptr_t)seen;
+    if (loaded == NULL) return;
+    loaded_piece *l = (loaded_piece *)(uintptr_t)loaded;
     store_piece_release(l->piece);
     free(l);
 }

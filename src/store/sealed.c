@@ -352,8 +352,10 @@ th_err store_sealed_read(store_file *file, const store_dir_entry *entry, size_t 
     file_path(file, path);
     size_t whole = store_value_size(entry->payload_bytes);
     if (size > whole) size = whole;
-    int fd = th_os_open(path, O_RDONLY, 0, diag);
-    if (fd < 0) return store_file_damaged(file, diag, "it cannot be opened");
+    th_diag why = {0};
+    int fd = th_os_open(path, O_RDONLY, 0, &why);
+    if (fd < 0 && why.code == TH_ENOTFOUND) return store_file_damaged(file, diag, "it is missing");
+    if (fd < 0) return th_fail(diag, why.code, NULL, "%s", why.text);
     uint8_t *copy = malloc(size);
     th_err err = copy == NULL
                      ? th_fail(diag, TH_ENOMEM, NULL, "no memory for a value of %zu bytes", size)

@@ -76,6 +76,27 @@ static th_err make_folders(const th_store *store, th_diag *diag)
     return th_os_fsync_dir(store->dir, diag);
 }
 
+/* Files without a catalog are an archive that lost it: a new one would have them swept. */
+static th_err refuse_orphans(const th_store *store, th_diag *diag)
+{
+    static const char *const places[] = {"journal", "parts"};
+    th_arena *arena = th_arena_new((size_t)64 << 20, NULL);
+    th_err err =
+        arena == NULL ? th_fail(diag, TH_ENOMEM, NULL, "no memory to look at a folder") : TH_OK;
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && err == TH_OK; i++) {
+        char path[TH_PATH_SIZE_MAX];
+        const char **names;
+        size_t count = 0;
+        store_path(store, places[i], path);
+        err = th_os_list_dir(path, arena, &names, &count, diag);
+        if (err == TH_OK && count > 0)
+            err = th_fail(diag, TH_ECORRUPT, NULL, "%s holds data, but its catalog.mdb is missing",
+                          store->dir);
+    }
+    th_arena_free(arena);
+    return err;
+}
+
 /* The catalog is made last: a folder without one is not a store yet. */
 static th_err ready_folder(th_store *store, bool create, th_diag *diag)
 {
@@ -87,6 +108,7 @@ static th_err ready_folder(th_store *store, bool create, th_diag *diag)
     if (!is_there && !create)
         return th_fail(diag, TH_ENOTFOUND, NULL, "no data folder at %s", store->dir);
     TH_TRY(make_folders(store, diag));
+    if (!is_there) TH_TRY(refuse_orphans(store, diag));
     if (!is_there && th_os_stat_path(secret, false, &st, NULL) != TH_OK)
         TH_TRY(write_secret(store, diag));
     TH_TRY(read_secret(store, diag));

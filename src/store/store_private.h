@@ -375,7 +375,7 @@ TH_MUST_CHECK th_err write_segment_head(const th_write *write, const write_part 
 /* Header of a segment of the write; flags and counts included. */
 store_header write_segment_header(const th_write *write, const write_part *part,
                                   const write_segment *segment);
-void *store_commit_thread(void *store);
+void *store_commit_thread(void *arg);
 /* Prepare, write and answer what was chosen from the queue. Committer's, as are the next four. */
 void store_serve(th_store *store, th_write **chosen, uint32_t count);
 /* Make room for a commit's sequences in memory, when there are too many. */
@@ -406,8 +406,8 @@ TH_MUST_CHECK th_err store_publish(th_store *store, const store_change *change, 
 
 /* ---- merge.c, plan.c, trash.c ---------------------------------------------------------------------------------------- */
 
-void *store_compact_thread(void *store);
-void *store_trash_thread(void *store);
+void *store_compact_thread(void *arg);
+void *store_trash_thread(void *arg);
 /* Remove what no catalog entry names, from journal/ and parts/; all of tmp/ and trash/. */
 TH_MUST_CHECK th_err store_sweep(th_store *store, th_diag *diag);
 
@@ -460,7 +460,8 @@ struct th_store {
 
     /* committer's alone */
     store_file *active;
-    bool active_failed; /* a commit of it failed: no more commits there until it was looked at */
+    bool active_full;   /* a commit found the disk full: look at the journal before the next */
+    bool active_failed; /* a commit failed otherwise: no more commits there */
     int64_t last_arrival_us;
     th_arena *seq_arena;
     struct th_map *next_seq;

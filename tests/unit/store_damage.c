@@ -196,6 +196,20 @@ TEST(a_later_format_is_refused_in_words)
     CHECK(strstr(diag.text, "format 99") != NULL);
 }
 
+TEST(a_lost_catalog_is_not_made_anew)
+{
+    help_new_dir();
+    th_store_close(help_open());
+    char path[256];
+    (void)snprintf(path, sizeof(path), "%s/catalog.mdb", help_dir);
+    CHECK(unlink(path) == 0);
+    th_store_options options = {.create = true};
+    th_store *store;
+    th_diag diag = {0};
+    CHECK_EQ_I64(th_store_open(help_dir, &options, &store, NULL, &diag), TH_ECORRUPT);
+    CHECK(strstr(diag.text, "catalog.mdb is missing") != NULL);
+}
+
 TEST(a_lost_catalog_value_is_noticed)
 {
     help_new_dir();
@@ -217,4 +231,5 @@ TEST(a_lost_catalog_value_is_noticed)
 
 TEST_MAIN(every_flipped_bit_of_a_sealed_file_is_found, a_damaged_file_is_named_and_the_rest_answers,
           a_missing_or_cut_file_is_damage, damage_in_a_journal_is_found, another_secret_is_refused,
-          a_later_format_is_refused_in_words, a_lost_catalog_value_is_noticed)
+          a_later_format_is_refused_in_words, a_lost_catalog_is_not_made_anew,
+          a_lost_catalog_value_is_noticed)
