@@ -268,8 +268,8 @@ static int32_t offset_by_rule(const zone *z, int64_t utc)
     th_civil_from_us((utc + z->standard) * TH_US_PER_SECOND, &c);
     int64_t on = rule_at(&z->to_daylight, c.year) - z->standard;
     int64_t off = rule_at(&z->to_standard, c.year) - z->daylight;
-    bool daylight = on < off ? utc >= on && utc < off : utc >= on || utc < off;
-    return daylight ? z->daylight : z->standard;
+    bool summer = on < off ? utc >= on && utc < off : utc >= on || utc < off;
+    return summer ? z->daylight : z->standard;
 }
 
 int32_t th_zone_offset_at(uint16_t id, int64_t utc_us)
