@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * States of the aggregates, and what aggregates.def names. */
+#ifndef TH_QUERY_FN_AGGREGATE_IMPL_H
+#define TH_QUERY_FN_AGGREGATE_IMPL_H
+
+#include "query/fn/aggregate.h"
+#include "query/op/valueset.h"
+
+typedef struct count_state {
+    int64_t count;
+} count_state;
+
+typedef struct sum_state {
+    int64_t count;
+    union {
+        int64_t i;
+        double f;
+    };
+} sum_state;
+
+typedef struct sum_decimal_state {
+    th_i128 sum;
+    int64_t count;
+} sum_decimal_state;
+
+typedef struct moments_state { /* Welford's running mean and squared distance */
+    int64_t count;
+    double mean, squares, sum;
+} moments_state;
+
+typedef struct best_state {
+    bool set;
+    th_value value;
+} best_state;
+
+typedef struct best_by_state {
+    bool set;
+    th_value key, value;
+} best_by_state;
+
+typedef struct list_state {
+    th_value *values;
+    uint32_t count, capacity;
+    th_value second; /* the second argument of the first row */
+} list_state;
+
+typedef struct map_state {
+    valueset *keys;
+    th_value *values;
+    uint32_t capacity;
+} map_state;
+
+#define AGG(name, params, result, nulls, state, add, many, finish, help)                           \
+    void add(th_agg_context *, void *, const th_value *);                                          \
+    void finish(th_agg_context *, void *, th_arena *, th_value *);
+#include "query/fn/aggregates.def"
+#undef AGG
+void many_count(th_agg_context *, uint8_t *, uint32_t, const uint32_t *, const th_vector *, uint32_t);
+void many_sum(th_agg_context *, uint8_t *, uint32_t, const uint32_t *, const th_vector *, uint32_t);
+void many_sum_double(th_agg_context *, uint8_t *, uint32_t, const uint32_t *, const th_vector *, uint32_t);
+
+/* Record the failure in the context, from where the operator takes it. */
+void agg_fail(th_agg_context *ctx, const char *name, const char *text);
+void agg_memory(th_agg_context *ctx);
+
+#endif
