@@ -146,22 +146,22 @@ static th_err scan_journal(finder *f, store_file *file, th_diag *diag)
     return err == TH_OK ? TH_OK : th_fail(diag, err, NULL, "no memory to look up identities");
 }
 
-static th_err scan_all(finder *f, th_diag *diag)
+/* Damage is logged where it is met, and passed over: what lies there can be stored again. */
+static th_err unless_damaged(th_err err, const th_diag *why, th_diag *diag)
 {
-    const store_files *files = f->version->files;
-    for (uint32_t i = 0; i < files->journals; i++) TH_TRY(scan_journal(f, files->files[i], diag));
-    for (uint32_t i = store_files_of_table(files, f->table); i < files->count; i++) {
-        store_file *file = files->files[i];
-        if (file->info.table != f->table) break;
-        if (file->info.last_lsn > f->after_lsn)
-            TH_TRY(store_refs_add_file(f->version, file, f->table, INT32_MIN, INT32_MAX, &f->refs,
-                                       diag));
-    }
+    if (err == TH_OK || err == TH_ECORRUPT) return TH_OK;
+    return th_fail(diag, err, NULL, "%s", why->text);
+}
+
+static th_err scan_sealed(finder *f, th_diag *diag)
+{
     for (size_t i = 0; i < f->refs.count; i++) {
         const th_segment_ref *ref = &f->refs.refs[i];
         if (ref->last_lsn <= f->after_lsn) continue;
-        store_piece *head;
-        TH_TRY(store_read_head(f->version, ref, &head, diag));
+        store_piece *head = NULL;
+        th_diag why = {0};
+        TH_TRY(unless_damaged(store_read_head(f->version, ref, &head, &why), &why, diag));
+        if (head == NULL) continue;
         th_err err = head->fingerprints == NULL
                          ? TH_OK
                          : scan(f, head->fingerprints, ref->rows, head, ref->day, ref->first_seq);
@@ -169,6 +169,25 @@ static th_err scan_all(finder *f, th_diag *diag)
         if (err != TH_OK) return th_fail(diag, err, NULL, "no memory to look up identities");
     }
     return TH_OK;
+}
+
+static th_err scan_all(finder *f, th_diag *diag)
+{
+    const store_files *files = f->version->files;
+    for (uint32_t i = 0; i < files->journals; i++) {
+        th_diag why = {0};
+        TH_TRY(unless_damaged(scan_journal(f, files->files[i], &why), &why, diag));
+    }
+    for (uint32_t i = store_files_of_table(files, f->table); i < files->count; i++) {
+        store_file *file = files->files[i];
+        th_diag why = {0};
+        if (file->info.table != f->table) break;
+        if (file->info.last_lsn <= f->after_lsn) continue;
+        TH_TRY(unless_damaged(
+            store_refs_add_file(f->version, file, f->table, INT32_MIN, INT32_MAX, &f->refs, &why),
+            &why, diag));
+    }
+    return scan_sealed(f, diag);
 }
 
 static int hit_order(const void *a, const void *b)

@@ -174,7 +174,8 @@ TH_MUST_CHECK th_err th_version_record_run(th_version *version, uint32_t table, 
 
 /* Candidates for known identities: calls fn for each visible row of table whose stored fingerprint equals the low 32
  * bits of one of fingerprints[0..count) (sorted ascending by low 32 bits), with after_lsn < its LSN. Not confirmed on bytes: the
- * caller does that (load the segment once for all its candidates). Order: by day and sequence. */
+ * caller does that (load the segment once for all its candidates). Order: by day and sequence. Damaged files are logged
+ * and passed over: what lies in them can be stored again. */
 typedef th_err (*th_candidate_fn)(void *ctx, size_t which, const th_record_id *id);
 TH_MUST_CHECK th_err th_version_find(th_version *version, uint32_t table, uint64_t after_lsn, const uint64_t *fingerprints,
                                      size_t count, th_candidate_fn fn, void *ctx, th_diag *diag);

@@ -87,6 +87,14 @@ TEST(every_flipped_bit_of_a_sealed_file_is_found)
     th_store_close(store);
 }
 
+static th_err count_one(void *ctx, size_t which, const th_record_id *id)
+{
+    (void)which;
+    (void)id;
+    (*(int *)ctx)++;
+    return TH_OK;
+}
+
 TEST(a_damaged_file_is_named_and_the_rest_answers)
 {
     char path[256];
@@ -104,6 +112,13 @@ TEST(a_damaged_file_is_named_and_the_rest_answers)
     CHECK_EQ_I64(th_version_record(version, &id, arena, &record, NULL, &diag), TH_ECORRUPT);
     CHECK(strstr(diag.text, "parts/cloudtrail/default/2024-10-04..2024-10-04.g") != NULL);
     help_check_record(version, DAY + 100, 0, 9000);
+    /* Its identities are not in the way of storing them again. */
+    uint64_t fingerprint = help_fingerprint(store, 9000);
+    int found = 0;
+    CHECK_EQ_I64(
+        th_version_find(version, TH_TABLE_cloudtrail, 0, &fingerprint, 1, count_one, &found, &diag),
+        TH_OK);
+    CHECK_EQ_I64(found, 1);
     th_version_release(version);
     /* Its sequences are not given out again. */
     (void)help_commit(store, DAY, 7777, 1);
