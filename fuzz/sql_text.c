@@ -21,8 +21,8 @@ enum { COLUMNS = sizeof columns / sizeof columns[0] };
 static th_table tables[2];
 static const th_table *const table_list[2] = {&tables[0], &tables[1]};
 
-static th_err snapshot_open(th_provider *p, const th_principal *who, const th_as_known_at *as, th_snapshot **out,
-                            th_diag *diag)
+static th_err snapshot_open(th_provider *p, const th_principal *who, const th_as_known_at *as,
+                            th_snapshot **out, th_diag *diag)
 {
     (void)who;
     (void)as;
@@ -36,7 +36,8 @@ static void snapshot_close(th_snapshot *snapshot)
     (void)snapshot;
 }
 
-static th_err table_find(th_snapshot *snapshot, th_slice schema, th_slice name, const th_table **out, th_diag *diag)
+static th_err table_find(th_snapshot *snapshot, th_slice schema, th_slice name,
+                         const th_table **out, th_diag *diag)
 {
     (void)snapshot;
     (void)schema;
@@ -48,8 +49,8 @@ static th_err table_find(th_snapshot *snapshot, th_slice schema, th_slice name, 
     return TH_ENOTFOUND;
 }
 
-static th_err list_tables(th_snapshot *snapshot, th_arena *arena, const th_table *const **out, uint32_t *count,
-                          th_diag *diag)
+static th_err list_tables(th_snapshot *snapshot, th_arena *arena, const th_table *const **out,
+                          uint32_t *count, th_diag *diag)
 {
     (void)snapshot;
     (void)arena;
@@ -59,7 +60,8 @@ static th_err list_tables(th_snapshot *snapshot, th_arena *arena, const th_table
     return TH_OK;
 }
 
-static bool can_json_path(th_snapshot *snapshot, const th_table *table, const th_scan_column *column)
+static bool can_json_path(th_snapshot *snapshot, const th_table *table,
+                          const th_scan_column *column)
 {
     (void)snapshot;
     TH_ASSERT(column->column < table->column_count && column->json_path.size > 0);
@@ -77,13 +79,16 @@ static void make_tables(th_arena *arena)
 {
     static const char *const names[COLUMNS] = {"a", "eventtime", "n", "r", "$path", "ok"};
     const th_type *row;
-    th_err err = th_type_parse(TH_SLICE("row(x varchar, y array(row(z bigint)), m map(varchar, varchar))"), arena, &row,
-                               NULL);
+    th_err err =
+        th_type_parse(TH_SLICE("row(x varchar, y array(row(z bigint)), m map(varchar, varchar))"),
+                      arena, &row, NULL);
     TH_ASSERT(err == TH_OK);
     columns[3].type = row;
     for (int i = 0; i < COLUMNS; i++) columns[i].name = th_slice_text(names[i]);
-    tables[0] = (th_table){TH_SLICE("default"), TH_SLICE("t"), columns, COLUMNS, TH_UNIT_RECORD, TH_RULES_ATHENA, NULL};
-    tables[1] = (th_table){TH_SLICE("default"), TH_SLICE("u"), columns, COLUMNS, TH_UNIT_RECORD, TH_RULES_LAKE, NULL};
+    tables[0] = (th_table){TH_SLICE("default"), TH_SLICE("t"),   columns, COLUMNS,
+                           TH_UNIT_RECORD,      TH_RULES_ATHENA, NULL};
+    tables[1] = (th_table){TH_SLICE("default"), TH_SLICE("u"), columns, COLUMNS,
+                           TH_UNIT_RECORD,      TH_RULES_LAKE, NULL};
 }
 
 static th_err count_rows(void *ctx, const th_batch *batch)
@@ -101,10 +106,13 @@ static void explain(th_slice sql)
     memcpy(text, prefix, sizeof prefix - 1);
     memcpy(text + sizeof prefix - 1, sql.bytes, sql.size);
     uint64_t rows = 0;
-    th_query_env env = {.provider = &provider, .principal = {.name = "fuzz"}, .limits = {.memory_bytes = MEMORY_MAX}};
+    th_query_env env = {.provider = &provider,
+                        .principal = {.name = "fuzz"},
+                        .limits = {.memory_bytes = MEMORY_MAX}};
     th_result_sink sink = {.batch = count_rows, .ctx = &rows};
     th_diag diag = {0};
-    th_err err = th_query_run(&env, th_slice_of(text, sizeof prefix - 1 + sql.size), &sink, NULL, &diag);
+    th_err err =
+        th_query_run(&env, th_slice_of(text, sizeof prefix - 1 + sql.size), &sink, NULL, &diag);
     TH_ASSERT(err == diag.code && (err != TH_OK || rows > 0));
     TH_ASSERT(err == TH_OK || diag.text[0] != '\0');
     TH_ASSERT(err != TH_ESYNTAX || (diag.line > 0 && diag.column > 0));
@@ -129,7 +137,8 @@ static void split(th_slice text)
         TH_ASSERT(one.bytes >= text.bytes && one.bytes + one.size <= text.bytes + text.size);
         TH_ASSERT(complete || rest.size == 0);
 #ifdef TH_FUZZ_CANARY
-        TH_ASSERT(complete || memchr(one.bytes, '\'', one.size) == NULL || one.bytes[one.size - 1] == '\'');
+        TH_ASSERT(complete || memchr(one.bytes, '\'', one.size) == NULL ||
+                  one.bytes[one.size - 1] == '\'');
 #endif
     }
 }

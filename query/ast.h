@@ -64,27 +64,45 @@ typedef enum ast_kind {
     AST_CAST,       /* children[0] to type_text; try */
     AST_EXTRACT,    /* text: field, FROM children[0] */
     AST_ARRAY,
-    AST_ROW,        /* names may be NULL */
-    AST_SUBSCRIPT,  /* children[0] [ children[1] ] */
-    AST_LAMBDA,     /* params, children[0] */
-    AST_EXISTS,     /* query */
-    AST_SUBQUERY,   /* query */
+    AST_ROW,          /* names may be NULL */
+    AST_SUBSCRIPT,    /* children[0] [ children[1] ] */
+    AST_LAMBDA,       /* params, children[0] */
+    AST_EXISTS,       /* query */
+    AST_SUBQUERY,     /* query */
     AST_AT_TIME_ZONE, /* value, zone */
-    AST_GROUPING,   /* children */
+    AST_GROUPING,     /* children */
     AST_KIND_COUNT
 } ast_kind;
 
 typedef enum ast_quantifier { AST_ANY, AST_ALL } ast_quantifier;
-typedef enum ast_unit { AST_SECOND, AST_MINUTE, AST_HOUR, AST_DAY, AST_WEEK, AST_MONTH, AST_YEAR } ast_unit;
+typedef enum ast_unit {
+    AST_SECOND,
+    AST_MINUTE,
+    AST_HOUR,
+    AST_DAY,
+    AST_WEEK,
+    AST_MONTH,
+    AST_YEAR
+} ast_unit;
 
 typedef struct ast_sort {
     ast_expr *expr;
     bool descending, nulls_first;
 } ast_sort;
 
-typedef enum ast_bound_kind { AST_UNBOUNDED_PRECEDING, AST_PRECEDING, AST_CURRENT_ROW, AST_FOLLOWING,
-                              AST_UNBOUNDED_FOLLOWING } ast_bound_kind;
-typedef enum ast_frame_unit { AST_FRAME_NONE, AST_FRAME_ROWS, AST_FRAME_RANGE, AST_FRAME_GROUPS } ast_frame_unit;
+typedef enum ast_bound_kind {
+    AST_UNBOUNDED_PRECEDING,
+    AST_PRECEDING,
+    AST_CURRENT_ROW,
+    AST_FOLLOWING,
+    AST_UNBOUNDED_FOLLOWING
+} ast_bound_kind;
+typedef enum ast_frame_unit {
+    AST_FRAME_NONE,
+    AST_FRAME_ROWS,
+    AST_FRAME_RANGE,
+    AST_FRAME_GROUPS
+} ast_frame_unit;
 
 typedef struct ast_window {
     th_slice name; /* of an existing window, or size 0 */
@@ -100,7 +118,7 @@ typedef struct ast_window {
 typedef struct ast_call {
     ast_path name;
     ast_list args;
-    bool star;     /* count(*) */
+    bool star; /* count(*) */
     bool distinct;
     bool ignore_nulls;
     uint32_t sort_count; /* ORDER BY in the parentheses, or WITHIN GROUP */
@@ -130,22 +148,35 @@ struct ast_expr {
     ast_query *query;
 };
 
-typedef enum ast_relation_kind { AST_TABLE, AST_DERIVED, AST_LATERAL, AST_UNNEST, AST_JOIN, AST_TABLE_FUNCTION }
-    ast_relation_kind;
-typedef enum ast_join { AST_CROSS, AST_INNER, AST_LEFT, AST_RIGHT, AST_FULL, AST_IMPLICIT } ast_join;
+typedef enum ast_relation_kind {
+    AST_TABLE,
+    AST_DERIVED,
+    AST_LATERAL,
+    AST_UNNEST,
+    AST_JOIN,
+    AST_TABLE_FUNCTION
+} ast_relation_kind;
+typedef enum ast_join {
+    AST_CROSS,
+    AST_INNER,
+    AST_LEFT,
+    AST_RIGHT,
+    AST_FULL,
+    AST_IMPLICIT
+} ast_join;
 
 struct ast_relation {
     ast_relation_kind kind;
     uint32_t line, column;
     uint32_t depth;
-    ast_path name;      /* TABLE, TABLE_FUNCTION */
-    ast_expr *as_of;    /* FOR TIMESTAMP/VERSION AS OF */
+    ast_path name;   /* TABLE, TABLE_FUNCTION */
+    ast_expr *as_of; /* FOR TIMESTAMP/VERSION AS OF */
     bool as_of_version;
-    bool sampled;       /* TABLESAMPLE */
-    ast_query *query;   /* DERIVED, LATERAL */
-    ast_list exprs;     /* UNNEST */
+    bool sampled;     /* TABLESAMPLE */
+    ast_query *query; /* DERIVED, LATERAL */
+    ast_list exprs;   /* UNNEST */
     bool ordinality;
-    ast_name alias;     /* text.size 0 = none */
+    ast_name alias; /* text.size 0 = none */
     uint32_t alias_count;
     const ast_name *aliases; /* of columns */
     ast_join join;
@@ -157,7 +188,7 @@ struct ast_relation {
 };
 
 typedef struct ast_item {
-    ast_expr *expr; /* NULL: * */
+    ast_expr *expr;    /* NULL: * */
     ast_expr *star_of; /* t.*: the t */
     ast_name alias;
     uint32_t alias_count; /* t.* AS (a, b) */
@@ -165,7 +196,12 @@ typedef struct ast_item {
     uint32_t line, column;
 } ast_item;
 
-typedef enum ast_group_kind { AST_GROUP_SIMPLE, AST_GROUP_SETS, AST_GROUP_ROLLUP, AST_GROUP_CUBE } ast_group_kind;
+typedef enum ast_group_kind {
+    AST_GROUP_SIMPLE,
+    AST_GROUP_SETS,
+    AST_GROUP_ROLLUP,
+    AST_GROUP_CUBE
+} ast_group_kind;
 typedef struct ast_group {
     ast_group_kind kind;
     uint32_t set_count; /* SIMPLE: one set */
@@ -178,8 +214,15 @@ typedef struct ast_named_window {
     ast_window *window;
 } ast_named_window;
 
-typedef enum ast_body_kind { AST_SELECT, AST_VALUES, AST_TABLE_BODY, AST_NESTED, AST_UNION, AST_INTERSECT,
-                             AST_EXCEPT } ast_body_kind;
+typedef enum ast_body_kind {
+    AST_SELECT,
+    AST_VALUES,
+    AST_TABLE_BODY,
+    AST_NESTED,
+    AST_UNION,
+    AST_INTERSECT,
+    AST_EXCEPT
+} ast_body_kind;
 
 typedef struct ast_body {
     ast_body_kind kind;
@@ -232,7 +275,7 @@ typedef enum ast_statement_kind {
     AST_SHOW_SCHEMAS,
     AST_SHOW_FUNCTIONS,
     AST_SHOW_CATALOGS,
-    AST_USE, /* name */
+    AST_USE,        /* name */
     AST_UNSUPPORTED /* text: the words that name it */
 } ast_statement_kind;
 

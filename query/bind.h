@@ -25,11 +25,11 @@ typedef struct bind_field {
     th_slice schema, relation; /* what may stand before the name; size 0 = nothing */
     th_slice name;
     const th_type *type;
-    uint32_t column;       /* of the plan */
-    uint32_t row_field;    /* from 1: field of the row in that column; 0 = the column itself */
-    bool hidden;           /* not in * */
-    bool qualified_only;   /* the other side of USING */
-    bool lake;             /* of a table with CloudTrail Lake's rules */
+    uint32_t column;     /* of the plan */
+    uint32_t row_field;  /* from 1: field of the row in that column; 0 = the column itself */
+    bool hidden;         /* not in * */
+    bool qualified_only; /* the other side of USING */
+    bool lake;           /* of a table with CloudTrail Lake's rules */
 } bind_field;
 
 typedef struct bind_relation {
@@ -92,43 +92,52 @@ typedef struct bind_place {
     const bind_relation *from;
     const bind_outer *outer;
     const bind_lambda *lambda;
-    bind_aggs *aggs;       /* NULL: aggregates are not allowed here */
-    const char *clause;    /* "WHERE clause" */
+    bind_aggs *aggs;    /* NULL: aggregates are not allowed here */
+    const char *clause; /* "WHERE clause" */
     bool in_aggregate;
-    uint32_t item_count;   /* ORDER BY: names mean these first */
+    uint32_t item_count; /* ORDER BY: names mean these first */
     const bind_item *items;
     uint32_t select_count; /* SELECT list as written, for hints */
     const ast_item *select;
 } bind_place;
 
 /* bind_expr.c */
-TH_MUST_CHECK th_err query_bind_expr(const bind_place *at, const ast_expr *ast, const th_expr **out);
+TH_MUST_CHECK th_err query_bind_expr(const bind_place *at, const ast_expr *ast,
+                                     const th_expr **out);
 TH_MUST_CHECK th_err query_bind_boolean(const bind_place *at, const ast_expr *ast, const char *what,
                                         const th_expr **out);
 /* bind_function.c
  * Call of an operator or function that must exist for these arguments, with its casts. */
-TH_MUST_CHECK th_err query_bind_function(binder *b, const ast_expr *ast, const char *name, uint32_t count,
-                                         const th_expr *const *args, const th_expr **out);
-TH_MUST_CHECK th_err query_bind_compare(binder *b, const ast_expr *ast, const char *name, const th_expr *left,
-                                        const th_expr *right, const th_expr **out);
+TH_MUST_CHECK th_err query_bind_function(binder *b, const ast_expr *ast, const char *name,
+                                         uint32_t count, const th_expr *const *args,
+                                         const th_expr **out);
+TH_MUST_CHECK th_err query_bind_compare(binder *b, const ast_expr *ast, const char *name,
+                                        const th_expr *left, const th_expr *right,
+                                        const th_expr **out);
 /* The same for an operator, which the message writes as `symbol`. */
-TH_MUST_CHECK th_err query_bind_operator(binder *b, const ast_expr *ast, const char *name, const char *symbol,
-                                         uint32_t count, const th_expr *const *args, const th_expr **out);
+TH_MUST_CHECK th_err query_bind_operator(binder *b, const ast_expr *ast, const char *name,
+                                         const char *symbol, uint32_t count,
+                                         const th_expr *const *args, const th_expr **out);
 /* TYPE_MISMATCH "Cannot apply operator: varchar = integer"; right may be NULL. */
 th_err query_cannot_apply(binder *b, const ast_expr *ast, const char *symbol, const th_type *left,
                           const th_type *right);
 /* bind_literal.c */
-TH_MUST_CHECK th_err query_bind_literal(binder *b, const ast_expr *ast, bool negative, const th_expr **out);
+TH_MUST_CHECK th_err query_bind_literal(binder *b, const ast_expr *ast, bool negative,
+                                        const th_expr **out);
 TH_MUST_CHECK th_err query_bind_type(binder *b, const ast_expr *ast, const th_type **out);
 /* bind_call.c */
-TH_MUST_CHECK th_err query_bind_call(const bind_place *at, const ast_expr *ast, const th_expr **out);
+TH_MUST_CHECK th_err query_bind_call(const bind_place *at, const ast_expr *ast,
+                                     const th_expr **out);
 /* bind_agg.c */
-TH_MUST_CHECK th_err query_bind_aggregate(const bind_place *at, const ast_expr *ast, const th_expr **out);
+TH_MUST_CHECK th_err query_bind_aggregate(const bind_place *at, const ast_expr *ast,
+                                          const th_expr **out);
 /* expr over FROM to the same over the output of an aggregation with these keys. */
 TH_MUST_CHECK th_err query_bind_above_agg(binder *b, const bind_relation *from, const th_expr *expr,
-                                          const th_expr *const *keys, uint32_t key_count, const th_expr **out);
+                                          const th_expr *const *keys, uint32_t key_count,
+                                          const th_expr **out);
 /* bind_name.c */
-TH_MUST_CHECK th_err query_bind_name(const bind_place *at, const ast_expr *ast, const th_expr **out);
+TH_MUST_CHECK th_err query_bind_name(const bind_place *at, const ast_expr *ast,
+                                     const th_expr **out);
 TH_MUST_CHECK th_err query_bind_field_expr(binder *b, const bind_field *field, const ast_expr *ast,
                                            const th_expr **out);
 /* Nearest of the names to what was written, or an empty slice when none is near. */
@@ -139,55 +148,68 @@ typedef struct bind_nearest {
 bind_nearest query_nearest_of(th_slice wanted);
 void query_nearest_try(bind_nearest *nearest, th_slice name);
 /* bind_coerce.c */
-TH_MUST_CHECK th_err query_bind_cast(binder *b, const th_expr *expr, const th_type *to, const th_expr **out);
+TH_MUST_CHECK th_err query_bind_cast(binder *b, const th_expr *expr, const th_type *to,
+                                     const th_expr **out);
 TH_MUST_CHECK th_err query_bind_fold(binder *b, th_expr *expr, const th_expr **out);
 /* Bring both to one type for a comparison, string literals included. NULL common type: *left unchanged. */
-TH_MUST_CHECK th_err query_bind_unify(binder *b, const th_expr **left, const th_expr **right, bool *unified);
-TH_MUST_CHECK th_err query_bind_common(binder *b, const ast_expr *ast, const char *what, uint32_t count,
-                                       const th_expr **exprs, const th_type **type);
+TH_MUST_CHECK th_err query_bind_unify(binder *b, const th_expr **left, const th_expr **right,
+                                      bool *unified);
+TH_MUST_CHECK th_err query_bind_common(binder *b, const ast_expr *ast, const char *what,
+                                       uint32_t count, const th_expr **exprs, const th_type **type);
 /* bind_relation.c, bind_join.c, bind_unnest.c, bind_table.c */
-TH_MUST_CHECK th_err query_bind_from(binder *b, const ast_relation *ast, const bind_outer *outer, bind_relation *out);
-TH_MUST_CHECK th_err query_bind_unnest(binder *b, const bind_relation *left, const ast_relation *ast,
-                                       const bind_outer *outer, bool keep_left, bind_relation *out);
+TH_MUST_CHECK th_err query_bind_from(binder *b, const ast_relation *ast, const bind_outer *outer,
+                                     bind_relation *out);
+TH_MUST_CHECK th_err query_bind_unnest(binder *b, const bind_relation *left,
+                                       const ast_relation *ast, const bind_outer *outer,
+                                       bool keep_left, bind_relation *out);
 TH_MUST_CHECK th_err query_bind_join(binder *b, const ast_relation *ast, const bind_outer *outer,
-                                     const bind_relation *left, const bind_relation *right, bind_relation *out);
+                                     const bind_relation *left, const bind_relation *right,
+                                     bind_relation *out);
 /* Equalities between the sides become keys, beside those that are there; the rest is the residual predicate. */
-TH_MUST_CHECK th_err query_join_conjuncts(binder *b, th_plan *join, uint32_t count, const th_expr *const *conjuncts);
+TH_MUST_CHECK th_err query_join_conjuncts(binder *b, th_plan *join, uint32_t count,
+                                          const th_expr *const *conjuncts);
 TH_MUST_CHECK th_err query_bind_alias(binder *b, const ast_relation *ast, bind_relation *relation);
 TH_MUST_CHECK th_err query_bind_table(binder *b, const ast_path *name, bind_relation *out);
 TH_MUST_CHECK th_err query_find_table(binder *b, const ast_path *name, const th_table **out);
 TH_MUST_CHECK th_err query_bind_count_relation(binder *b, uint32_t line, uint32_t column);
 /* bind_query.c */
-TH_MUST_CHECK th_err query_bind_query(binder *b, const ast_query *ast, const bind_outer *outer, th_plan **out);
+TH_MUST_CHECK th_err query_bind_query(binder *b, const ast_query *ast, const bind_outer *outer,
+                                      th_plan **out);
 /* A query whose plan stands in an expression: finished and optimized. */
 TH_MUST_CHECK th_err query_bind_subplan(const bind_place *at, const ast_query *ast, th_plan **out);
 /* bind_select.c */
 TH_MUST_CHECK th_err query_bind_select(binder *b, const ast_body *body, const ast_query *query,
                                        const bind_outer *outer, th_plan **out);
-TH_MUST_CHECK th_err query_bind_limit(binder *b, const ast_query *query, th_plan *input, th_plan **out);
+TH_MUST_CHECK th_err query_bind_limit(binder *b, const ast_query *query, th_plan *input,
+                                      th_plan **out);
 /* bind_setop.c */
-TH_MUST_CHECK th_err query_bind_set_operation(binder *b, const ast_body *body, const bind_outer *outer, th_plan **out);
-TH_MUST_CHECK th_err query_bind_body(binder *b, const ast_body *body, const bind_outer *outer, th_plan **out);
+TH_MUST_CHECK th_err query_bind_set_operation(binder *b, const ast_body *body,
+                                              const bind_outer *outer, th_plan **out);
+TH_MUST_CHECK th_err query_bind_body(binder *b, const ast_body *body, const bind_outer *outer,
+                                     th_plan **out);
 /* show.c: information_schema and SHOW as VALUES. */
-TH_MUST_CHECK th_err query_bind_information_schema(binder *b, th_slice table, bool *found, th_plan **out);
+TH_MUST_CHECK th_err query_bind_information_schema(binder *b, th_slice table, bool *found,
+                                                   th_plan **out);
 TH_MUST_CHECK th_err query_bind_show(binder *b, const ast_statement *show, th_plan **out);
 
 /* plan_build.c: nodes. NULL: no memory. */
 th_expr *query_expr_new(binder *b, th_expr_kind kind, const th_type *type, const ast_expr *place);
-th_expr *query_expr_children(binder *b, th_expr_kind kind, const th_type *type, const ast_expr *place, uint32_t count,
-                             const th_expr *const *children);
-const th_expr *query_expr_column(binder *b, uint32_t index, const th_type *type, const ast_expr *place);
+th_expr *query_expr_children(binder *b, th_expr_kind kind, const th_type *type,
+                             const ast_expr *place, uint32_t count, const th_expr *const *children);
+const th_expr *query_expr_column(binder *b, uint32_t index, const th_type *type,
+                                 const ast_expr *place);
 const th_expr *query_expr_bool(binder *b, bool value, const ast_expr *place);
 const th_expr *query_expr_text(binder *b, th_slice text, const ast_expr *place);
 const th_expr *query_expr_bigint(binder *b, int64_t value, const ast_expr *place);
-const th_expr *query_expr_const(binder *b, const th_type *type, const void *value, const ast_expr *place);
+const th_expr *query_expr_const(binder *b, const th_type *type, const void *value,
+                                const ast_expr *place);
 const th_expr *query_expr_null(binder *b, const th_type *type, const ast_expr *place);
 th_plan *query_plan_new(binder *b, th_plan_kind kind, uint32_t column_count, uint32_t input_count,
                         const th_plan *const *inputs);
 th_plan *query_plan_filter(binder *b, const th_plan *input, const th_expr *predicate);
 /* exprs become the columns; names: of the columns. */
-th_plan *query_plan_project(binder *b, const th_plan *input, uint32_t count, const th_expr *const *exprs,
-                            const th_slice *names);
+th_plan *query_plan_project(binder *b, const th_plan *input, uint32_t count,
+                            const th_expr *const *exprs, const th_slice *names);
 th_plan *query_plan_distinct(binder *b, const th_plan *input);
 th_err query_no_memory(binder *b);
 th_err query_too_deep(binder *b, uint32_t line, uint32_t column);
@@ -227,6 +249,7 @@ TH_MUST_CHECK th_err query_narrow(binder *b, const th_plan *plan, const th_plan 
 TH_MUST_CHECK th_err query_scan_predicates(binder *b, const th_expr *predicate, th_plan *scan);
 
 /* explain.c */
-void query_explain(th_buf *out, const th_plan *plan, const th_op_stats *stats, uint32_t stats_count);
+void query_explain(th_buf *out, const th_plan *plan, const th_op_stats *stats,
+                   uint32_t stats_count);
 
 #endif

@@ -16,8 +16,9 @@ static bool sorts_equal(const th_agg_call *a, const th_agg_call *b)
 
 static bool calls_equal(const th_agg_call *a, const th_agg_call *b)
 {
-    if (a->aggregate != b->aggregate || a->arg_count != b->arg_count || a->distinct != b->distinct ||
-        a->order_count != b->order_count || (a->filter == NULL) != (b->filter == NULL)) {
+    if (a->aggregate != b->aggregate || a->arg_count != b->arg_count ||
+        a->distinct != b->distinct || a->order_count != b->order_count ||
+        (a->filter == NULL) != (b->filter == NULL)) {
         return false;
     }
     for (uint32_t i = 0; i < a->arg_count; i++) {
@@ -26,7 +27,8 @@ static bool calls_equal(const th_agg_call *a, const th_agg_call *b)
     return (a->filter == NULL || query_expr_equal(a->filter, b->filter)) && sorts_equal(a, b);
 }
 
-static th_err placeholder(const bind_place *at, const ast_expr *ast, const th_agg_call *call, const th_expr **out)
+static th_err placeholder(const bind_place *at, const ast_expr *ast, const th_agg_call *call,
+                          const th_expr **out)
 {
     bind_aggs *aggs = at->aggs;
     uint32_t i = 0;
@@ -56,7 +58,8 @@ static th_err not_here(const bind_place *at, const ast_expr *ast)
     }
     th_fail_at(at->b->diag, TH_ESQL, "EXPRESSION_NOT_SCALAR", ast->line, ast->column,
                "%s cannot contain aggregations, window functions or grouping operations: [%.*s]",
-               at->clause == NULL ? "Expression" : at->clause, (int)size, (const char *)ast->source.bytes);
+               at->clause == NULL ? "Expression" : at->clause, (int)size,
+               (const char *)ast->source.bytes);
     if (at->clause != NULL && strncmp(at->clause, "WHERE", 5) == 0) {
         th_diag_hint(at->b->diag, "conditions on aggregates stand in HAVING");
     }
@@ -71,7 +74,8 @@ static th_err bind_order(const bind_place *inner, const ast_call *call, th_agg_c
         const ast_sort *sort = &call->sorts[i];
         TH_TRY(query_bind_expr(inner, sort->expr, &keys[i].expr));
         if (!th_type_is_orderable(keys[i].expr->type)) {
-            return th_fail_at(inner->b->diag, TH_ESQL, "TYPE_MISMATCH", sort->expr->line, sort->expr->column,
+            return th_fail_at(inner->b->diag, TH_ESQL, "TYPE_MISMATCH", sort->expr->line,
+                              sort->expr->column,
                               "ORDER BY can only be applied to orderable types");
         }
         keys[i].descending = sort->descending;
@@ -82,7 +86,8 @@ static th_err bind_order(const bind_place *inner, const ast_call *call, th_agg_c
     return TH_OK;
 }
 
-static th_err resolve(const bind_place *at, const ast_expr *ast, const th_expr **args, th_agg_call *call)
+static th_err resolve(const bind_place *at, const ast_expr *ast, const th_expr **args,
+                      th_agg_call *call)
 {
     binder *b = at->b;
     uint32_t count = ast->child_count;
@@ -90,8 +95,9 @@ static th_err resolve(const bind_place *at, const ast_expr *ast, const th_expr *
     if (types == NULL) return query_no_memory(b);
     for (uint32_t i = 0; i < count; i++) types[i] = args[i]->type;
     const th_type *const *params;
-    TH_TRY(query_at(b, ast, th_aggregate_resolve(ast->text, types, count, b->arena, &call->aggregate, &params,
-                                                 &call->type, b->diag)));
+    TH_TRY(query_at(b, ast,
+                    th_aggregate_resolve(ast->text, types, count, b->arena, &call->aggregate,
+                                         &params, &call->type, b->diag)));
     for (uint32_t i = 0; i < count; i++) TH_TRY(query_bind_cast(b, args[i], params[i], &args[i]));
     call->args = args;
     call->arg_count = count;
@@ -108,10 +114,12 @@ th_err query_bind_aggregate(const bind_place *at, const ast_expr *ast, const th_
     inner.item_count = 0;
     const th_expr **args = TH_NEW_ARRAY(at->b->arena, const th_expr *, ast->child_count + 1);
     if (args == NULL) return query_no_memory(at->b);
-    for (uint32_t i = 0; i < ast->child_count; i++) TH_TRY(query_bind_expr(&inner, ast->children[i], &args[i]));
+    for (uint32_t i = 0; i < ast->child_count; i++)
+        TH_TRY(query_bind_expr(&inner, ast->children[i], &args[i]));
     if (call->star && !th_slice_equal_nocase(ast->text, TH_SLICE("count"))) {
         return th_fail_at(at->b->diag, TH_ESQL, "FUNCTION_NOT_FOUND", ast->line, ast->column,
-                          "%.*s(*) is not a function: only count takes *", TH_SLICE_ARGS(ast->text));
+                          "%.*s(*) is not a function: only count takes *",
+                          TH_SLICE_ARGS(ast->text));
     }
     th_agg_call made = {.distinct = call->distinct, .line = ast->line, .column = ast->column};
     TH_TRY(resolve(at, ast, args, &made));
@@ -121,7 +129,8 @@ th_err query_bind_aggregate(const bind_place *at, const ast_expr *ast, const th_
                           "DISTINCT can only be applied to comparable types");
     }
     if (call->sort_count > 0) TH_TRY(bind_order(&inner, call, &made));
-    if (call->filter != NULL) TH_TRY(query_bind_boolean(&inner, call->filter, "FILTER", &made.filter));
+    if (call->filter != NULL)
+        TH_TRY(query_bind_boolean(&inner, call->filter, "FILTER", &made.filter));
     return placeholder(at, ast, &made, out);
 }
 
@@ -142,8 +151,10 @@ static th_err not_grouped(const above *a, const th_expr *e)
         }
     }
     th_fail_at(a->b->diag, TH_ESQL, "EXPRESSION_NOT_AGGREGATE", e->line, e->column,
-               "'%.*s' must be an aggregate expression or appear in GROUP BY clause", TH_SLICE_ARGS(name));
-    th_diag_hint(a->b->diag, "add it to GROUP BY, or take any value of the group with arbitrary(%.*s)",
+               "'%.*s' must be an aggregate expression or appear in GROUP BY clause",
+               TH_SLICE_ARGS(name));
+    th_diag_hint(a->b->diag,
+                 "add it to GROUP BY, or take any value of the group with arbitrary(%.*s)",
                  TH_SLICE_ARGS(name));
     return TH_ESQL;
 }
@@ -152,7 +163,8 @@ static th_err map_above(void *ctx, const th_expr *e, const th_expr **out)
 {
     const above *a = ctx;
     uint32_t index = UINT32_MAX;
-    if (e->kind == TH_X_COLUMN && e->index >= BIND_AGG_BASE) index = a->key_count + (e->index - BIND_AGG_BASE);
+    if (e->kind == TH_X_COLUMN && e->index >= BIND_AGG_BASE)
+        index = a->key_count + (e->index - BIND_AGG_BASE);
     for (uint32_t i = 0; index == UINT32_MAX && e->kind != TH_X_CONST && i < a->key_count; i++) {
         if (query_expr_equal(e, a->keys[i])) index = i;
     }
@@ -166,8 +178,8 @@ static th_err map_above(void *ctx, const th_expr *e, const th_expr **out)
     return TH_OK;
 }
 
-th_err query_bind_above_agg(binder *b, const bind_relation *from, const th_expr *expr, const th_expr *const *keys,
-                            uint32_t key_count, const th_expr **out)
+th_err query_bind_above_agg(binder *b, const bind_relation *from, const th_expr *expr,
+                            const th_expr *const *keys, uint32_t key_count, const th_expr **out)
 {
     above ctx = {b, from, keys, key_count};
     return query_expr_rewrite(b, expr, map_above, &ctx, out);

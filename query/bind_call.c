@@ -10,7 +10,8 @@ static bool named(const ast_expr *ast, const char *name)
 static th_err wrong_count(binder *b, const ast_expr *ast, const char *what)
 {
     return th_fail_at(b->diag, TH_ESQL, "INVALID_ARGUMENTS", ast->line, ast->column,
-                      "Invalid number of arguments for '%.*s' function: it takes %s", TH_SLICE_ARGS(ast->text), what);
+                      "Invalid number of arguments for '%.*s' function: it takes %s",
+                      TH_SLICE_ARGS(ast->text), what);
 }
 
 static th_err bind_args(const bind_place *at, const ast_expr *ast, const th_expr ***out)
@@ -37,8 +38,8 @@ static th_err coalesce(const bind_place *at, const ast_expr *ast, const th_expr 
     return e == NULL ? query_no_memory(at->b) : query_bind_fold(at->b, e, out);
 }
 
-static th_err finish_case(const bind_place *at, const ast_expr *ast, const th_expr *when, const th_expr *then,
-                          const th_expr *otherwise, const th_expr **out)
+static th_err finish_case(const bind_place *at, const ast_expr *ast, const th_expr *when,
+                          const th_expr *then, const th_expr *otherwise, const th_expr **out)
 {
     if (otherwise == NULL) return query_no_memory(at->b);
     const th_expr *results[2] = {then, otherwise};
@@ -51,7 +52,8 @@ static th_err finish_case(const bind_place *at, const ast_expr *ast, const th_ex
 
 static th_err if_call(const bind_place *at, const ast_expr *ast, const th_expr **out)
 {
-    if (ast->child_count != 2 && ast->child_count != 3) return wrong_count(at->b, ast, "two or three");
+    if (ast->child_count != 2 && ast->child_count != 3)
+        return wrong_count(at->b, ast, "two or three");
     const th_expr *when, *then, *otherwise;
     TH_TRY(query_bind_boolean(at, ast->children[0], "IF condition", &when));
     TH_TRY(query_bind_expr(at, ast->children[1], &then));
@@ -78,7 +80,8 @@ static th_err try_call(const bind_place *at, const ast_expr *ast, const th_expr 
     return e == NULL ? query_no_memory(at->b) : query_bind_fold(at->b, e, out);
 }
 
-static const th_type *function_type(binder *b, uint32_t count, const th_type *const *params, const th_type *result)
+static const th_type *function_type(binder *b, uint32_t count, const th_type *const *params,
+                                    const th_type *result)
 {
     th_type *type = TH_NEW(b->arena, th_type);
     const th_type **children = TH_NEW_ARRAY(b->arena, const th_type *, count + 1);
@@ -89,14 +92,15 @@ static const th_type *function_type(binder *b, uint32_t count, const th_type *co
     return type;
 }
 
-static th_err lambda(const bind_place *at, const ast_expr *ast, uint32_t index, const th_type **types,
-                     const th_expr **args)
+static th_err lambda(const bind_place *at, const ast_expr *ast, uint32_t index,
+                     const th_type **types, const th_expr **args)
 {
     binder *b = at->b;
     const ast_expr *node = ast->children[index];
     const th_type *const *params;
-    TH_TRY(query_at(b, ast, th_function_lambda(ast->text, types, ast->child_count, index, node->param_count, b->arena,
-                                               &params, b->diag)));
+    TH_TRY(query_at(b, ast,
+                    th_function_lambda(ast->text, types, ast->child_count, index, node->param_count,
+                                       b->arena, &params, b->diag)));
     bind_lambda scope = {node->param_count, node->params, params, b->lambda_slots, at->lambda};
     b->lambda_slots += node->param_count;
     bind_place inner = *at;
@@ -136,11 +140,14 @@ static void hint_function(binder *b, const ast_expr *ast)
     uint32_t count;
     const th_function *functions = th_function_list(&count);
     for (uint32_t i = 0; i < count; i++) {
-        if ((functions[i].flags & TH_FN_HIDDEN) == 0) query_nearest_try(&nearest, th_slice_text(functions[i].name));
+        if ((functions[i].flags & TH_FN_HIDDEN) == 0)
+            query_nearest_try(&nearest, th_slice_text(functions[i].name));
     }
     const th_aggregate *aggregates = th_aggregate_list(&count);
-    for (uint32_t i = 0; i < count; i++) query_nearest_try(&nearest, th_slice_text(aggregates[i].name));
-    if (nearest.best.size > 0) th_diag_hint(b->diag, "did you mean '%.*s'?", TH_SLICE_ARGS(nearest.best));
+    for (uint32_t i = 0; i < count; i++)
+        query_nearest_try(&nearest, th_slice_text(aggregates[i].name));
+    if (nearest.best.size > 0)
+        th_diag_hint(b->diag, "did you mean '%.*s'?", TH_SLICE_ARGS(nearest.best));
 }
 
 static th_err ordinary(const bind_place *at, const ast_expr *ast, const th_expr **out)
@@ -158,14 +165,17 @@ static th_err ordinary(const bind_place *at, const ast_expr *ast, const th_expr 
     const th_function *fn;
     const th_type *const *params;
     const th_type *result;
-    th_err err = th_function_resolve(ast->text, types, count, b->arena, &fn, &params, &result, b->diag);
+    th_err err =
+        th_function_resolve(ast->text, types, count, b->arena, &fn, &params, &result, b->diag);
     if (err != TH_OK) {
         if (!th_function_exists(ast->text)) hint_function(b, ast);
         return query_at(b, ast, err);
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (params[i]->kind == TH_FUNCTION) TH_TRY(cast_body(b, params[i], &args[i]));
-        else TH_TRY(query_bind_cast(b, args[i], params[i], &args[i]));
+        if (params[i]->kind == TH_FUNCTION)
+            TH_TRY(cast_body(b, params[i], &args[i]));
+        else
+            TH_TRY(query_bind_cast(b, args[i], params[i], &args[i]));
     }
     th_expr *e = query_expr_children(b, TH_X_CALL, result, ast, count, args);
     if (e == NULL) return query_no_memory(b);
@@ -182,16 +192,18 @@ static th_err text_constant(binder *b, const ast_expr *ast, th_slice text, const
 static th_err refuse_aggregate_forms(const bind_place *at, const ast_expr *ast)
 {
     const ast_call *call = ast->call;
-    if (!call->star && !call->distinct && call->sort_count == 0 && call->filter == NULL) return TH_OK;
+    if (!call->star && !call->distinct && call->sort_count == 0 && call->filter == NULL)
+        return TH_OK;
     if (!th_function_exists(ast->text)) {
         th_fail_at(at->b->diag, TH_ESQL, "FUNCTION_NOT_FOUND", ast->line, ast->column,
                    "Function '%.*s' not registered", TH_SLICE_ARGS(ast->text));
         hint_function(at->b, ast);
         return TH_ESQL;
     }
-    return th_fail_at(at->b->diag, TH_ESQL, "FUNCTION_NOT_AGGREGATE", ast->line, ast->column,
-                      "*, DISTINCT, ORDER BY and FILTER are only for aggregation functions: %.*s is none",
-                      TH_SLICE_ARGS(ast->text));
+    return th_fail_at(
+        at->b->diag, TH_ESQL, "FUNCTION_NOT_AGGREGATE", ast->line, ast->column,
+        "*, DISTINCT, ORDER BY and FILTER are only for aggregation functions: %.*s is none",
+        TH_SLICE_ARGS(ast->text));
 }
 
 th_err query_bind_call(const bind_place *at, const ast_expr *ast, const th_expr **out)
@@ -200,11 +212,13 @@ th_err query_bind_call(const bind_place *at, const ast_expr *ast, const th_expr 
     const ast_call *call = ast->call;
     if (call->over != NULL) {
         return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->line, ast->column,
-                          "Window functions are not supported: %.*s ... OVER", TH_SLICE_ARGS(ast->text));
+                          "Window functions are not supported: %.*s ... OVER",
+                          TH_SLICE_ARGS(ast->text));
     }
     if (call->name.count > 1) {
         return th_fail_at(b->diag, TH_ESQL, "FUNCTION_NOT_FOUND", ast->line, ast->column,
-                          "Function '%.*s' not registered", (int)(ast->source.size > 100 ? 100 : ast->source.size),
+                          "Function '%.*s' not registered",
+                          (int)(ast->source.size > 100 ? 100 : ast->source.size),
                           (const char *)ast->source.bytes);
     }
     if (th_aggregate_exists(ast->text)) return query_bind_aggregate(at, ast, out);
@@ -214,6 +228,7 @@ th_err query_bind_call(const bind_place *at, const ast_expr *ast, const th_expr 
     if (named(ast, "nullif")) return nullif_call(at, ast, out);
     if (named(ast, "try")) return try_call(at, ast, out);
     if (named(ast, "current_schema")) return text_constant(b, ast, b->schema, out);
-    if (named(ast, "current_catalog")) return text_constant(b, ast, TH_SLICE("awsdatacatalog"), out);
+    if (named(ast, "current_catalog"))
+        return text_constant(b, ast, TH_SLICE("awsdatacatalog"), out);
     return ordinary(at, ast, out);
 }

@@ -18,10 +18,15 @@ th_err query_bind_fold(binder *b, th_expr *e, const th_expr **out)
     th_diag ignored = {0};
     /* What fails here fails again when it runs, if it runs at all: CASE WHEN false THEN 1/0 END is no error. */
     th_err err = th_expr_fold(e, b->run, b->arena, &value, &ignored);
-    if (err != TH_OK) return err == TH_ENOMEM || err == TH_ECANCELED || err == TH_ETIME ? err : TH_OK;
+    if (err != TH_OK)
+        return err == TH_ENOMEM || err == TH_ECANCELED || err == TH_ETIME ? err : TH_OK;
     th_expr *folded = TH_NEW(b->arena, th_expr);
     if (folded == NULL) return query_no_memory(b);
-    *folded = (th_expr){.kind = TH_X_CONST, .type = e->type, .line = e->line, .column = e->column, .constant = value};
+    *folded = (th_expr){.kind = TH_X_CONST,
+                        .type = e->type,
+                        .line = e->line,
+                        .column = e->column,
+                        .constant = value};
     *out = folded;
     return TH_OK;
 }
@@ -45,7 +50,8 @@ th_err query_bind_cast(binder *b, const th_expr *e, const th_type *to, const th_
 {
     *out = e;
     if (th_type_equal(e->type, to)) return TH_OK;
-    bool longer = e->type->kind == TH_VARCHAR && to->kind == TH_VARCHAR && e->type->precision < to->precision;
+    bool longer =
+        e->type->kind == TH_VARCHAR && to->kind == TH_VARCHAR && e->type->precision < to->precision;
     if (longer && e->kind == TH_X_CONST) return retype_text(b, e, to, out);
     th_expr *cast = query_expr_children(b, TH_X_CAST, to, NULL, 1, &e);
     if (cast == NULL) return query_no_memory(b);
@@ -57,8 +63,8 @@ th_err query_bind_cast(binder *b, const th_expr *e, const th_type *to, const th_
 /* May a string literal be read as this? */
 static bool reads_literals(const th_type *t)
 {
-    return t->kind == TH_BOOLEAN || t->kind == TH_DATE || t->kind == TH_TIMESTAMP || t->kind == TH_TIMESTAMP_TZ ||
-           th_type_is_numeric(t);
+    return t->kind == TH_BOOLEAN || t->kind == TH_DATE || t->kind == TH_TIMESTAMP ||
+           t->kind == TH_TIMESTAMP_TZ || th_type_is_numeric(t);
 }
 
 static th_err bad_literal(binder *b, const th_expr *literal, th_slice text, const th_type *to)
@@ -67,8 +73,8 @@ static th_err bad_literal(binder *b, const th_expr *literal, th_slice text, cons
     th_buf_init(&name, 1u << 16);
     th_type_print(&name, to);
     th_fail_at(b->diag, TH_ESQL, "INVALID_CAST_ARGUMENT", literal->line, literal->column,
-               "Value cannot be cast to %s: %.*s", th_buf_text(&name), (int)(text.size > 200 ? 200 : text.size),
-               (const char *)text.bytes);
+               "Value cannot be cast to %s: %.*s", th_buf_text(&name),
+               (int)(text.size > 200 ? 200 : text.size), (const char *)text.bytes);
     th_buf_free(&name);
     if (to->kind == TH_TIMESTAMP || to->kind == TH_TIMESTAMP_TZ) {
         th_diag_hint(b->diag, "a time is written 'YYYY-MM-DD hh:mm:ss'");
@@ -76,7 +82,8 @@ static th_err bad_literal(binder *b, const th_expr *literal, th_slice text, cons
     return TH_ESQL;
 }
 
-static th_err read_literal(binder *b, const th_expr *literal, const th_type *to, const th_expr **out)
+static th_err read_literal(binder *b, const th_expr *literal, const th_type *to,
+                           const th_expr **out)
 {
     th_value v;
     th_value_get(literal->constant, 0, &v);
@@ -102,15 +109,17 @@ static bool is_text_const(const th_expr *e)
 static th_err meet_literal(binder *b, const th_expr **literal, const th_expr **other, bool *met)
 {
     *met = false;
-    if (is_text_const(*literal) && reads_literals((*other)->type) && query_expr_has_column(*other)) {
+    if (is_text_const(*literal) && reads_literals((*other)->type) &&
+        query_expr_has_column(*other)) {
         *met = true;
         const th_type *to = (*other)->type;
         bool number = th_type_is_numeric(to);
-        return read_literal(b, *literal, number && th_type_is_integer(to) ? &th_type_bigint : to, literal);
+        return read_literal(b, *literal, number && th_type_is_integer(to) ? &th_type_bigint : to,
+                            literal);
     }
     /* text = true, as some write for the readonly column */
-    if ((*literal)->kind == TH_X_CONST && (*literal)->type->kind == TH_BOOLEAN && (*other)->type->kind == TH_VARCHAR &&
-        query_expr_has_column(*other)) {
+    if ((*literal)->kind == TH_X_CONST && (*literal)->type->kind == TH_BOOLEAN &&
+        (*other)->type->kind == TH_VARCHAR && query_expr_has_column(*other)) {
         *met = true;
         return query_bind_cast(b, *literal, &th_type_varchar, literal);
     }
@@ -133,8 +142,8 @@ th_err query_bind_unify(binder *b, const th_expr **left, const th_expr **right, 
     return query_bind_cast(b, *right, type, right);
 }
 
-th_err query_bind_common(binder *b, const ast_expr *ast, const char *what, uint32_t count, const th_expr **exprs,
-                         const th_type **out)
+th_err query_bind_common(binder *b, const ast_expr *ast, const char *what, uint32_t count,
+                         const th_expr **exprs, const th_type **out)
 {
     const th_type *type = &th_type_unknown;
     for (uint32_t i = 0; i < count; i++) {
@@ -145,9 +154,11 @@ th_err query_bind_common(binder *b, const ast_expr *ast, const char *what, uint3
             th_buf_init(&c, 1u << 16);
             th_type_print(&a, exprs[i]->type);
             th_type_print(&c, type);
-            th_fail_at(b->diag, TH_ESQL, "TYPE_MISMATCH", exprs[i]->line == 0 ? ast->line : exprs[i]->line,
+            th_fail_at(b->diag, TH_ESQL, "TYPE_MISMATCH",
+                       exprs[i]->line == 0 ? ast->line : exprs[i]->line,
                        exprs[i]->line == 0 ? ast->column : exprs[i]->column,
-                       "All %s must be the same type or coercible to a common type. Cannot find common type between "
+                       "All %s must be the same type or coercible to a common type. Cannot find "
+                       "common type between "
                        "%s and %s",
                        what, th_buf_text(&c), th_buf_text(&a));
             th_buf_free(&a);

@@ -31,7 +31,8 @@ static th_err must_be_boolean(binder *b, const ast_expr *ast, const char *what, 
     return TH_ESQL;
 }
 
-th_err query_bind_boolean(const bind_place *at, const ast_expr *ast, const char *what, const th_expr **out)
+th_err query_bind_boolean(const bind_place *at, const ast_expr *ast, const char *what,
+                          const th_expr **out)
 {
     TH_TRY(query_bind_expr(at, ast, out));
     return must_be_boolean(at->b, ast, what, out);
@@ -45,7 +46,8 @@ static th_err logical(const bind_place *at, const ast_expr *ast, const th_expr *
     for (uint32_t i = 0; i < ast->child_count; i++) {
         TH_TRY(query_bind_boolean(at, ast->children[i], "Logical expression term", &children[i]));
     }
-    th_expr *e = query_expr_children(at->b, kind, &th_type_boolean, ast, ast->child_count, children);
+    th_expr *e =
+        query_expr_children(at->b, kind, &th_type_boolean, ast, ast->child_count, children);
     return e == NULL ? query_no_memory(at->b) : query_bind_fold(at->b, e, out);
 }
 
@@ -86,8 +88,8 @@ static th_err between(const bind_place *at, const ast_expr *ast, const th_expr *
 }
 
 /* Items that are no constants: value = a OR value = b ... */
-static th_err in_expressions(const bind_place *at, const ast_expr *ast, uint32_t count, const th_expr *const *e,
-                             const th_expr **out)
+static th_err in_expressions(const bind_place *at, const ast_expr *ast, uint32_t count,
+                             const th_expr *const *e, const th_expr **out)
 {
     const th_expr **terms = th_arena_alloc(at->b->arena, count * sizeof *terms);
     if (terms == NULL) return query_no_memory(at->b);
@@ -118,7 +120,8 @@ static th_err in_list(const bind_place *at, const ast_expr *ast, const th_expr *
     }
     /* The value may have grown on the way (integer, then bigint): bring the earlier items along. */
     for (uint32_t i = 1; i < count; i++) TH_TRY(query_bind_cast(at->b, e[i], e[0]->type, &e[i]));
-    if (!th_type_is_comparable(e[0]->type)) return query_cannot_apply(at->b, ast, "=", e[0]->type, e[0]->type);
+    if (!th_type_is_comparable(e[0]->type))
+        return query_cannot_apply(at->b, ast, "=", e[0]->type, e[0]->type);
     for (uint32_t i = 1; i < count; i++) constants = constants && e[i]->kind == TH_X_CONST;
     if (constants && e[0]->type->kind != TH_UNKNOWN) {
         th_expr *in = query_expr_children(at->b, TH_X_IN, &th_type_boolean, ast, count, e);
@@ -130,12 +133,13 @@ static th_err in_list(const bind_place *at, const ast_expr *ast, const th_expr *
     return maybe_not(at->b, ast, out);
 }
 
-static th_err call_children(const bind_place *at, const ast_expr *ast, const char *name, const char *symbol,
-                            const th_expr **out)
+static th_err call_children(const bind_place *at, const ast_expr *ast, const char *name,
+                            const char *symbol, const th_expr **out)
 {
     const th_expr **args = th_arena_alloc(at->b->arena, ast->child_count * sizeof *args);
     if (args == NULL) return query_no_memory(at->b);
-    for (uint32_t i = 0; i < ast->child_count; i++) TH_TRY(query_bind_expr(at, ast->children[i], &args[i]));
+    for (uint32_t i = 0; i < ast->child_count; i++)
+        TH_TRY(query_bind_expr(at, ast->children[i], &args[i]));
     return query_bind_operator(at->b, ast, name, symbol, ast->child_count, args, out);
 }
 
@@ -190,8 +194,10 @@ static th_err case_of(const bind_place *at, const ast_expr *ast, const th_expr *
         }
         TH_TRY(query_bind_expr(at, ast->children[first + 2 * i + 1], &results[i]));
     }
-    if (ast->has_else) TH_TRY(query_bind_expr(at, ast->children[ast->child_count - 1], &results[pairs]));
-    else results[pairs] = query_expr_null(b, &th_type_unknown, ast);
+    if (ast->has_else)
+        TH_TRY(query_bind_expr(at, ast->children[ast->child_count - 1], &results[pairs]));
+    else
+        results[pairs] = query_expr_null(b, &th_type_unknown, ast);
     if (results[pairs] == NULL) return query_no_memory(b);
     const th_type *type;
     TH_TRY(query_bind_common(b, ast, "CASE results", pairs + 1, results, &type));
@@ -213,8 +219,8 @@ static th_err cast(const bind_place *at, const ast_expr *ast, const th_expr **ou
         th_buf_init(&to, 1u << 16);
         th_type_print(&from, value->type);
         th_type_print(&to, type);
-        th_fail_at(at->b->diag, TH_ESQL, "TYPE_MISMATCH", ast->line, ast->column, "Cannot cast %s to %s",
-                   th_buf_text(&from), th_buf_text(&to));
+        th_fail_at(at->b->diag, TH_ESQL, "TYPE_MISMATCH", ast->line, ast->column,
+                   "Cannot cast %s to %s", th_buf_text(&from), th_buf_text(&to));
         th_buf_free(&from);
         th_buf_free(&to);
         return TH_ESQL;
@@ -232,8 +238,9 @@ static th_err cast(const bind_place *at, const ast_expr *ast, const th_expr **ou
 static th_err extract(const bind_place *at, const ast_expr *ast, const th_expr **out)
 {
     char name[48];
-    int n = snprintf(name, sizeof name, "$extract_%.*s", (int)(ast->text.size > 30 ? 30 : ast->text.size),
-                     (const char *)ast->text.bytes);
+    int n =
+        snprintf(name, sizeof name, "$extract_%.*s",
+                 (int)(ast->text.size > 30 ? 30 : ast->text.size), (const char *)ast->text.bytes);
     for (int i = 0; i < n; i++) name[i] = (char)tolower((unsigned char)name[i]);
     const th_expr *value;
     TH_TRY(query_bind_expr(at, ast->children[0], &value));
@@ -241,8 +248,10 @@ static th_err extract(const bind_place *at, const ast_expr *ast, const th_expr *
     const th_type *const *params;
     const th_type *result;
     th_diag why = {0};
-    th_err err = th_function_resolve(th_slice_text(name), &value->type, 1, at->b->arena, &fn, &params, &result, &why);
-    if (err == TH_ESQL && strcmp(why.name, "FUNCTION_NOT_FOUND") == 0 && value->type->kind != TH_VARCHAR) {
+    th_err err = th_function_resolve(th_slice_text(name), &value->type, 1, at->b->arena, &fn,
+                                     &params, &result, &why);
+    if (err == TH_ESQL && strcmp(why.name, "FUNCTION_NOT_FOUND") == 0 &&
+        value->type->kind != TH_VARCHAR) {
         return th_fail_at(at->b->diag, TH_ESYNTAX, "SYNTAX_ERROR", ast->line, ast->column,
                           "Invalid EXTRACT field: %.*s", TH_SLICE_ARGS(ast->text));
     }
@@ -259,7 +268,8 @@ static th_err row(const bind_place *at, const ast_expr *ast, const th_expr **out
     th_slice *names = TH_NEW_ARRAY(at->b->arena, th_slice, ast->param_count);
     if (names == NULL) return query_no_memory(at->b);
     for (uint32_t i = 0; i < ast->param_count; i++) names[i] = ast->params[i].text;
-    const th_type *type = th_type_row(at->b->arena, (*out)->type->children, names, ast->param_count);
+    const th_type *type =
+        th_type_row(at->b->arena, (*out)->type->children, names, ast->param_count);
     if (type == NULL) return query_no_memory(at->b);
     th_expr *e = query_expr_children(at->b, TH_X_CAST, type, ast, 1, out);
     return e == NULL ? query_no_memory(at->b) : query_bind_fold(at->b, e, out);
@@ -270,14 +280,18 @@ static th_err subscript(const bind_place *at, const ast_expr *ast, const th_expr
     const th_expr *pair[2];
     TH_TRY(query_bind_expr(at, ast->children[0], &pair[0]));
     TH_TRY(query_bind_expr(at, ast->children[1], &pair[1]));
-    if (pair[0]->type->kind != TH_ROW) return query_bind_operator(at->b, ast, "$subscript", "[]", 2, pair, out);
+    if (pair[0]->type->kind != TH_ROW)
+        return query_bind_operator(at->b, ast, "$subscript", "[]", 2, pair, out);
     th_value v = {.null = true};
-    if (pair[1]->kind == TH_X_CONST && th_type_is_integer(pair[1]->type)) th_value_get(pair[1]->constant, 0, &v);
+    if (pair[1]->kind == TH_X_CONST && th_type_is_integer(pair[1]->type))
+        th_value_get(pair[1]->constant, 0, &v);
     if (v.null || v.i < 1 || v.i > pair[0]->type->child_count) {
         return th_fail_at(at->b->diag, TH_ESQL, "INVALID_FUNCTION_ARGUMENT", ast->line, ast->column,
-                          "Subscript of a row must be a constant from 1 to %u", pair[0]->type->child_count);
+                          "Subscript of a row must be a constant from 1 to %u",
+                          pair[0]->type->child_count);
     }
-    th_expr *e = query_expr_children(at->b, TH_X_FIELD, pair[0]->type->children[v.i - 1], ast, 1, pair);
+    th_expr *e =
+        query_expr_children(at->b, TH_X_FIELD, pair[0]->type->children[v.i - 1], ast, 1, pair);
     if (e == NULL) return query_no_memory(at->b);
     e->index = (uint32_t)v.i - 1;
     return query_bind_fold(at->b, e, out);
@@ -286,18 +300,21 @@ static th_err subscript(const bind_place *at, const ast_expr *ast, const th_expr
 static th_err one_column(binder *b, const ast_expr *ast, const th_plan *plan)
 {
     if (plan->column_count == 1) return TH_OK;
-    return th_fail_at(b->diag, TH_ESQL, "TYPE_MISMATCH", ast->query->line, ast->query->column,
-                      "Multiple columns returned by subquery are not supported. Expression expects 1 column, the "
-                      "subquery has %u",
-                      plan->column_count);
+    return th_fail_at(
+        b->diag, TH_ESQL, "TYPE_MISMATCH", ast->query->line, ast->query->column,
+        "Multiple columns returned by subquery are not supported. Expression expects 1 column, the "
+        "subquery has %u",
+        plan->column_count);
 }
 
-static th_err with_plan(const bind_place *at, const ast_expr *ast, th_expr_kind kind, const th_expr **out)
+static th_err with_plan(const bind_place *at, const ast_expr *ast, th_expr_kind kind,
+                        const th_expr **out)
 {
     th_plan *plan;
     TH_TRY(query_bind_subplan(at, ast->query, &plan));
     if (kind != TH_X_EXISTS) TH_TRY(one_column(at->b, ast, plan));
-    th_expr *e = query_expr_new(at->b, kind, kind == TH_X_EXISTS ? &th_type_boolean : plan->columns[0].type, ast);
+    th_expr *e = query_expr_new(
+        at->b, kind, kind == TH_X_EXISTS ? &th_type_boolean : plan->columns[0].type, ast);
     if (e == NULL) return query_no_memory(at->b);
     e->plan = plan;
     *out = e;
@@ -350,8 +367,8 @@ static th_err param(const bind_place *at, const ast_expr *ast, const th_expr **o
 
 static th_err not_yet(const bind_place *at, const ast_expr *ast, const char *what)
 {
-    return th_fail_at(at->b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->line, ast->column, "%s is not supported",
-                      what);
+    return th_fail_at(at->b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->line, ast->column,
+                      "%s is not supported", what);
 }
 
 th_err query_bind_expr(const bind_place *at, const ast_expr *ast, const th_expr **out)

@@ -15,7 +15,8 @@ static th_join_kind kind_of(const ast_relation *ast)
 }
 
 /* Fields of both, columns of the right one behind those of the left one. */
-static th_err both_fields(binder *b, const bind_relation *left, const bind_relation *right, bind_relation *out)
+static th_err both_fields(binder *b, const bind_relation *left, const bind_relation *right,
+                          bind_relation *out)
 {
     out->count = left->count + right->count;
     out->fields = TH_NEW_ARRAY(b->arena, bind_field, out->count + left->count);
@@ -28,8 +29,8 @@ static th_err both_fields(binder *b, const bind_relation *left, const bind_relat
     return TH_OK;
 }
 
-static th_err join_node(binder *b, th_join_kind kind, const bind_relation *left, const bind_relation *right,
-                        th_plan **out)
+static th_err join_node(binder *b, th_join_kind kind, const bind_relation *left,
+                        const bind_relation *right, th_plan **out)
 {
     const th_plan *inputs[2] = {left->plan, right->plan};
     uint32_t n = left->plan->column_count;
@@ -45,11 +46,13 @@ static th_err join_node(binder *b, th_join_kind kind, const bind_relation *left,
 }
 
 /* Field called name on one side of USING. */
-static th_err using_field(binder *b, const bind_relation *r, const ast_name *name, const char *side, bind_field **out)
+static th_err using_field(binder *b, const bind_relation *r, const ast_name *name, const char *side,
+                          bind_field **out)
 {
     *out = NULL;
     for (uint32_t i = 0; i < r->count; i++) {
-        if (r->fields[i].qualified_only || !th_slice_equal_nocase(r->fields[i].name, name->text)) continue;
+        if (r->fields[i].qualified_only || !th_slice_equal_nocase(r->fields[i].name, name->text))
+            continue;
         if (*out != NULL) {
             return th_fail_at(b->diag, TH_EAMBIGUOUS, "AMBIGUOUS_NAME", name->line, name->column,
                               "Column '%.*s' is ambiguous", TH_SLICE_ARGS(name->text));
@@ -58,17 +61,20 @@ static th_err using_field(binder *b, const bind_relation *r, const ast_name *nam
     }
     if (*out != NULL) return TH_OK;
     return th_fail_at(b->diag, TH_ESQL, "COLUMN_NOT_FOUND", name->line, name->column,
-                      "Column '%.*s' is missing from %s side of join", TH_SLICE_ARGS(name->text), side);
+                      "Column '%.*s' is missing from %s side of join", TH_SLICE_ARGS(name->text),
+                      side);
 }
 
-static th_err using_one(binder *b, const ast_name *name, const bind_relation *left, const bind_relation *right,
-                        th_join_kind kind, bind_relation *out, uint32_t index, const th_expr **test)
+static th_err using_one(binder *b, const ast_name *name, const bind_relation *left,
+                        const bind_relation *right, th_join_kind kind, bind_relation *out,
+                        uint32_t index, const th_expr **test)
 {
     bind_field *l, *r;
     TH_TRY(using_field(b, left, name, "left", &l));
     TH_TRY(using_field(b, right, name, "right", &r));
     ast_expr place = {.line = name->line, .column = name->column};
-    bind_field *lf = &out->fields[l - left->fields], *rf = &out->fields[left->count + (size_t)(r - right->fields)];
+    bind_field *lf = &out->fields[l - left->fields],
+               *rf = &out->fields[left->count + (size_t)(r - right->fields)];
     const th_expr *le, *re;
     TH_TRY(query_bind_field_expr(b, lf, &place, &le));
     TH_TRY(query_bind_field_expr(b, rf, &place, &re));
@@ -90,14 +96,14 @@ static void rotate(bind_relation *out, uint32_t count, uint32_t joined, bind_fie
     out->count = count + joined;
 }
 
-static th_err using(binder *b, const ast_relation *ast, const bind_relation *left, const bind_relation *right,
-                    bind_relation *out, const th_expr **predicate)
+static th_err using(binder *b, const ast_relation *ast, const bind_relation *left,
+                    const bind_relation *right, bind_relation *out, const th_expr **predicate)
 {
     uint32_t n = ast->using_count;
     th_join_kind kind = kind_of(ast);
     if (kind == TH_JOIN_FULL) {
-        return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->using[0].line, ast->using[0].column,
-                          "FULL JOIN with USING is not supported");
+        return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->using[0].line,
+                          ast->using[0].column, "FULL JOIN with USING is not supported");
     }
     const th_expr **tests = TH_NEW_ARRAY(b->arena, const th_expr *, n);
     bind_field *spare = TH_NEW_ARRAY(b->arena, bind_field, n), *fields = out->fields;
@@ -107,11 +113,12 @@ static th_err using(binder *b, const ast_relation *ast, const bind_relation *lef
     for (uint32_t i = 0; i < n; i++) {
         for (uint32_t k = 0; k < i; k++) {
             if (!th_slice_equal_nocase(ast->using[k].text, ast->using[i].text)) continue;
-            return th_fail_at(b->diag, TH_ESQL, "DUPLICATE_COLUMN_NAME", ast->using[i].line, ast->using[i].column,
+            return th_fail_at(b->diag, TH_ESQL, "DUPLICATE_COLUMN_NAME", ast->using[i].line,
+                              ast->using[i].column,
                               "Column '%.*s' appears multiple times in USING clause",
                               TH_SLICE_ARGS(ast->using[i].text));
         }
-        TH_TRY(using_one(b, &ast->using[i], left, right, kind, out, out->count + i, &tests[i]));
+        TH_TRY(using_one(b, &ast->using[i], left, right, kind, out, out -> count + i, &tests[i]));
     }
     rotate(out, out->count, n, spare);
     *predicate = tests[0];
@@ -145,10 +152,12 @@ static th_err sort_conjunct(binder *b, const th_expr *e, uint32_t n, keys *k)
     return query_expr_shift(b, e->children[first == 1 ? 1 : 0], -(int64_t)n, &k->right[k->count++]);
 }
 
-th_err query_join_conjuncts(binder *b, th_plan *join, uint32_t count, const th_expr *const *conjuncts)
+th_err query_join_conjuncts(binder *b, th_plan *join, uint32_t count,
+                            const th_expr *const *conjuncts)
 {
     uint32_t left_columns = join->inputs[0]->column_count, n = count + join->key_count;
-    keys k = {TH_NEW_ARRAY(b->arena, const th_expr *, n), TH_NEW_ARRAY(b->arena, const th_expr *, n),
+    keys k = {TH_NEW_ARRAY(b->arena, const th_expr *, n),
+              TH_NEW_ARRAY(b->arena, const th_expr *, n),
               TH_NEW_ARRAY(b->arena, const th_expr *, n), 0, 0};
     if (k.left == NULL || k.right == NULL || k.residual == NULL) return query_no_memory(b);
     for (; k.count < join->key_count; k.count++) {
@@ -161,7 +170,8 @@ th_err query_join_conjuncts(binder *b, th_plan *join, uint32_t count, const th_e
     join->key_count = k.count;
     join->predicate = k.residual_count == 1 ? k.residual[0] : NULL;
     if (k.residual_count < 2) return TH_OK;
-    join->predicate = query_expr_children(b, TH_X_AND, &th_type_boolean, NULL, k.residual_count, k.residual);
+    join->predicate =
+        query_expr_children(b, TH_X_AND, &th_type_boolean, NULL, k.residual_count, k.residual);
     return join->predicate == NULL ? query_no_memory(b) : TH_OK;
 }
 
@@ -173,7 +183,8 @@ static bool is_true(const th_expr *e)
 }
 
 /* JOIN UNNEST: LEFT takes only ON TRUE; an inner condition filters. */
-static th_err finish_unnest(binder *b, const ast_relation *ast, const bind_outer *outer, bind_relation *out)
+static th_err finish_unnest(binder *b, const ast_relation *ast, const bind_outer *outer,
+                            bind_relation *out)
 {
     if (ast->on == NULL) return TH_OK;
     bind_place at = {.b = b, .from = out, .outer = outer, .clause = "JOIN clause"};
@@ -188,14 +199,15 @@ static th_err finish_unnest(binder *b, const ast_relation *ast, const bind_outer
     return out->plan == NULL ? query_no_memory(b) : TH_OK;
 }
 
-th_err query_bind_join(binder *b, const ast_relation *ast, const bind_outer *outer, const bind_relation *left,
-                       const bind_relation *right, bind_relation *out)
+th_err query_bind_join(binder *b, const ast_relation *ast, const bind_outer *outer,
+                       const bind_relation *left, const bind_relation *right, bind_relation *out)
 {
     if (ast->natural) {
         return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->line, ast->column,
                           "Natural join not supported");
     }
-    if (right == NULL && (ast->join == AST_RIGHT || ast->join == AST_FULL || ast->using_count > 0)) {
+    if (right == NULL &&
+        (ast->join == AST_RIGHT || ast->join == AST_FULL || ast->using_count > 0)) {
         return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->line, ast->column,
                           "UNNEST is supported in CROSS, INNER and LEFT joins, without USING");
     }

@@ -8,7 +8,8 @@
 #include "query/type/datetime.h"
 #include "query/type/number.h"
 
-static th_err make(binder *b, const th_type *type, const th_value *v, const ast_expr *ast, const th_expr **out)
+static th_err make(binder *b, const th_type *type, const th_value *v, const ast_expr *ast,
+                   const th_expr **out)
 {
     if (type == NULL) return query_no_memory(b);
     *out = query_expr_const(b, type, v, ast);
@@ -22,8 +23,9 @@ static int printed(size_t size)
 
 static th_err invalid(binder *b, const ast_expr *ast, const char *type)
 {
-    return th_fail_at(b->diag, TH_ESQL, "INVALID_LITERAL", ast->line, ast->column, "'%.*s' is not a valid %s literal",
-                      printed(ast->text.size), (const char *)ast->text.bytes, type);
+    return th_fail_at(b->diag, TH_ESQL, "INVALID_LITERAL", ast->line, ast->column,
+                      "'%.*s' is not a valid %s literal", printed(ast->text.size),
+                      (const char *)ast->text.bytes, type);
 }
 
 /* 12, 0xFF, 0o17, 0b101 */
@@ -39,7 +41,9 @@ static bool integer_value(th_slice text, bool negative, int64_t *out)
     for (; i < text.size; i++) {
         int c = tolower(text.bytes[i]);
         uint64_t digit = (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-        if (__builtin_mul_overflow(value, base, &value) || __builtin_add_overflow(value, digit, &value)) return false;
+        if (__builtin_mul_overflow(value, base, &value) ||
+            __builtin_add_overflow(value, digit, &value))
+            return false;
     }
     if (value > (uint64_t)INT64_MAX + (negative ? 1 : 0)) return false;
     *out = negative ? (int64_t)(0 - value) : (int64_t)value;
@@ -51,8 +55,8 @@ static th_err integer(binder *b, const ast_expr *ast, bool negative, const th_ex
     th_value v = {0};
     if (!integer_value(ast->text, negative, &v.i)) {
         return th_fail_at(b->diag, TH_ESQL, "INVALID_LITERAL", ast->line, ast->column,
-                          "Invalid numeric literal: %s%.*s", negative ? "-" : "", printed(ast->text.size),
-                          (const char *)ast->text.bytes);
+                          "Invalid numeric literal: %s%.*s", negative ? "-" : "",
+                          printed(ast->text.size), (const char *)ast->text.bytes);
     }
     bool narrow = v.i >= INT32_MIN && v.i <= INT32_MAX;
     return make(b, narrow ? &th_type_integer : &th_type_bigint, &v, ast, out);
@@ -120,7 +124,8 @@ static bool take_fraction(th_slice *s, int64_t *us)
 static bool add_scaled(int64_t *total, int64_t amount, int64_t unit)
 {
     int64_t part;
-    return !__builtin_mul_overflow(amount, unit, &part) && !__builtin_add_overflow(*total, part, total);
+    return !__builtin_mul_overflow(amount, unit, &part) &&
+           !__builtin_add_overflow(*total, part, total);
 }
 
 /* "2", "2-3" (year to month) */
@@ -139,15 +144,19 @@ static bool months_of(const ast_expr *ast, th_slice s, int64_t *out)
 /* "2", "1 02:03:04.5" (day to second) and what lies between */
 static bool micros_of(const ast_expr *ast, th_slice s, int64_t *out)
 {
-    static const int64_t sizes[] = {[AST_SECOND] = 1000000, [AST_MINUTE] = 60000000, [AST_HOUR] = INT64_C(3600000000),
-                                    [AST_DAY] = INT64_C(86400000000), [AST_WEEK] = INT64_C(604800000000)};
+    static const int64_t sizes[] = {[AST_SECOND] = 1000000,
+                                    [AST_MINUTE] = 60000000,
+                                    [AST_HOUR] = INT64_C(3600000000),
+                                    [AST_DAY] = INT64_C(86400000000),
+                                    [AST_WEEK] = INT64_C(604800000000)};
     *out = 0;
     for (int unit = (int)ast->unit; unit >= (int)ast->unit_to; unit--) {
         int64_t amount;
         if (unit != (int)ast->unit && !take_char(&s, unit == AST_HOUR ? ' ' : ':')) return false;
         if (!take_amount(&s, &amount) || !add_scaled(out, amount, sizes[unit])) return false;
         int64_t fraction = 0;
-        if (unit == AST_SECOND && (!take_fraction(&s, &fraction) || !add_scaled(out, fraction, 1))) return false;
+        if (unit == AST_SECOND && (!take_fraction(&s, &fraction) || !add_scaled(out, fraction, 1)))
+            return false;
     }
     return s.size == 0;
 }
@@ -159,9 +168,11 @@ static th_err interval(binder *b, const ast_expr *ast, const th_expr **out)
     bool negative = take_char(&s, '-');
     if (!negative) take_char(&s, '+');
     bool years = ast->unit == AST_MONTH || ast->unit == AST_YEAR;
-    bool mixed = years != (ast->unit_to == AST_MONTH || ast->unit_to == AST_YEAR) || ast->unit_to > ast->unit;
+    bool mixed = years != (ast->unit_to == AST_MONTH || ast->unit_to == AST_YEAR) ||
+                 ast->unit_to > ast->unit;
     th_value v = {0};
-    if (mixed || !(years ? months_of(ast, s, &v.i) : micros_of(ast, s, &v.i))) return invalid(b, ast, "INTERVAL");
+    if (mixed || !(years ? months_of(ast, s, &v.i) : micros_of(ast, s, &v.i)))
+        return invalid(b, ast, "INTERVAL");
     if (negative != ast->negated) v.i = -v.i;
     return make(b, years ? &th_type_interval_ym : &th_type_interval_ds, &v, ast, out);
 }
@@ -205,7 +216,8 @@ static th_err other_typed(binder *b, const ast_expr *ast, const th_expr **out)
     if ((*out)->kind == TH_X_CONST) return TH_OK;
     char name[64];
     size_t n = 0;
-    for (; n < ast->type_text.size && n < sizeof name - 1; n++) name[n] = (char)toupper(ast->type_text.bytes[n]);
+    for (; n < ast->type_text.size && n < sizeof name - 1; n++)
+        name[n] = (char)toupper(ast->type_text.bytes[n]);
     name[n] = '\0';
     return invalid(b, ast, name);
 }
@@ -215,7 +227,8 @@ static th_err typed(binder *b, const ast_expr *ast, const th_expr **out)
     if (th_slice_equal_nocase(ast->type_text, TH_SLICE("date"))) return date(b, ast, out);
     if (th_slice_equal_nocase(ast->type_text, TH_SLICE("timestamp"))) return timestamp(b, ast, out);
     if (th_slice_equal_nocase(ast->type_text, TH_SLICE("time"))) return time_of_day(b, ast, out);
-    if (th_slice_equal_nocase(ast->type_text, TH_SLICE("decimal"))) return decimal(b, ast, false, out);
+    if (th_slice_equal_nocase(ast->type_text, TH_SLICE("decimal")))
+        return decimal(b, ast, false, out);
     return other_typed(b, ast, out);
 }
 
@@ -237,7 +250,9 @@ th_err query_bind_literal(binder *b, const ast_expr *ast, bool negative, const t
         th_value v = {.i = ast->kind == AST_TRUE};
         return make(b, &th_type_boolean, &v, ast, out);
     }
-    default: *out = query_expr_null(b, &th_type_unknown, ast); return *out == NULL ? query_no_memory(b) : TH_OK;
+    default:
+        *out = query_expr_null(b, &th_type_unknown, ast);
+        return *out == NULL ? query_no_memory(b) : TH_OK;
     }
 }
 
@@ -247,6 +262,7 @@ th_err query_bind_type(binder *b, const ast_expr *ast, const th_type **out)
     th_err err = th_type_parse(ast->type_text, b->arena, out, &why);
     if (err == TH_OK) return TH_OK;
     if (err == TH_ELIMIT || err == TH_ENOMEM) return query_no_memory(b);
-    return th_fail_at(b->diag, TH_ESQL, "TYPE_NOT_FOUND", ast->line, ast->column, "Unknown type: %.*s",
-                      printed(ast->type_text.size), (const char *)ast->type_text.bytes);
+    return th_fail_at(b->diag, TH_ESQL, "TYPE_NOT_FOUND", ast->line, ast->column,
+                      "Unknown type: %.*s", printed(ast->type_text.size),
+                      (const char *)ast->type_text.bytes);
 }

@@ -36,7 +36,8 @@ void query_nearest_try(bind_nearest *nearest, th_slice name)
     nearest->best = name;
 }
 
-th_err query_bind_field_expr(binder *b, const bind_field *field, const ast_expr *ast, const th_expr **out)
+th_err query_bind_field_expr(binder *b, const bind_field *field, const ast_expr *ast,
+                             const th_expr **out)
 {
     if (field->row_field == 0) {
         *out = query_expr_column(b, field->column, field->type, ast);
@@ -65,7 +66,8 @@ static bool chain_of(const ast_expr *ast, dotted *out)
     for (; e->kind == AST_FIELD; e = e->children[0]) count++;
     if (e->kind != AST_NAME || count > 4) return false;
     out->count = count;
-    for (e = ast; count > 0; e = e->kind == AST_FIELD ? e->children[0] : e) out->parts[--count] = e->text;
+    for (e = ast; count > 0; e = e->kind == AST_FIELD ? e->children[0] : e)
+        out->parts[--count] = e->text;
     return true;
 }
 
@@ -74,13 +76,14 @@ static bool field_matches(const bind_field *f, const dotted *name)
     uint32_t n = name->count;
     if (!th_slice_equal_nocase(f->name, name->parts[n - 1])) return false;
     if (n == 1) return !f->qualified_only;
-    if (f->relation.size == 0 || !th_slice_equal_nocase(f->relation, name->parts[n - 2])) return false;
+    if (f->relation.size == 0 || !th_slice_equal_nocase(f->relation, name->parts[n - 2]))
+        return false;
     if (n == 2) return true;
     return f->schema.size > 0 && th_slice_equal_nocase(f->schema, name->parts[n - 3]);
 }
 
-static th_err find_field(binder *b, const bind_relation *from, const ast_expr *ast, const dotted *name,
-                         const bind_field **out)
+static th_err find_field(binder *b, const bind_relation *from, const ast_expr *ast,
+                         const dotted *name, const bind_field **out)
 {
     *out = NULL;
     for (uint32_t i = 0; from != NULL && i < from->count; i++) {
@@ -163,16 +166,20 @@ static void hint_name(const bind_place *at, const ast_expr *ast)
     th_slice name = ast->text;
     for (uint32_t i = 0; i < at->select_count; i++) {
         if (!th_slice_equal_nocase(at->select[i].alias.text, name) || name.size == 0) continue;
-        th_diag_hint(at->b->diag, "'%.*s' is an alias of the SELECT list; the %s does not see it: repeat the expression",
-                     TH_SLICE_ARGS(name), at->clause == NULL ? "clause" : at->clause);
+        th_diag_hint(
+            at->b->diag,
+            "'%.*s' is an alias of the SELECT list; the %s does not see it: repeat the expression",
+            TH_SLICE_ARGS(name), at->clause == NULL ? "clause" : at->clause);
         return;
     }
     bind_nearest nearest = query_nearest_of(name);
     for (uint32_t i = 0; at->from != NULL && i < at->from->count; i++) {
         if (!at->from->fields[i].hidden) query_nearest_try(&nearest, at->from->fields[i].name);
     }
-    if (nearest.best.size > 0) th_diag_hint(at->b->diag, "did you mean '%.*s'?", TH_SLICE_ARGS(nearest.best));
-    else if (ast->quoted) th_diag_hint(at->b->diag, "double quotes are for names; text goes in single quotes");
+    if (nearest.best.size > 0)
+        th_diag_hint(at->b->diag, "did you mean '%.*s'?", TH_SLICE_ARGS(nearest.best));
+    else if (ast->quoted)
+        th_diag_hint(at->b->diag, "double quotes are for names; text goes in single quotes");
 }
 
 static th_err unresolved(const bind_place *at, const ast_expr *ast)
@@ -186,15 +193,18 @@ static th_err unresolved(const bind_place *at, const ast_expr *ast)
     return TH_ESQL;
 }
 
-static th_err row_field(const bind_place *at, const ast_expr *ast, const th_expr *base, const th_expr **out)
+static th_err row_field(const bind_place *at, const ast_expr *ast, const th_expr *base,
+                        const th_expr **out)
 {
     int32_t index = th_type_field(base->type, ast->text);
     if (index < 0) {
         th_fail_at(at->b->diag, TH_ESQL, "COLUMN_NOT_FOUND", ast->line, ast->column,
                    "Column '%.*s' cannot be resolved", TH_SLICE_ARGS(ast->source));
         bind_nearest nearest = query_nearest_of(ast->text);
-        for (uint32_t i = 0; i < base->type->child_count; i++) query_nearest_try(&nearest, base->type->names[i]);
-        if (nearest.best.size > 0) th_diag_hint(at->b->diag, "did you mean '%.*s'?", TH_SLICE_ARGS(nearest.best));
+        for (uint32_t i = 0; i < base->type->child_count; i++)
+            query_nearest_try(&nearest, base->type->names[i]);
+        if (nearest.best.size > 0)
+            th_diag_hint(at->b->diag, "did you mean '%.*s'?", TH_SLICE_ARGS(nearest.best));
         return TH_ESQL;
     }
     th_expr *e = query_expr_children(at->b, TH_X_FIELD, base->type->children[index], ast, 1, &base);
@@ -209,7 +219,8 @@ static bool is_call_of(const th_expr *e, const char *name)
 }
 
 /* requestparameters.bucketName: ours, not Trino's. A further .key makes the path longer. */
-static th_err json_key(const bind_place *at, const ast_expr *ast, const th_expr *base, const th_expr **out)
+static th_err json_key(const bind_place *at, const ast_expr *ast, const th_expr *base,
+                       const th_expr **out)
 {
     const th_expr *args[2] = {base, NULL};
     th_slice before = TH_SLICE("$");
@@ -220,17 +231,19 @@ static th_err json_key(const bind_place *at, const ast_expr *ast, const th_expr 
         before = v.s;
     }
     bool plain = true;
-    for (size_t i = 0; i < ast->text.size; i++) plain = plain && (isalnum(ast->text.bytes[i]) || ast->text.bytes[i] == '_');
+    for (size_t i = 0; i < ast->text.size; i++)
+        plain = plain && (isalnum(ast->text.bytes[i]) || ast->text.bytes[i] == '_');
     if (!plain && memchr(ast->text.bytes, '"', ast->text.size) != NULL) return unresolved(at, ast);
-    char *path = th_arena_printf(at->b->arena, plain ? "%.*s.%.*s" : "%.*s[\"%.*s\"]", TH_SLICE_ARGS(before),
-                                 TH_SLICE_ARGS(ast->text));
+    char *path = th_arena_printf(at->b->arena, plain ? "%.*s.%.*s" : "%.*s[\"%.*s\"]",
+                                 TH_SLICE_ARGS(before), TH_SLICE_ARGS(ast->text));
     if (path == NULL) return query_no_memory(at->b);
     args[1] = query_expr_text(at->b, th_slice_text(path), ast);
     if (args[1] == NULL) return query_no_memory(at->b);
     return query_bind_function(at->b, ast, "json_extract_scalar", 2, args, out);
 }
 
-static th_err dereference(const bind_place *at, const ast_expr *ast, const th_expr *base, const th_expr **out)
+static th_err dereference(const bind_place *at, const ast_expr *ast, const th_expr *base,
+                          const th_expr **out)
 {
     if (base->type->kind == TH_ROW) return row_field(at, ast, base, out);
     bool from_table = query_expr_has_column(base);
@@ -239,7 +252,8 @@ static th_err dereference(const bind_place *at, const ast_expr *ast, const th_ex
         if (args[1] == NULL) return query_no_memory(at->b);
         return query_bind_function(at->b, ast, "element_at", 2, args, out);
     }
-    bool column = base->kind == TH_X_COLUMN || base->kind == TH_X_FIELD || is_call_of(base, "json_extract_scalar");
+    bool column = base->kind == TH_X_COLUMN || base->kind == TH_X_FIELD ||
+                  is_call_of(base, "json_extract_scalar");
     if ((base->type->kind == TH_VARCHAR || base->type->kind == TH_JSON) && from_table && column) {
         return json_key(at, ast, base, out);
     }

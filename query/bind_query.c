@@ -18,7 +18,8 @@ static th_err row_count(binder *b, const ast_expr *ast, uint64_t *out)
     return TH_OK;
 }
 
-static th_plan *limit_node(binder *b, const th_plan *input, bool has_limit, uint64_t limit, uint64_t offset)
+static th_plan *limit_node(binder *b, const th_plan *input, bool has_limit, uint64_t limit,
+                           uint64_t offset)
 {
     th_plan *plan = query_plan_new(b, TH_P_LIMIT, 0, 1, &input);
     if (plan == NULL) return NULL;
@@ -36,13 +37,14 @@ th_err query_bind_limit(binder *b, const ast_query *query, th_plan *input, th_pl
     uint64_t offset = 0, limit = 0, top;
     *out = input;
     if (query->with_ties) {
-        return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", query->limit->line, query->limit->column,
-                          "FETCH ... WITH TIES is not supported");
+        return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", query->limit->line,
+                          query->limit->column, "FETCH ... WITH TIES is not supported");
     }
     if (query->offset != NULL) TH_TRY(row_count(b, query->offset, &offset));
     if (query->limit != NULL) TH_TRY(row_count(b, query->limit, &limit));
     if (query->limit == NULL && offset == 0) return TH_OK;
-    bool sorted = input->kind == TH_P_SORT && !input->has_limit && query->limit != NULL && limit > 0;
+    bool sorted =
+        input->kind == TH_P_SORT && !input->has_limit && query->limit != NULL && limit > 0;
     if (sorted && !__builtin_add_overflow(limit, offset, &top)) {
         input->has_limit = true;
         input->limit_rows = top;
@@ -53,16 +55,19 @@ th_err query_bind_limit(binder *b, const ast_query *query, th_plan *input, th_pl
 }
 
 /* ORDER BY over the columns of what came out: set operations, VALUES, TABLE. */
-static th_err sort_result(binder *b, const ast_query *query, const bind_outer *outer, th_plan *input, th_plan **out)
+static th_err sort_result(binder *b, const ast_query *query, const bind_outer *outer,
+                          th_plan *input, th_plan **out)
 {
     *out = input;
     if (query->sort_count == 0) return TH_OK;
-    bind_relation result = {input, input->column_count, TH_NEW_ARRAY(b->arena, bind_field, input->column_count)};
+    bind_relation result = {input, input->column_count,
+                            TH_NEW_ARRAY(b->arena, bind_field, input->column_count)};
     th_sort_key *keys = TH_NEW_ARRAY(b->arena, th_sort_key, query->sort_count);
     th_plan *plan = query_plan_new(b, TH_P_SORT, 0, 1, (const th_plan *const *)&input);
     if (result.fields == NULL || keys == NULL || plan == NULL) return query_no_memory(b);
     for (uint32_t i = 0; i < result.count; i++) {
-        result.fields[i] = (bind_field){.name = input->columns[i].name, .type = input->columns[i].type, .column = i};
+        result.fields[i] = (bind_field){
+            .name = input->columns[i].name, .type = input->columns[i].type, .column = i};
     }
     bind_place at = {.b = b, .from = &result, .outer = outer, .clause = "ORDER BY clause"};
     for (uint32_t i = 0; i < query->sort_count; i++) {
@@ -70,15 +75,19 @@ static th_err sort_result(binder *b, const ast_query *query, const bind_outer *o
         int64_t ordinal;
         if (sort->expr->kind == AST_INTEGER && th_slice_to_i64(sort->expr->text, &ordinal)) {
             if (ordinal < 1 || ordinal > result.count) {
-                return th_fail_at(b->diag, TH_ESQL, "INVALID_COLUMN_REFERENCE", sort->expr->line, sort->expr->column,
-                                  "ORDER BY position %lld is not in select list", (long long)ordinal);
+                return th_fail_at(b->diag, TH_ESQL, "INVALID_COLUMN_REFERENCE", sort->expr->line,
+                                  sort->expr->column,
+                                  "ORDER BY position %lld is not in select list",
+                                  (long long)ordinal);
             }
-            TH_TRY(query_bind_field_expr(b, &result.fields[ordinal - 1], sort->expr, &keys[i].expr));
+            TH_TRY(
+                query_bind_field_expr(b, &result.fields[ordinal - 1], sort->expr, &keys[i].expr));
         } else {
             TH_TRY(query_bind_expr(&at, sort->expr, &keys[i].expr));
         }
         if (!th_type_is_orderable(keys[i].expr->type)) {
-            return th_fail_at(b->diag, TH_ESQL, "TYPE_MISMATCH", sort->expr->line, sort->expr->column,
+            return th_fail_at(b->diag, TH_ESQL, "TYPE_MISMATCH", sort->expr->line,
+                              sort->expr->column,
                               "Type is not orderable, and therefore cannot be used in ORDER BY");
         }
         keys[i].descending = sort->descending;
@@ -97,7 +106,7 @@ static th_err bind_values(binder *b, const ast_body *body, const bind_outer *out
     uint32_t rows = body->rows.count, columns = 1;
     const ast_expr *first = body->rows.items[0];
     if (first->kind == AST_ROW) columns = first->child_count;
-    const th_expr **cells = TH_NEW_ARRAY(b->arena, const th_expr *, (size_t)rows * columns);
+    const th_expr **cells = TH_NEW_ARRAY(b->arena, const th_expr *, (size_t)rows *columns);
     const th_expr **column = TH_NEW_ARRAY(b->arena, const th_expr *, rows);
     th_plan *plan = query_plan_new(b, TH_P_VALUES, columns, 0, NULL);
     if (cells == NULL || column == NULL || plan == NULL) return query_no_memory(b);
@@ -128,12 +137,18 @@ static th_err bind_values(binder *b, const ast_body *body, const bind_outer *out
     return TH_OK;
 }
 
-static th_err bind_table_body(binder *b, const ast_body *body, const bind_outer *outer, th_plan **out)
+static th_err bind_table_body(binder *b, const ast_body *body, const bind_outer *outer,
+                              th_plan **out)
 {
     ast_item star = {.line = body->line, .column = body->column};
-    ast_relation table = {.kind = AST_TABLE, .line = body->line, .column = body->column, .name = body->table};
-    ast_body select = {.kind = AST_SELECT, .line = body->line, .column = body->column, .item_count = 1,
-                       .items = &star, .from = &table};
+    ast_relation table = {
+        .kind = AST_TABLE, .line = body->line, .column = body->column, .name = body->table};
+    ast_body select = {.kind = AST_SELECT,
+                       .line = body->line,
+                       .column = body->column,
+                       .item_count = 1,
+                       .items = &star,
+                       .from = &table};
     return query_bind_select(b, &select, NULL, outer, out);
 }
 
@@ -153,9 +168,11 @@ static th_err check_with(binder *b, const ast_query *query)
 {
     for (uint32_t i = 0; i < query->with_count; i++) {
         for (uint32_t k = 0; k < i; k++) {
-            if (!th_slice_equal_nocase(query->with[i].name.text, query->with[k].name.text)) continue;
+            if (!th_slice_equal_nocase(query->with[i].name.text, query->with[k].name.text))
+                continue;
             return th_fail_at(b->diag, TH_ESQL, "DUPLICATE_NAMED_QUERY", query->with[i].name.line,
-                              query->with[i].name.column, "WITH query name '%.*s' specified more than once",
+                              query->with[i].name.column,
+                              "WITH query name '%.*s' specified more than once",
                               TH_SLICE_ARGS(query->with[i].name.text));
         }
     }

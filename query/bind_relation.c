@@ -6,7 +6,8 @@ th_err query_bind_count_relation(binder *b, uint32_t line, uint32_t column)
 {
     if (++b->relation_count <= QUERY_RELATIONS_MAX) return TH_OK;
     return th_fail_at(b->diag, TH_ELIMIT, "QUERY_HAS_TOO_MANY_STAGES", line, column,
-                      "The statement has over %u relations, counted after WITH queries are put in where they are used",
+                      "The statement has over %u relations, counted after WITH queries are put in "
+                      "where they are used",
                       QUERY_RELATIONS_MAX);
 }
 
@@ -16,9 +17,10 @@ th_err query_bind_alias(binder *b, const ast_relation *ast, bind_relation *r)
     uint32_t visible = 0;
     for (uint32_t i = 0; i < r->count; i++) visible += !r->fields[i].hidden;
     if (ast->alias_count > 0 && ast->alias_count != visible) {
-        return th_fail_at(b->diag, TH_ESQL, "MISMATCHED_COLUMN_ALIASES", ast->alias.line, ast->alias.column,
-                          "Column alias list has %u entries but '%.*s' has %u columns available", ast->alias_count,
-                          TH_SLICE_ARGS(ast->alias.text), visible);
+        return th_fail_at(b->diag, TH_ESQL, "MISMATCHED_COLUMN_ALIASES", ast->alias.line,
+                          ast->alias.column,
+                          "Column alias list has %u entries but '%.*s' has %u columns available",
+                          ast->alias_count, TH_SLICE_ARGS(ast->alias.text), visible);
     }
     for (uint32_t i = 0, n = 0; i < r->count; i++) {
         bind_field *f = &r->fields[i];
@@ -31,11 +33,14 @@ th_err query_bind_alias(binder *b, const ast_relation *ast, bind_relation *r)
 
 static th_err from_plan(binder *b, th_plan *plan, th_slice name, bind_relation *out)
 {
-    *out = (bind_relation){plan, plan->column_count, TH_NEW_ARRAY(b->arena, bind_field, plan->column_count)};
+    *out = (bind_relation){plan, plan->column_count,
+                           TH_NEW_ARRAY(b->arena, bind_field, plan->column_count)};
     if (out->fields == NULL) return query_no_memory(b);
     for (uint32_t i = 0; i < out->count; i++) {
-        out->fields[i] = (bind_field){
-            .relation = name, .name = plan->columns[i].name, .type = plan->columns[i].type, .column = i};
+        out->fields[i] = (bind_field){.relation = name,
+                                      .name = plan->columns[i].name,
+                                      .type = plan->columns[i].type,
+                                      .column = i};
     }
     return TH_OK;
 }
@@ -44,9 +49,10 @@ static th_err cte_columns(binder *b, const ast_with *with, const bind_relation *
 {
     if (with->column_count == 0) return TH_OK;
     if (with->column_count != r->count) {
-        return th_fail_at(b->diag, TH_ESQL, "MISMATCHED_COLUMN_ALIASES", with->name.line, with->name.column,
-                          "WITH column alias list has %u entries but WITH query (%.*s) has %u columns",
-                          with->column_count, TH_SLICE_ARGS(with->name.text), r->count);
+        return th_fail_at(
+            b->diag, TH_ESQL, "MISMATCHED_COLUMN_ALIASES", with->name.line, with->name.column,
+            "WITH column alias list has %u entries but WITH query (%.*s) has %u columns",
+            with->column_count, TH_SLICE_ARGS(with->name.text), r->count);
     }
     for (uint32_t i = 0; i < r->count; i++) r->fields[i].name = with->columns[i].text;
     return TH_OK;
@@ -67,7 +73,8 @@ static const bind_cte *find_cte(const binder *b, const ast_path *name)
 {
     if (name->count != 1) return NULL;
     const bind_cte *cte = b->ctes;
-    while (cte != NULL && !th_slice_equal_nocase(cte->with->name.text, name->parts[0].text)) cte = cte->next;
+    while (cte != NULL && !th_slice_equal_nocase(cte->with->name.text, name->parts[0].text))
+        cte = cte->next;
     return cte;
 }
 
@@ -84,7 +91,8 @@ static bool body_uses(const ast_body *body, th_slice name)
 
 static bool uses_itself(const ast_relation *r, th_slice name)
 {
-    if (r->kind == AST_TABLE) return r->name.count == 1 && th_slice_equal_nocase(r->name.parts[0].text, name);
+    if (r->kind == AST_TABLE)
+        return r->name.count == 1 && th_slice_equal_nocase(r->name.parts[0].text, name);
     if (r->query != NULL) return body_uses(r->query->body, name);
     return r->kind == AST_JOIN && (uses_itself(r->left, name) || uses_itself(r->right, name));
 }
@@ -92,26 +100,29 @@ static bool uses_itself(const ast_relation *r, th_slice name)
 static th_err bind_named(binder *b, const ast_relation *ast, bind_relation *out)
 {
     if (ast->as_of != NULL) {
-        return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->as_of->line, ast->as_of->column,
-                          "FOR %s AS OF is not supported on this table", ast->as_of_version ? "VERSION" : "TIMESTAMP");
+        return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->as_of->line,
+                          ast->as_of->column, "FOR %s AS OF is not supported on this table",
+                          ast->as_of_version ? "VERSION" : "TIMESTAMP");
     }
     const bind_cte *cte = find_cte(b, &ast->name);
     if (cte == NULL) return query_bind_table(b, &ast->name, out);
     if (cte->recursive && body_uses(cte->with->query->body, cte->with->name.text)) {
-        return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", cte->with->name.line, cte->with->name.column,
-                          "Recursive queries are not supported");
+        return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", cte->with->name.line,
+                          cte->with->name.column, "Recursive queries are not supported");
     }
     return bind_cte_use(b, cte, out);
 }
 
-static th_err bind_derived(binder *b, const ast_relation *ast, const bind_outer *outer, bind_relation *out)
+static th_err bind_derived(binder *b, const ast_relation *ast, const bind_outer *outer,
+                           bind_relation *out)
 {
     th_plan *plan;
     TH_TRY(query_bind_query(b, ast->query, outer, &plan));
     return from_plan(b, plan, (th_slice){0}, out);
 }
 
-static th_err bind_join_sides(binder *b, const ast_relation *ast, const bind_outer *outer, bind_relation *out)
+static th_err bind_join_sides(binder *b, const ast_relation *ast, const bind_outer *outer,
+                              bind_relation *out)
 {
     bind_relation left, right;
     TH_TRY(query_bind_from(b, ast->left, outer, &left));
@@ -121,11 +132,13 @@ static th_err bind_join_sides(binder *b, const ast_relation *ast, const bind_out
         return query_bind_join(b, ast, outer, &left, NULL, out);
     }
     bind_outer lateral = {&left, outer};
-    TH_TRY(query_bind_from(b, ast->right, ast->right->kind == AST_LATERAL ? &lateral : outer, &right));
+    TH_TRY(
+        query_bind_from(b, ast->right, ast->right->kind == AST_LATERAL ? &lateral : outer, &right));
     return query_bind_join(b, ast, outer, &left, &right, out);
 }
 
-th_err query_bind_from(binder *b, const ast_relation *ast, const bind_outer *outer, bind_relation *out)
+th_err query_bind_from(binder *b, const ast_relation *ast, const bind_outer *outer,
+                       bind_relation *out)
 {
     if (stack_guard_full(&b->stack)) return query_too_deep(b, ast->line, ast->column);
     TH_TRY(query_bind_count_relation(b, ast->line, ast->column));

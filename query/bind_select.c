@@ -89,7 +89,8 @@ static th_err row_star(select_state *s, const ast_item *item, bool *found)
         return err == TH_ELIMIT || err == TH_ENOMEM ? err : TH_OK;
     }
     for (uint32_t i = 0; i < row->type->child_count; i++) {
-        th_expr *field = query_expr_children(s->b, TH_X_FIELD, row->type->children[i], item->star_of, 1, &row);
+        th_expr *field =
+            query_expr_children(s->b, TH_X_FIELD, row->type->children[i], item->star_of, 1, &row);
         if (field == NULL) return query_no_memory(s->b);
         field->index = i;
         TH_TRY(add_item(s, field, row->type->names[i], row->type->names[i].size > 0));
@@ -197,7 +198,8 @@ static th_err group_ordinal(select_state *s, const ast_expr *ast, const th_expr 
     *out = s->items[n - 1].expr;
     if (!has_aggregate(*out)) return TH_OK;
     return th_fail_at(s->b->diag, TH_ESQL, "EXPRESSION_NOT_SCALAR", ast->line, ast->column,
-                      "GROUP BY clause cannot contain aggregations: position %lld is one", (long long)n);
+                      "GROUP BY clause cannot contain aggregations: position %lld is one",
+                      (long long)n);
 }
 
 static th_err bind_keys(select_state *s)
@@ -206,14 +208,16 @@ static th_err bind_keys(select_state *s)
     for (uint32_t g = 0; g < s->body->group_count; g++) {
         const ast_group *group = &s->body->groups[g];
         if (group->kind != AST_GROUP_SIMPLE) {
-            return th_fail_at(s->b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", group->line, group->column,
-                              "GROUPING SETS, ROLLUP and CUBE are not supported");
+            return th_fail_at(s->b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", group->line,
+                              group->column, "GROUPING SETS, ROLLUP and CUBE are not supported");
         }
         for (uint32_t i = 0; i < group->sets[0].count; i++) {
             const ast_expr *ast = group->sets[0].items[i];
             const th_expr *e;
-            if (ast->kind == AST_INTEGER) TH_TRY(group_ordinal(s, ast, &e));
-            else TH_TRY(query_bind_expr(&at, ast, &e));
+            if (ast->kind == AST_INTEGER)
+                TH_TRY(group_ordinal(s, ast, &e));
+            else
+                TH_TRY(query_bind_expr(&at, ast, &e));
             TH_TRY(add_key(s, ast, e));
         }
     }
@@ -271,11 +275,12 @@ static th_err bind_sorts(select_state *s)
         TH_TRY(sort_item(s, sort->expr, &index));
         const th_type *type = s->items[index].expr->type;
         if (!th_type_is_orderable(type)) {
-            return th_fail_at(s->b->diag, TH_ESQL, "TYPE_MISMATCH", sort->expr->line, sort->expr->column,
+            return th_fail_at(s->b->diag, TH_ESQL, "TYPE_MISMATCH", sort->expr->line,
+                              sort->expr->column,
                               "Type is not orderable, and therefore cannot be used in ORDER BY");
         }
-        s->sorts[i] = (th_sort_key){query_expr_column(s->b, index, type, sort->expr), sort->descending,
-                                    sort->nulls_first};
+        s->sorts[i] = (th_sort_key){query_expr_column(s->b, index, type, sort->expr),
+                                    sort->descending, sort->nulls_first};
         if (s->sorts[i].expr == NULL) return query_no_memory(s->b);
     }
     return TH_OK;
@@ -289,7 +294,8 @@ static th_err aggregate_node(select_state *s)
     if (plan == NULL) return query_no_memory(s->b);
     th_plan_column *columns = (th_plan_column *)(uintptr_t)plan->columns;
     for (uint32_t i = 0; i < s->key_count; i++) columns[i].type = s->keys[i]->type;
-    for (uint32_t i = 0; i < s->aggs.count; i++) columns[s->key_count + i].type = s->aggs.calls[i].type;
+    for (uint32_t i = 0; i < s->aggs.count; i++)
+        columns[s->key_count + i].type = s->aggs.calls[i].type;
     plan->exprs = s->keys;
     plan->expr_count = s->key_count;
     plan->aggregates = s->aggs.calls;
@@ -305,7 +311,8 @@ static th_err aggregate(select_state *s)
     bind_relation below = s->from;
     TH_TRY(aggregate_node(s));
     for (uint32_t i = 0; i < s->item_count; i++) {
-        TH_TRY(query_bind_above_agg(s->b, &below, s->items[i].expr, s->keys, s->key_count, &s->items[i].expr));
+        TH_TRY(query_bind_above_agg(s->b, &below, s->items[i].expr, s->keys, s->key_count,
+                                    &s->items[i].expr));
     }
     if (s->having == NULL) return TH_OK;
     TH_TRY(query_bind_above_agg(s->b, &below, s->having, s->keys, s->key_count, &s->having));
@@ -332,7 +339,8 @@ static th_err distinct(select_state *s, th_plan **plan)
     for (uint32_t i = 0; i < s->item_count; i++) {
         if (th_type_is_comparable(s->items[i].expr->type)) continue;
         return th_fail_at(s->b->diag, TH_ESQL, "TYPE_MISMATCH", s->body->line, s->body->column,
-                          "DISTINCT can only be applied to comparable types: column %u is not", i + 1);
+                          "DISTINCT can only be applied to comparable types: column %u is not",
+                          i + 1);
     }
     *plan = query_plan_distinct(s->b, *plan);
     return *plan == NULL ? query_no_memory(s->b) : TH_OK;
@@ -369,8 +377,8 @@ static th_err drop_extra(select_state *s, th_plan **plan)
     return *plan == NULL ? query_no_memory(s->b) : TH_OK;
 }
 
-th_err query_bind_select(binder *b, const ast_body *body, const ast_query *query, const bind_outer *outer,
-                         th_plan **out)
+th_err query_bind_select(binder *b, const ast_body *body, const ast_query *query,
+                         const bind_outer *outer, th_plan **out)
 {
     select_state s = {.b = b, .body = body, .query = query, .outer = outer};
     TH_TRY(bind_from(&s));

@@ -9,13 +9,13 @@ static const char *name_of(const ast_body *body)
     return body->kind == AST_UNION ? "UNION" : body->kind == AST_INTERSECT ? "INTERSECT" : "EXCEPT";
 }
 
-static th_err column_types(binder *b, const ast_body *body, const th_plan *left, const th_plan *right,
-                           const th_type **types)
+static th_err column_types(binder *b, const ast_body *body, const th_plan *left,
+                           const th_plan *right, const th_type **types)
 {
     if (left->column_count != right->column_count) {
         return th_fail_at(b->diag, TH_ESQL, "TYPE_MISMATCH", body->line, body->column,
-                          "%s query has different number of fields: %u, %u", name_of(body), left->column_count,
-                          right->column_count);
+                          "%s query has different number of fields: %u, %u", name_of(body),
+                          left->column_count, right->column_count);
     }
     for (uint32_t i = 0; i < left->column_count; i++) {
         types[i] = th_type_common_super(b->arena, left->columns[i].type, right->columns[i].type);
@@ -26,8 +26,8 @@ static th_err column_types(binder *b, const ast_body *body, const th_plan *left,
         th_type_print(&l, left->columns[i].type);
         th_type_print(&r, right->columns[i].type);
         th_fail_at(b->diag, TH_ESQL, "TYPE_MISMATCH", body->line, body->column,
-                   "column %u in %s query has incompatible types: %s, %s", i + 1, name_of(body), th_buf_text(&l),
-                   th_buf_text(&r));
+                   "column %u in %s query has incompatible types: %s, %s", i + 1, name_of(body),
+                   th_buf_text(&l), th_buf_text(&r));
         th_buf_free(&l);
         th_buf_free(&r);
         return TH_ESQL;
@@ -36,7 +36,8 @@ static th_err column_types(binder *b, const ast_body *body, const th_plan *left,
 }
 
 /* input's columns in these types; marker 0 adds none, else two counters: 1 for its own side. */
-static th_err side(binder *b, const th_plan *input, const th_type *const *types, uint32_t marker, const th_plan **out)
+static th_err side(binder *b, const th_plan *input, const th_type *const *types, uint32_t marker,
+                   const th_plan **out)
 {
     uint32_t n = input->column_count;
     const th_expr **exprs = TH_NEW_ARRAY(b->arena, const th_expr *, n + 2);
@@ -86,8 +87,8 @@ static th_err count_sides(binder *b, const th_plan *input, uint32_t n, th_plan *
         if (arg == NULL) return query_no_memory(b);
         arg[0] = query_expr_column(b, n + k, bigint, NULL);
         if (arg[0] == NULL) return query_no_memory(b);
-        TH_TRY(th_aggregate_resolve(TH_SLICE("sum"), &bigint, 1, b->arena, &calls[k].aggregate, &params,
-                                    &calls[k].type, b->diag));
+        TH_TRY(th_aggregate_resolve(TH_SLICE("sum"), &bigint, 1, b->arena, &calls[k].aggregate,
+                                    &params, &calls[k].type, b->diag));
         calls[k].args = arg;
         calls[k].arg_count = 1;
         columns[n + k].type = calls[k].type;
@@ -101,7 +102,8 @@ static th_err count_sides(binder *b, const th_plan *input, uint32_t n, th_plan *
 }
 
 /* left > 0 AND right > 0, or right = 0 */
-static th_err side_test(binder *b, const th_plan *counted, uint32_t column, const char *op, const th_expr **out)
+static th_err side_test(binder *b, const th_plan *counted, uint32_t column, const char *op,
+                        const th_expr **out)
 {
     const th_expr *pair[2] = {query_expr_column(b, column, counted->columns[column].type, NULL),
                               query_expr_bigint(b, 0, NULL)};
@@ -109,7 +111,8 @@ static th_err side_test(binder *b, const th_plan *counted, uint32_t column, cons
     return query_bind_function(b, NULL, op, 2, pair, out);
 }
 
-static th_err keep_side(binder *b, const ast_body *body, const th_plan *counted, uint32_t n, th_plan **out)
+static th_err keep_side(binder *b, const ast_body *body, const th_plan *counted, uint32_t n,
+                        th_plan **out)
 {
     const th_expr *tests[2];
     TH_TRY(side_test(b, counted, n, "$gt", &tests[0]));
@@ -133,13 +136,14 @@ static th_err must_compare(binder *b, const ast_body *body, const th_type *const
     for (uint32_t i = 0; i < n; i++) {
         if (th_type_is_comparable(types[i])) continue;
         return th_fail_at(b->diag, TH_ESQL, "TYPE_MISMATCH", body->line, body->column,
-                          "Type of column %u is not comparable and therefore cannot be used in %s", i + 1,
-                          name_of(body));
+                          "Type of column %u is not comparable and therefore cannot be used in %s",
+                          i + 1, name_of(body));
     }
     return TH_OK;
 }
 
-th_err query_bind_set_operation(binder *b, const ast_body *body, const bind_outer *outer, th_plan **out)
+th_err query_bind_set_operation(binder *b, const ast_body *body, const bind_outer *outer,
+                                th_plan **out)
 {
     TH_TRY(query_bind_count_relation(b, body->line, body->column));
     if (body->kind != AST_UNION && !body->distinct) {

@@ -14,10 +14,13 @@ static th_err hint_table(binder *b, th_slice name)
     bind_nearest nearest = query_nearest_of(name);
     th_diag ignored = {0};
     if (b->provider == NULL) return TH_OK;
-    if (b->provider->ops->table_list(b->snapshot, b->arena, &tables, &count, &ignored) != TH_OK) return TH_OK;
+    if (b->provider->ops->table_list(b->snapshot, b->arena, &tables, &count, &ignored) != TH_OK)
+        return TH_OK;
     for (uint32_t i = 0; i < count; i++) query_nearest_try(&nearest, tables[i]->name);
-    if (nearest.best.size > 0) th_diag_hint(b->diag, "did you mean '%.*s'?", TH_SLICE_ARGS(nearest.best));
-    else th_diag_hint(b->diag, "SHOW TABLES lists what there is");
+    if (nearest.best.size > 0)
+        th_diag_hint(b->diag, "did you mean '%.*s'?", TH_SLICE_ARGS(nearest.best));
+    else
+        th_diag_hint(b->diag, "SHOW TABLES lists what there is");
     return TH_OK;
 }
 
@@ -31,7 +34,8 @@ th_err query_find_table(binder *b, const ast_path *name, const th_table **out)
     }
     if (err != TH_ENOTFOUND) return err;
     th_fail_at(b->diag, TH_ESQL, "TABLE_NOT_FOUND", name->parts[0].line, name->parts[0].column,
-               "Table 'hive.%.*s.%.*s' does not exist", TH_SLICE_ARGS(schema), TH_SLICE_ARGS(last->text));
+               "Table 'hive.%.*s.%.*s' does not exist", TH_SLICE_ARGS(schema),
+               TH_SLICE_ARGS(last->text));
     TH_TRY(hint_table(b, last->text));
     return TH_ESQL;
 }
@@ -69,7 +73,8 @@ static th_err information_schema(binder *b, const ast_path *name, bool *found, b
     th_plan *plan;
     TH_TRY(query_bind_information_schema(b, table, found, &plan));
     if (!*found) return TH_OK;
-    *out = (bind_relation){plan, plan->column_count, TH_NEW_ARRAY(b->arena, bind_field, plan->column_count)};
+    *out = (bind_relation){plan, plan->column_count,
+                           TH_NEW_ARRAY(b->arena, bind_field, plan->column_count)};
     if (out->fields == NULL) return query_no_memory(b);
     for (uint32_t i = 0; i < out->count; i++) {
         out->fields[i] = (bind_field){.schema = TH_SLICE("information_schema"),

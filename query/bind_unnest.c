@@ -12,8 +12,8 @@ static bool is_row_array(const th_type *t)
     return t->kind == TH_ARRAY && t->children[0]->kind == TH_ROW;
 }
 
-static th_err bind_exprs(binder *b, const bind_relation *left, const ast_relation *ast, const bind_outer *outer,
-                         const th_expr **exprs, unnest_shape *shape)
+static th_err bind_exprs(binder *b, const bind_relation *left, const ast_relation *ast,
+                         const bind_outer *outer, const th_expr **exprs, unnest_shape *shape)
 {
     bind_place at = {.b = b, .from = left, .outer = outer, .clause = "UNNEST"};
     for (uint32_t i = 0; i < ast->exprs.count; i++) {
@@ -24,19 +24,21 @@ static th_err bind_exprs(binder *b, const bind_relation *left, const ast_relatio
             th_buf name;
             th_buf_init(&name, 1u << 16);
             th_type_print(&name, t);
-            th_fail_at(b->diag, TH_ESQL, "TYPE_MISMATCH", e->line, e->column, "Cannot unnest type: %s",
-                       th_buf_text(&name));
+            th_fail_at(b->diag, TH_ESQL, "TYPE_MISMATCH", e->line, e->column,
+                       "Cannot unnest type: %s", th_buf_text(&name));
             th_buf_free(&name);
             return TH_ESQL;
         }
         shape->plain += t->kind == TH_MAP ? 2 : 1;
-        shape->expanded += t->kind == TH_MAP ? 2 : is_row_array(t) ? t->children[0]->child_count : 1;
+        shape->expanded += t->kind == TH_MAP ? 2
+                           : is_row_array(t) ? t->children[0]->child_count
+                                             : 1;
     }
     return TH_OK;
 }
 
-static th_err node(binder *b, const bind_relation *left, const ast_relation *ast, const th_expr *const *exprs,
-                   uint32_t added, th_plan **out)
+static th_err node(binder *b, const bind_relation *left, const ast_relation *ast,
+                   const th_expr *const *exprs, uint32_t added, th_plan **out)
 {
     const th_plan *input = left->plan;
     uint32_t n = input->column_count + added;
@@ -66,8 +68,8 @@ static uint32_t add_row_fields(bind_field *fields, uint32_t n, const th_type *ro
     return n;
 }
 
-static th_err fields_of(binder *b, const bind_relation *left, const ast_relation *ast, const th_plan *plan,
-                        bool expand, uint32_t count, bind_relation *out)
+static th_err fields_of(binder *b, const bind_relation *left, const ast_relation *ast,
+                        const th_plan *plan, bool expand, uint32_t count, bind_relation *out)
 {
     out->fields = TH_NEW_ARRAY(b->arena, bind_field, left->count + count);
     if (out->fields == NULL) return query_no_memory(b);
@@ -75,8 +77,10 @@ static th_err fields_of(binder *b, const bind_relation *left, const ast_relation
     uint32_t n = left->count;
     for (uint32_t c = left->plan->column_count; c < plan->column_count; c++) {
         const th_type *t = plan->columns[c].type;
-        if (expand && t->kind == TH_ROW) n = add_row_fields(out->fields, n, t, c);
-        else out->fields[n++] = (bind_field){.type = t, .column = c};
+        if (expand && t->kind == TH_ROW)
+            n = add_row_fields(out->fields, n, t, c);
+        else
+            out->fields[n++] = (bind_field){.type = t, .column = c};
     }
     for (uint32_t i = left->count; i < n; i++) {
         out->fields[i].relation = ast->alias.text;
@@ -91,13 +95,14 @@ static bool expands_cleanly(const th_expr *const *exprs, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         const th_type *t = exprs[i]->type;
-        if (t->kind == TH_MAP && (t->children[0]->kind == TH_ROW || t->children[1]->kind == TH_ROW)) return false;
+        if (t->kind == TH_MAP && (t->children[0]->kind == TH_ROW || t->children[1]->kind == TH_ROW))
+            return false;
     }
     return true;
 }
 
-th_err query_bind_unnest(binder *b, const bind_relation *left, const ast_relation *ast, const bind_outer *outer,
-                         bool keep_left, bind_relation *out)
+th_err query_bind_unnest(binder *b, const bind_relation *left, const ast_relation *ast,
+                         const bind_outer *outer, bool keep_left, bind_relation *out)
 {
     const th_expr **exprs = TH_NEW_ARRAY(b->arena, const th_expr *, ast->exprs.count);
     if (exprs == NULL) return query_no_memory(b);
@@ -108,9 +113,10 @@ th_err query_bind_unnest(binder *b, const bind_relation *left, const ast_relatio
     if (!expands_cleanly(exprs, ast->exprs.count)) expand = false;
     uint32_t count = expand ? expanded : plain;
     if (ast->alias_count > 0 && ast->alias_count != count) {
-        return th_fail_at(b->diag, TH_ESQL, "MISMATCHED_COLUMN_ALIASES", ast->alias.line, ast->alias.column,
-                          "Column alias list has %u entries but '%.*s' has %u columns available", ast->alias_count,
-                          TH_SLICE_ARGS(ast->alias.text), plain);
+        return th_fail_at(b->diag, TH_ESQL, "MISMATCHED_COLUMN_ALIASES", ast->alias.line,
+                          ast->alias.column,
+                          "Column alias list has %u entries but '%.*s' has %u columns available",
+                          ast->alias_count, TH_SLICE_ARGS(ast->alias.text), plain);
     }
     th_plan *plan = NULL;
     TH_TRY(node(b, left, ast, exprs, plain, &plan));

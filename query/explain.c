@@ -9,8 +9,8 @@ enum { EXPLAIN_DEPTH_MAX = 12, EXPLAIN_LIST_MAX = 40 };
 
 static void print_expr(th_buf *out, const th_expr *e, const th_plan *input, uint32_t depth);
 
-static void print_exprs(th_buf *out, const th_expr *const *exprs, uint32_t count, const th_plan *input,
-                        uint32_t depth)
+static void print_exprs(th_buf *out, const th_expr *const *exprs, uint32_t count,
+                        const th_plan *input, uint32_t depth)
 {
     for (uint32_t i = 0; i < count; i++) {
         if (i > 0) th_buf_add_text(out, ", ");
@@ -43,11 +43,14 @@ static void print_column(th_buf *out, const th_plan *input, uint32_t index)
 {
     th_slice name = {0};
     if (input != NULL && index < input->column_count) name = input->columns[index].name;
-    if (name.size > 0) th_buf_add_slice(out, name);
-    else th_buf_printf(out, "#%u", index);
+    if (name.size > 0)
+        th_buf_add_slice(out, name);
+    else
+        th_buf_printf(out, "#%u", index);
 }
 
-static void print_infix(th_buf *out, const th_expr *e, const char *word, const th_plan *input, uint32_t depth)
+static void print_infix(th_buf *out, const th_expr *e, const char *word, const th_plan *input,
+                        uint32_t depth)
 {
     th_buf_add_byte(out, '(');
     for (uint32_t i = 0; i < e->child_count; i++) {
@@ -59,9 +62,10 @@ static void print_infix(th_buf *out, const th_expr *e, const char *word, const t
 
 static const char *infix_of(const th_function *f)
 {
-    static const char *const names[][2] = {{"$eq", "="},  {"$ne", "<>"}, {"$lt", "<"},  {"$le", "<="}, {"$gt", ">"},
-                                           {"$ge", ">="}, {"$add", "+"}, {"$sub", "-"}, {"$mul", "*"}, {"$div", "/"},
-                                           {"$mod", "%"}, {"$concat", "||"}, {"$like", "LIKE"}};
+    static const char *const names[][2] = {
+        {"$eq", "="},  {"$ne", "<>"},     {"$lt", "<"},     {"$le", "<="}, {"$gt", ">"},
+        {"$ge", ">="}, {"$add", "+"},     {"$sub", "-"},    {"$mul", "*"}, {"$div", "/"},
+        {"$mod", "%"}, {"$concat", "||"}, {"$like", "LIKE"}};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(f->name, names[i][0]) == 0) return names[i][1];
     }
@@ -89,18 +93,21 @@ static void print_cast(th_buf *out, const th_expr *e, const th_plan *input, uint
     th_buf_add_byte(out, ')');
 }
 
-static void print_named(th_buf *out, const th_expr *e, const char *name, const th_plan *input, uint32_t depth)
+static void print_named(th_buf *out, const th_expr *e, const char *name, const th_plan *input,
+                        uint32_t depth)
 {
     th_buf_printf(out, "%s(", name);
     print_exprs(out, e->children, e->child_count, input, depth);
-    if (e->plan != NULL) th_buf_printf(out, "%splan %u", e->child_count > 0 ? ", " : "", e->plan->id);
+    if (e->plan != NULL)
+        th_buf_printf(out, "%splan %u", e->child_count > 0 ? ", " : "", e->plan->id);
     th_buf_add_byte(out, ')');
 }
 
 static void print_field(th_buf *out, const th_expr *e, const th_plan *input, uint32_t depth)
 {
     print_expr(out, e->children[0], input, depth);
-    th_slice name = e->children[0]->type == NULL ? (th_slice){0} : e->children[0]->type->names[e->index];
+    th_slice name =
+        e->children[0]->type == NULL ? (th_slice){0} : e->children[0]->type->names[e->index];
     th_buf_printf(out, ".%.*s", TH_SLICE_ARGS(name));
 }
 
@@ -136,13 +143,15 @@ static void print_expr(th_buf *out, const th_expr *e, const th_plan *input, uint
 static void print_scan_column(th_buf *out, const th_plan *plan, const th_scan_column *c)
 {
     th_buf_add_slice(out, plan->table->columns[c->column].name);
-    for (uint32_t i = 0; i < c->field_count; i++) th_buf_printf(out, ".%.*s", TH_SLICE_ARGS(c->fields[i]));
+    for (uint32_t i = 0; i < c->field_count; i++)
+        th_buf_printf(out, ".%.*s", TH_SLICE_ARGS(c->fields[i]));
     if (c->json_path.size > 0) th_buf_printf(out, " -> %.*s", TH_SLICE_ARGS(c->json_path));
 }
 
 static void print_predicate(th_buf *out, const th_plan *plan, const th_scan_predicate *p)
 {
-    static const char *const words[] = {"=", "<>", "<", "<=", ">", ">=", "IN", "IS NULL", "IS NOT NULL", "STARTS WITH"};
+    static const char *const words[] = {"=",  "<>", "<",       "<=",          ">",
+                                        ">=", "IN", "IS NULL", "IS NOT NULL", "STARTS WITH"};
     print_scan_column(out, plan, &plan->scan_columns[p->scan_column]);
     th_buf_printf(out, " %s", words[p->compare]);
     for (uint32_t i = 0; p->values != NULL && i < p->values->count && i < EXPLAIN_LIST_MAX; i++) {
@@ -153,7 +162,8 @@ static void print_predicate(th_buf *out, const th_plan *plan, const th_scan_pred
 
 static void print_scan(th_buf *out, const th_plan *plan)
 {
-    th_buf_printf(out, "Scan %.*s.%.*s [", TH_SLICE_ARGS(plan->table->schema), TH_SLICE_ARGS(plan->table->name));
+    th_buf_printf(out, "Scan %.*s.%.*s [", TH_SLICE_ARGS(plan->table->schema),
+                  TH_SLICE_ARGS(plan->table->name));
     for (uint32_t i = 0; i < plan->column_count; i++) {
         if (i > 0) th_buf_add_text(out, ", ");
         print_scan_column(out, plan, &plan->scan_columns[i]);
@@ -173,7 +183,8 @@ static void print_aggregate(th_buf *out, const th_plan *plan)
     th_buf_add_text(out, plan->expr_count > 0 ? "] [" : "");
     for (uint32_t i = 0; i < plan->aggregate_count; i++) {
         const th_agg_call *call = &plan->aggregates[i];
-        th_buf_printf(out, "%s%s(%s", i > 0 ? ", " : "", call->aggregate->name, call->distinct ? "DISTINCT " : "");
+        th_buf_printf(out, "%s%s(%s", i > 0 ? ", " : "", call->aggregate->name,
+                      call->distinct ? "DISTINCT " : "");
         if (call->arg_count == 0) th_buf_add_byte(out, '*');
         print_exprs(out, call->args, call->arg_count, input, EXPLAIN_DEPTH_MAX);
         th_buf_add_byte(out, ')');
@@ -186,8 +197,8 @@ static void print_aggregate(th_buf *out, const th_plan *plan)
 
 static void print_join(th_buf *out, const th_plan *plan)
 {
-    static const char *const kinds[] = {"InnerJoin", "LeftJoin", "RightJoin", "FullJoin", "CrossJoin", "SemiJoin",
-                                        "AntiJoin"};
+    static const char *const kinds[] = {"InnerJoin", "LeftJoin", "RightJoin", "FullJoin",
+                                        "CrossJoin", "SemiJoin", "AntiJoin"};
     th_buf_add_text(out, kinds[plan->join]);
     for (uint32_t i = 0; i < plan->key_count; i++) {
         th_buf_add_text(out, i == 0 ? " on " : " and ");
@@ -202,8 +213,10 @@ static void print_join(th_buf *out, const th_plan *plan)
 
 static void print_sort(th_buf *out, const th_plan *plan)
 {
-    if (plan->has_limit) th_buf_printf(out, "TopN %" PRIu64 " by ", plan->limit_rows);
-    else th_buf_add_text(out, "Sort by ");
+    if (plan->has_limit)
+        th_buf_printf(out, "TopN %" PRIu64 " by ", plan->limit_rows);
+    else
+        th_buf_add_text(out, "Sort by ");
     for (uint32_t i = 0; i < plan->sort_count; i++) {
         if (i > 0) th_buf_add_text(out, ", ");
         print_expr(out, plan->sorts[i].expr, plan->inputs[0], EXPLAIN_DEPTH_MAX);
@@ -268,8 +281,8 @@ static void print_tree(const printer *p, const th_plan *plan, uint32_t indent)
     print_node(p->out, plan);
     if (p->stats != NULL && plan->id < p->stats_count) {
         const th_op_stats *s = &p->stats[plan->id];
-        th_buf_printf(p->out, "  (%" PRIu64 " rows, %" PRId64 ".%03" PRId64 " ms)", s->rows, s->total_us / 1000,
-                      s->total_us % 1000);
+        th_buf_printf(p->out, "  (%" PRIu64 " rows, %" PRId64 ".%03" PRId64 " ms)", s->rows,
+                      s->total_us / 1000, s->total_us % 1000);
     }
     th_buf_add_byte(p->out, '\n');
     print_subplans(p, plan->predicate, indent + 2);

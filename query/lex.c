@@ -41,8 +41,10 @@ static lex_keyword find_keyword(th_slice word)
         int mid = (low + high) / 2;
         int order = compare_word(word, keywords[mid].name);
         if (order == 0) return (lex_keyword)mid;
-        if (order < 0) high = mid - 1;
-        else low = mid + 1;
+        if (order < 0)
+            high = mid - 1;
+        else
+            low = mid + 1;
     }
     return KW_NONE;
 }
@@ -120,8 +122,10 @@ static const uint8_t *quote_end(const uint8_t *p, const uint8_t *end)
     uint8_t quote = *p++;
     for (; p < end; p++) {
         if (*p != quote) continue;
-        if (p + 1 < end && p[1] == quote) p++;
-        else return p + 1;
+        if (p + 1 < end && p[1] == quote)
+            p++;
+        else
+            return p + 1;
     }
     return NULL;
 }
@@ -139,7 +143,9 @@ static const uint8_t *radix_end(const uint8_t *p, const uint8_t *end)
     int kind = tolower(p[1]);
     if (kind != 'x' && kind != 'o' && kind != 'b') return NULL;
     const uint8_t *q = p + 2;
-    while (q < end && (kind == 'x' ? isxdigit(*q) != 0 : *q >= '0' && *q <= (kind == 'o' ? '7' : '1'))) q++;
+    while (q < end &&
+           (kind == 'x' ? isxdigit(*q) != 0 : *q >= '0' && *q <= (kind == 'o' ? '7' : '1')))
+        q++;
     return q > p + 2 && (q == end || !is_word(*q)) ? q : NULL;
 }
 
@@ -174,7 +180,7 @@ static const uint8_t *operator_end(const lex *l, lex_token *t)
     static const struct {
         char text[3];
         uint32_t op;
-    } pairs[] = {{"<>", LEX_NE}, {"!=", LEX_NE},    {"<=", LEX_LE},       {">=", LEX_GE},
+    } pairs[] = {{"<>", LEX_NE},     {"!=", LEX_NE},    {"<=", LEX_LE},        {">=", LEX_GE},
                  {"||", LEX_CONCAT}, {"->", LEX_ARROW}, {"=>", LEX_FAT_ARROW}, {"::", LEX_COLONS}};
     t->kind = LEX_OP;
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
@@ -183,7 +189,8 @@ static const uint8_t *operator_end(const lex *l, lex_token *t)
         return l->pos + 2;
     }
     t->op = *l->pos;
-    if (t->op != 0 && t->op < 128 && strchr("()[].,;+-*/%<>=?:@|", (int)t->op) != NULL) return l->pos + 1;
+    if (t->op != 0 && t->op < 128 && strchr("()[].,;+-*/%<>=?:@|", (int)t->op) != NULL)
+        return l->pos + 1;
     t->kind = LEX_BAD;
     const uint8_t *p = l->pos + 1;
     while (p < l->end && (*p & 0xC0) == 0x80) p++;
@@ -204,7 +211,8 @@ static const uint8_t *token_end(const lex *l, lex_token *t)
     if (c == '"') return quoted_token(l, 0, LEX_QUOTED, t);
     if (c == '`') return quoted_token(l, 0, LEX_BACKQUOTED, t);
     if ((c == 'X' || c == 'x') && at(l, 1, '\'')) return quoted_token(l, 1, LEX_BINARY, t);
-    if ((c == 'U' || c == 'u') && at(l, 1, '&') && at(l, 2, '\'')) return quoted_token(l, 2, LEX_UNICODE, t);
+    if ((c == 'U' || c == 'u') && at(l, 1, '&') && at(l, 2, '\''))
+        return quoted_token(l, 2, LEX_UNICODE, t);
     if (is_digit(c) || (c == '.' && l->end - l->pos > 1 && is_digit(l->pos[1]))) {
         return number_end(l->pos, l->end, &t->kind);
     }
@@ -219,7 +227,8 @@ static const uint8_t *token_end(const lex *l, lex_token *t)
 lex_token query_lex_next(lex *l)
 {
     skip_blanks(l);
-    lex_token t = {.kind = LEX_END, .line = l->line, .column = l->column, .text = th_slice_of(l->pos, 0)};
+    lex_token t = {
+        .kind = LEX_END, .line = l->line, .column = l->column, .text = th_slice_of(l->pos, 0)};
     if (l->pos == l->end) return t;
     const uint8_t *stop = token_end(l, &t);
     t.text.size = (size_t)(stop - l->pos);
@@ -279,7 +288,8 @@ static bool decode_binary(th_slice raw, th_arena *arena, th_slice *out, bool *ba
     if (digits == NULL || bytes == NULL) return false;
     size_t n = 0;
     for (size_t i = 0; i < raw.size; i++) {
-        if (raw.bytes[i] != ' ' && raw.bytes[i] != '\n' && raw.bytes[i] != '\t' && raw.bytes[i] != '\r') {
+        if (raw.bytes[i] != ' ' && raw.bytes[i] != '\n' && raw.bytes[i] != '\t' &&
+            raw.bytes[i] != '\r') {
             digits[n++] = raw.bytes[i];
         }
     }
@@ -337,7 +347,8 @@ static bool take_hex(const uint8_t *p, size_t count, uint32_t *out)
 const char *query_lex_unicode(th_slice raw, uint8_t escape, th_arena *arena, th_slice *out)
 {
     th_slice text;
-    if (!undouble(th_slice_of(raw.bytes + 3, raw.size - 4), '\'', arena, &text)) return "out of memory";
+    if (!undouble(th_slice_of(raw.bytes + 3, raw.size - 4), '\'', arena, &text))
+        return "out of memory";
     uint8_t *copy = th_arena_alloc(arena, text.size + 4);
     if (copy == NULL) return "out of memory";
     size_t n = 0;
@@ -350,7 +361,8 @@ const char *query_lex_unicode(th_slice raw, uint8_t escape, th_arena *arena, th_
         } else if (left >= 1 && *p == escape) {
             copy[n++] = escape;
             i += 2;
-        } else if (left >= 7 && *p == '+' ? take_hex(p + 1, 6, &c) : left >= 4 && take_hex(p, 4, &c)) {
+        } else if (left >= 7 && *p == '+' ? take_hex(p + 1, 6, &c)
+                                          : left >= 4 && take_hex(p, 4, &c)) {
             if (c > 0x10FFFF) return "Invalid escaped character";
             if (c >= 0xD800 && c <= 0xDFFF) return "Invalid escaped character: a surrogate";
             n += put_utf8(c, copy + n);

@@ -40,12 +40,14 @@ static th_err show(parser *p, ast_statement *s)
     switch (what) {
     case KW_TABLES: s->kind = AST_SHOW_TABLES; break;
     case KW_COLUMNS: s->kind = AST_SHOW_COLUMNS; break;
-    case KW_SCHEMAS: case KW_DATABASES: s->kind = AST_SHOW_SCHEMAS; break;
+    case KW_SCHEMAS:
+    case KW_DATABASES: s->kind = AST_SHOW_SCHEMAS; break;
     case KW_FUNCTIONS: s->kind = AST_SHOW_FUNCTIONS; break;
     case KW_CATALOGS: s->kind = AST_SHOW_CATALOGS; break;
     default:
         if (p->token.kind != LEX_WORD) {
-            return parser_mismatch(p, "'CATALOGS', 'COLUMNS', 'DATABASES', 'FUNCTIONS', 'SCHEMAS', 'TABLES'");
+            return parser_mismatch(
+                p, "'CATALOGS', 'COLUMNS', 'DATABASES', 'FUNCTIONS', 'SCHEMAS', 'TABLES'");
         }
         s->kind = AST_UNSUPPORTED;
         return TH_OK;
@@ -73,10 +75,11 @@ static th_err explain_options(parser *p)
         bool format = parser_is(p, KW_FORMAT);
         if (!format && !parser_is(p, KW_TYPE)) return parser_mismatch(p, "'FORMAT', 'TYPE'");
         parser_advance(p);
-        if (p->token.kind != LEX_WORD) return parser_mismatch(p, format ? "'TEXT'" : "'DISTRIBUTED', 'LOGICAL'");
+        if (p->token.kind != LEX_WORD)
+            return parser_mismatch(p, format ? "'TEXT'" : "'DISTRIBUTED', 'LOGICAL'");
         if (format && !th_slice_equal_nocase(p->token.text, TH_SLICE("text"))) {
-            return th_fail_at(p->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", p->token.line, p->token.column,
-                              "EXPLAIN prints the plan as text only");
+            return th_fail_at(p->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", p->token.line,
+                              p->token.column, "EXPLAIN prints the plan as text only");
         }
         parser_advance(p);
     } while (parser_take_op(p, ','));
@@ -89,7 +92,8 @@ static th_err explain(parser *p, ast_statement *s)
     s->kind = AST_EXPLAIN;
     s->analyze = parser_take(p, KW_ANALYZE);
     lex_token next = parser_peek(p);
-    if (parser_is_op(p, '(') && (next.keyword == KW_FORMAT || next.keyword == KW_TYPE)) TH_TRY(explain_options(p));
+    if (parser_is_op(p, '(') && (next.keyword == KW_FORMAT || next.keyword == KW_TYPE))
+        TH_TRY(explain_options(p));
     TH_TRY(parser_enter(p));
     TH_TRY(statement(p, &s->inner));
     parser_leave(p);
@@ -116,10 +120,30 @@ static th_err prepare(parser *p, ast_statement *s)
 static bool known_elsewhere(const parser *p)
 {
     switch (p->token.keyword) {
-    case KW_ALTER: case KW_ANALYZE: case KW_CALL: case KW_COMMENT: case KW_COMMIT: case KW_CREATE: case KW_DEALLOCATE:
-    case KW_DELETE: case KW_DENY: case KW_DROP: case KW_EXECUTE: case KW_GRANT: case KW_INSERT: case KW_MERGE:
-    case KW_MSCK: case KW_REFRESH: case KW_RESET: case KW_REVOKE: case KW_ROLLBACK: case KW_SET:
-    case KW_START: case KW_TRUNCATE: case KW_UNLOAD: case KW_UPDATE: return true;
+    case KW_ALTER:
+    case KW_ANALYZE:
+    case KW_CALL:
+    case KW_COMMENT:
+    case KW_COMMIT:
+    case KW_CREATE:
+    case KW_DEALLOCATE:
+    case KW_DELETE:
+    case KW_DENY:
+    case KW_DROP:
+    case KW_EXECUTE:
+    case KW_GRANT:
+    case KW_INSERT:
+    case KW_MERGE:
+    case KW_MSCK:
+    case KW_REFRESH:
+    case KW_RESET:
+    case KW_REVOKE:
+    case KW_ROLLBACK:
+    case KW_SET:
+    case KW_START:
+    case KW_TRUNCATE:
+    case KW_UNLOAD:
+    case KW_UPDATE: return true;
     default: return false;
     }
 }
@@ -135,8 +159,9 @@ static th_err other(parser *p, ast_statement *s)
     return TH_OK;
 }
 
-#define STATEMENTS                                                                                                 \
-    "'(', 'ALTER', 'CREATE', 'DELETE', 'DESCRIBE', 'DROP', 'EXECUTE', 'EXPLAIN', 'INSERT', 'PREPARE', 'SELECT', "  \
+#define STATEMENTS                                                                           \
+    "'(', 'ALTER', 'CREATE', 'DELETE', 'DESCRIBE', 'DROP', 'EXECUTE', 'EXPLAIN', 'INSERT', " \
+    "'PREPARE', 'SELECT', "                                                                  \
     "'SHOW', 'TABLE', 'UNLOAD', 'VALUES', 'WITH'"
 
 static th_err statement(parser *p, ast_statement **out)
@@ -155,7 +180,8 @@ static th_err statement(parser *p, ast_statement **out)
         TH_TRY(show(p, s));
         if (s->kind != AST_UNSUPPORTED) return TH_OK;
         th_slice second = p->token.text;
-        s->text = th_slice_of(first.text.bytes, (size_t)(second.bytes + second.size - first.text.bytes));
+        s->text =
+            th_slice_of(first.text.bytes, (size_t)(second.bytes + second.size - first.text.bytes));
         skip_statement(p);
         return TH_OK;
     }
@@ -179,7 +205,8 @@ static th_err check_size(th_slice sql, th_diag *diag)
 {
     if (sql.size <= TH_SQL_SIZE_MAX) return TH_OK;
     return th_fail_at(diag, TH_ELIMIT, "QUERY_TEXT_TOO_LARGE", 1, 1,
-                      "Query text length (%zu) exceeds the maximum length (%u)", sql.size, TH_SQL_SIZE_MAX);
+                      "Query text length (%zu) exceeds the maximum length (%u)", sql.size,
+                      TH_SQL_SIZE_MAX);
 }
 
 th_err query_parse(th_slice sql, th_arena *arena, ast_statement **out, th_diag *diag)

@@ -10,6 +10,7 @@
 /* One statement, a trailing ; allowed. *out and all below it live in the arena and borrow from sql. */
 TH_MUST_CHECK th_err query_parse(th_slice sql, th_arena *arena, ast_statement **out, th_diag *diag);
 /* One expression alone (the text of a parameter). */
-TH_MUST_CHECK th_err query_parse_lone_expr(th_slice sql, th_arena *arena, ast_expr **out, th_diag *diag);
+TH_MUST_CHECK th_err query_parse_lone_expr(th_slice sql, th_arena *arena, ast_expr **out,
+                                           th_diag *diag);
 
 #endif

@@ -17,7 +17,8 @@ static th_err call_suffix(parser *p, ast_call *call)
         TH_TRY(parser_expr(p, &call->filter));
         TH_TRY(parser_expect_op(p, ')'));
     }
-    if ((parser_is(p, KW_IGNORE) || parser_is(p, KW_RESPECT)) && parser_peek(p).keyword == KW_NULLS) {
+    if ((parser_is(p, KW_IGNORE) || parser_is(p, KW_RESPECT)) &&
+        parser_peek(p).keyword == KW_NULLS) {
         call->ignore_nulls = parser_is(p, KW_IGNORE);
         parser_advance(p);
         parser_advance(p);
@@ -67,7 +68,8 @@ static th_err finish_call(parser *p, ast_expr *e, const pointers *args)
     for (uint32_t i = 0; i < call->sort_count; i++) deepen(e, call->sorts[i].expr);
     deepen(e, call->filter);
     if (call->over != NULL) {
-        for (uint32_t i = 0; i < call->over->partition.count; i++) deepen(e, call->over->partition.items[i]);
+        for (uint32_t i = 0; i < call->over->partition.count; i++)
+            deepen(e, call->over->partition.items[i]);
         for (uint32_t i = 0; i < call->over->sort_count; i++) deepen(e, call->over->sorts[i].expr);
     }
     TH_TRY(parser_adopt_list(p, e, args));
@@ -98,7 +100,8 @@ th_err parser_call(parser *p, const lex_token *place, const ast_path *name, ast_
     TH_TRY(parser_expect_op(p, '('));
     pointers args = {0};
     TH_TRY(call_args(p, e->call, &args));
-    if (!parser_is_op(p, ')')) return parser_mismatch(p, args.count > 0 ? "')', ','" : "')', <expression>");
+    if (!parser_is_op(p, ')'))
+        return parser_mismatch(p, args.count > 0 ? "')', ','" : "')', <expression>");
     parser_advance(p);
     TH_TRY(within_group(p, e->call));
     TH_TRY(call_suffix(p, e->call));
@@ -106,8 +109,8 @@ th_err parser_call(parser *p, const lex_token *place, const ast_path *name, ast_
     return finish_call(p, e, &args);
 }
 
-th_err parser_simple_call(parser *p, const lex_token *place, const char *name, uint32_t count, ast_expr *const *args,
-                          ast_expr **out)
+th_err parser_simple_call(parser *p, const lex_token *place, const char *name, uint32_t count,
+                          ast_expr *const *args, ast_expr **out)
 {
     TH_TRY(parser_expr_new(p, AST_CALL, place, out));
     ast_call *call = parser_new(p, sizeof *call);
@@ -223,7 +226,8 @@ static th_err normalize(parser *p, ast_expr **out)
     TH_TRY(parser_expr_new(p, AST_STRING, &p->token, &args[1]));
     args[1]->text = TH_SLICE("NFC");
     if (parser_take_op(p, ',')) {
-        bool form = parser_is(p, KW_NFC) || parser_is(p, KW_NFD) || parser_is(p, KW_NFKC) || parser_is(p, KW_NFKD);
+        bool form = parser_is(p, KW_NFC) || parser_is(p, KW_NFD) || parser_is(p, KW_NFKC) ||
+                    parser_is(p, KW_NFKD);
         if (!form) return parser_mismatch(p, "'NFC', 'NFD', 'NFKC', 'NFKD'");
         args[1]->text = th_slice_text(query_keyword_name(p->token.keyword));
         parser_advance(p);
@@ -278,7 +282,11 @@ th_err parser_special(parser *p, bool *done, ast_expr **out)
     case KW_NORMALIZE: return normalize(p, out);
     case KW_GROUPING: return grouping(p, out);
     case KW_LISTAGG: return reserved_call(p, out);
-    case KW_JSON_ARRAY: case KW_JSON_EXISTS: case KW_JSON_OBJECT: case KW_JSON_QUERY: case KW_JSON_VALUE:
+    case KW_JSON_ARRAY:
+    case KW_JSON_EXISTS:
+    case KW_JSON_OBJECT:
+    case KW_JSON_QUERY:
+    case KW_JSON_VALUE:
         return th_fail_at(p->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", p->token.line, p->token.column,
                           "%s is not supported", query_keyword_name(p->token.keyword));
     case KW_SUBSTRING:

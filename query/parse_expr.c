@@ -5,7 +5,16 @@
  *   OR < AND < NOT < comparison, BETWEEN, IN, LIKE, IS < || < + - < * / % < unary < AT TIME ZONE */
 #include "query/parser.h"
 
-enum { LEVEL_OR = 1, LEVEL_AND, LEVEL_NOT, LEVEL_PREDICATE, LEVEL_CONCAT, LEVEL_ADD, LEVEL_MULTIPLY, LEVEL_UNARY };
+enum {
+    LEVEL_OR = 1,
+    LEVEL_AND,
+    LEVEL_NOT,
+    LEVEL_PREDICATE,
+    LEVEL_CONCAT,
+    LEVEL_ADD,
+    LEVEL_MULTIPLY,
+    LEVEL_UNARY
+};
 
 static th_err parse_level(parser *p, uint32_t level, ast_expr **out);
 
@@ -89,7 +98,8 @@ static th_err binary(parser *p, ast_kind kind, uint32_t next_level, ast_expr **l
 }
 
 /* a OR b OR c is one node: long chains do not nest. */
-static th_err logical(parser *p, ast_kind kind, lex_keyword keyword, uint32_t next_level, ast_expr **left)
+static th_err logical(parser *p, ast_kind kind, lex_keyword keyword, uint32_t next_level,
+                      ast_expr **left)
 {
     lex_token op = p->token;
     pointers list = {0};
@@ -153,8 +163,8 @@ static th_err is_something(parser *p, ast_expr *e, ast_expr *value)
         e->kind = AST_IS_NULL;
         return parser_adopt(p, e, 1, &value);
     }
-    if (!parser_take(p, KW_DISTINCT)) return parser_mismatch(p, e->negated ? "'DISTINCT', 'NULL'"
-                                                                           : "'DISTINCT', 'NOT', 'NULL'");
+    if (!parser_take(p, KW_DISTINCT))
+        return parser_mismatch(p, e->negated ? "'DISTINCT', 'NULL'" : "'DISTINCT', 'NOT', 'NULL'");
     TH_TRY(parser_expect(p, KW_FROM));
     ast_expr *pair[2] = {value, NULL};
     TH_TRY(parser_value_expr(p, &pair[1]));
@@ -202,12 +212,13 @@ static bool at_comparison(const parser *p)
 static th_err predicate(parser *p, ast_expr **left)
 {
     if (!at_comparison(p)) {
-        bool word = parser_is(p, KW_IS) || parser_is(p, KW_NOT) || parser_is(p, KW_BETWEEN) || parser_is(p, KW_IN) ||
-                    parser_is(p, KW_LIKE);
+        bool word = parser_is(p, KW_IS) || parser_is(p, KW_NOT) || parser_is(p, KW_BETWEEN) ||
+                    parser_is(p, KW_IN) || parser_is(p, KW_LIKE);
         return word ? word_predicate(p, left) : TH_OK;
     }
     lex_token next = parser_peek(p);
-    if (next.keyword == KW_ALL || next.keyword == KW_ANY || next.keyword == KW_SOME) return quantified(p, left);
+    if (next.keyword == KW_ALL || next.keyword == KW_ANY || next.keyword == KW_SOME)
+        return quantified(p, left);
     return binary(p, AST_COMPARE, LEVEL_CONCAT, left);
 }
 
@@ -247,8 +258,11 @@ static uint32_t arithmetic_level(const parser *p)
     if (p->token.kind != LEX_OP) return 0;
     switch (p->token.op) {
     case LEX_CONCAT: return LEVEL_CONCAT;
-    case '+': case '-': return LEVEL_ADD;
-    case '*': case '/': case '%': return LEVEL_MULTIPLY;
+    case '+':
+    case '-': return LEVEL_ADD;
+    case '*':
+    case '/':
+    case '%': return LEVEL_MULTIPLY;
     default: return 0;
     }
 }
@@ -266,9 +280,12 @@ static th_err parse_level(parser *p, uint32_t level, ast_expr **out)
     TH_TRY(parser_enter(p));
     bool negation = parser_is(p, KW_NOT);
     TH_TRY(prefix(p, level, out));
-    if (level <= LEVEL_MULTIPLY && !(negation && (*out)->kind == AST_NOT)) TH_TRY(arithmetic(p, level, out));
-    if (level <= LEVEL_PREDICATE && !(negation && (*out)->kind == AST_NOT)) TH_TRY(predicate(p, out));
-    if (level <= LEVEL_AND && parser_is(p, KW_AND)) TH_TRY(logical(p, AST_AND, KW_AND, LEVEL_NOT, out));
+    if (level <= LEVEL_MULTIPLY && !(negation && (*out)->kind == AST_NOT))
+        TH_TRY(arithmetic(p, level, out));
+    if (level <= LEVEL_PREDICATE && !(negation && (*out)->kind == AST_NOT))
+        TH_TRY(predicate(p, out));
+    if (level <= LEVEL_AND && parser_is(p, KW_AND))
+        TH_TRY(logical(p, AST_AND, KW_AND, LEVEL_NOT, out));
     if (level <= LEVEL_OR && parser_is(p, KW_OR)) TH_TRY(logical(p, AST_OR, KW_OR, LEVEL_AND, out));
     parser_leave(p);
     return TH_OK;

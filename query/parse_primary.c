@@ -53,8 +53,9 @@ static bool unit_of(lex_keyword keyword, ast_unit *out)
     static const struct {
         lex_keyword keyword;
         ast_unit unit;
-    } units[] = {{KW_SECOND, AST_SECOND}, {KW_MINUTE, AST_MINUTE}, {KW_HOUR, AST_HOUR}, {KW_DAY, AST_DAY},
-                 {KW_WEEK, AST_WEEK},     {KW_MONTH, AST_MONTH},   {KW_YEAR, AST_YEAR}};
+    } units[] = {{KW_SECOND, AST_SECOND}, {KW_MINUTE, AST_MINUTE}, {KW_HOUR, AST_HOUR},
+                 {KW_DAY, AST_DAY},       {KW_WEEK, AST_WEEK},     {KW_MONTH, AST_MONTH},
+                 {KW_YEAR, AST_YEAR}};
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         if (units[i].keyword != keyword) continue;
         *out = units[i].unit;
@@ -119,7 +120,8 @@ static th_err case_expr(parser *p, ast_expr **out)
         TH_TRY(parser_expr(p, &e));
         TH_TRY(parser_push(p, &list, e));
     }
-    if (!parser_take(p, KW_END)) return parser_mismatch(p, node->has_else ? "'END'" : "'ELSE', 'END', 'WHEN'");
+    if (!parser_take(p, KW_END))
+        return parser_mismatch(p, node->has_else ? "'END'" : "'ELSE', 'END', 'WHEN'");
     *out = node;
     return parser_adopt_list(p, node, &list);
 }
@@ -193,7 +195,8 @@ static th_err row(parser *p, ast_expr **out)
     return row_rest(p, node, &values);
 }
 
-static th_err subquery(parser *p, ast_kind kind, const lex_token *place, ast_query *query, ast_expr **out)
+static th_err subquery(parser *p, ast_kind kind, const lex_token *place, ast_query *query,
+                       ast_expr **out)
 {
     TH_TRY(parser_expr_new(p, kind, place, out));
     (*out)->query = query;
@@ -238,7 +241,8 @@ static th_err lambda_params(parser *p, ast_expr *node)
         return parser_name(p, name);
     }
     lex_token next = parser_peek(p);
-    if (next.kind != LEX_OP || next.op != ')') return parser_name_list(p, &node->param_count, &node->params);
+    if (next.kind != LEX_OP || next.op != ')')
+        return parser_name_list(p, &node->param_count, &node->params);
     parser_advance(p);
     parser_advance(p);
     return TH_OK;

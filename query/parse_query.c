@@ -14,7 +14,8 @@ bool parser_at_query(const parser *p)
 bool parser_at_query_tail(const parser *p)
 {
     return parser_is(p, KW_UNION) || parser_is(p, KW_INTERSECT) || parser_is(p, KW_EXCEPT) ||
-           parser_is(p, KW_ORDER) || parser_is(p, KW_LIMIT) || parser_is(p, KW_OFFSET) || parser_is(p, KW_FETCH);
+           parser_is(p, KW_ORDER) || parser_is(p, KW_LIMIT) || parser_is(p, KW_OFFSET) ||
+           parser_is(p, KW_FETCH);
 }
 
 static void deepen(uint32_t *depth, uint32_t part)
@@ -35,7 +36,8 @@ static th_err values(parser *p, ast_body *body)
 {
     parser_advance(p);
     TH_TRY(parser_expr_list(p, &body->rows));
-    for (uint32_t i = 0; i < body->rows.count; i++) deepen(&body->depth, body->rows.items[i]->depth);
+    for (uint32_t i = 0; i < body->rows.count; i++)
+        deepen(&body->depth, body->rows.items[i]->depth);
     return TH_OK;
 }
 
@@ -43,7 +45,8 @@ static th_err nested(parser *p, ast_body *body)
 {
     parser_advance(p);
     TH_TRY(parser_query(p, &body->nested));
-    if (!parser_is_op(p, ')')) return parser_mismatch(p, "')', 'EXCEPT', 'INTERSECT', 'LIMIT', 'ORDER', 'UNION'");
+    if (!parser_is_op(p, ')'))
+        return parser_mismatch(p, "')', 'EXCEPT', 'INTERSECT', 'LIMIT', 'ORDER', 'UNION'");
     parser_advance(p);
     deepen(&body->depth, body->nested->depth);
     return parser_check_depth(p, body->depth);
@@ -63,7 +66,8 @@ static th_err primary(parser *p, ast_body **out)
         body->kind = AST_TABLE_BODY;
         return parser_path(p, &body->table);
     }
-    if (!parser_is_op(p, '(')) return parser_mismatch(p, "'(', 'SELECT', 'TABLE', 'VALUES', 'WITH'");
+    if (!parser_is_op(p, '('))
+        return parser_mismatch(p, "'(', 'SELECT', 'TABLE', 'VALUES', 'WITH'");
     body->kind = AST_NESTED;
     return nested(p, body);
 }
@@ -79,9 +83,12 @@ static th_err right_side(parser *p, bool tight, ast_body **out)
 static th_err set_operation(parser *p, ast_body **left, bool tight)
 {
     for (;;) {
-        ast_body_kind kind = parser_is(p, KW_INTERSECT) ? AST_INTERSECT : parser_is(p, KW_UNION) ? AST_UNION
-                                                                                                 : AST_EXCEPT;
-        if (tight ? !parser_is(p, KW_INTERSECT) : !parser_is(p, KW_UNION) && !parser_is(p, KW_EXCEPT)) return TH_OK;
+        ast_body_kind kind = parser_is(p, KW_INTERSECT) ? AST_INTERSECT
+                             : parser_is(p, KW_UNION)   ? AST_UNION
+                                                        : AST_EXCEPT;
+        if (tight ? !parser_is(p, KW_INTERSECT)
+                  : !parser_is(p, KW_UNION) && !parser_is(p, KW_EXCEPT))
+            return TH_OK;
         ast_body *node, *right;
         TH_TRY(new_body(p, kind, &p->token, &node));
         parser_advance(p);
@@ -125,13 +132,15 @@ static th_err with_list(parser *p, ast_query *query)
 
 static th_err row_count(parser *p, ast_expr **out)
 {
-    if (p->token.kind != LEX_INTEGER && !parser_is_op(p, '?')) return parser_mismatch(p, "'?', <integer>");
+    if (p->token.kind != LEX_INTEGER && !parser_is_op(p, '?'))
+        return parser_mismatch(p, "'?', <integer>");
     return parser_primary(p, out);
 }
 
 static th_err fetch(parser *p, ast_query *query)
 {
-    if (!parser_is(p, KW_FIRST) && !parser_is(p, KW_NEXT)) return parser_mismatch(p, "'FIRST', 'NEXT'");
+    if (!parser_is(p, KW_FIRST) && !parser_is(p, KW_NEXT))
+        return parser_mismatch(p, "'FIRST', 'NEXT'");
     parser_advance(p);
     if (p->token.kind == LEX_INTEGER || parser_is_op(p, '?')) {
         TH_TRY(row_count(p, &query->limit));
@@ -152,7 +161,8 @@ static th_err query_tail(parser *p, ast_query *query)
     if (parser_take(p, KW_ORDER)) {
         TH_TRY(parser_expect(p, KW_BY));
         TH_TRY(parser_sorts(p, &query->sort_count, &query->sorts));
-        for (uint32_t i = 0; i < query->sort_count; i++) deepen(&query->depth, query->sorts[i].expr->depth);
+        for (uint32_t i = 0; i < query->sort_count; i++)
+            deepen(&query->depth, query->sorts[i].expr->depth);
     }
     if (parser_take(p, KW_OFFSET)) {
         TH_TRY(row_count(p, &query->offset));

@@ -50,7 +50,8 @@ static th_err not_supported(parser *p, const char *what)
 
 static th_err sample_and_alias(parser *p, ast_relation *r)
 {
-    if (parser_is(p, KW_MATCH_RECOGNIZE) && !at_alias(p)) return not_supported(p, "MATCH_RECOGNIZE");
+    if (parser_is(p, KW_MATCH_RECOGNIZE) && !at_alias(p))
+        return not_supported(p, "MATCH_RECOGNIZE");
     TH_TRY(alias(p, r));
     if (!parser_is(p, KW_TABLESAMPLE)) return TH_OK;
     return not_supported(p, "TABLESAMPLE");
@@ -86,8 +87,10 @@ static th_err table_part(parser *p, pointers *parts)
 {
     ast_name *name = parser_new(p, sizeof *name);
     if (name == NULL) return parser_no_memory(p);
-    bool bare = (p->token.kind == LEX_WORD || p->token.kind == LEX_INTEGER || p->token.kind == LEX_DECIMAL ||
-                 p->token.kind == LEX_DOUBLE || p->token.kind == LEX_DIGIT_WORD) && table_word(p);
+    bool bare = (p->token.kind == LEX_WORD || p->token.kind == LEX_INTEGER ||
+                 p->token.kind == LEX_DECIMAL || p->token.kind == LEX_DOUBLE ||
+                 p->token.kind == LEX_DIGIT_WORD) &&
+                table_word(p);
     if (bare) {
         *name = (ast_name){p->token.text, false, p->token.line, p->token.column};
         parser_advance(p);
@@ -185,8 +188,9 @@ static th_err primary(parser *p, ast_relation **out)
     if (parser_is(p, KW_LATERAL) && call) return lateral(p, out);
     if (parser_is(p, KW_TABLE) && call) return not_supported(p, "A table function");
     if (parser_is(p, KW_JSON_TABLE)) return not_supported(p, "JSON_TABLE");
-    bool name = parser_at_name(p) || p->token.kind == LEX_INTEGER || p->token.kind == LEX_DIGIT_WORD ||
-                p->token.kind == LEX_DOUBLE || p->token.kind == LEX_DECIMAL;
+    bool name = parser_at_name(p) || p->token.kind == LEX_INTEGER ||
+                p->token.kind == LEX_DIGIT_WORD || p->token.kind == LEX_DOUBLE ||
+                p->token.kind == LEX_DECIMAL;
     if (!name) return parser_mismatch(p, "'(', 'LATERAL', 'UNNEST', <identifier>");
     return table(p, out);
 }
@@ -195,7 +199,8 @@ static bool join_kind(parser *p, ast_join *kind)
 {
     switch (p->token.keyword) {
     case KW_CROSS: *kind = AST_CROSS; break;
-    case KW_INNER: case KW_JOIN: *kind = AST_INNER; break;
+    case KW_INNER:
+    case KW_JOIN: *kind = AST_INNER; break;
     case KW_LEFT: *kind = AST_LEFT; break;
     case KW_RIGHT: *kind = AST_RIGHT; break;
     case KW_FULL: *kind = AST_FULL; break;
@@ -224,12 +229,15 @@ static th_err join(parser *p, ast_relation **left, bool *more)
     node->natural = parser_take(p, KW_NATURAL);
     lex_keyword word = p->token.keyword;
     *more = join_kind(p, &node->join);
-    if (!*more) return node->natural ? parser_mismatch(p, "'FULL', 'INNER', 'JOIN', 'LEFT', 'RIGHT'") : TH_OK;
+    if (!*more)
+        return node->natural ? parser_mismatch(p, "'FULL', 'INNER', 'JOIN', 'LEFT', 'RIGHT'")
+                             : TH_OK;
     if (word != KW_JOIN) TH_TRY(parser_expect(p, KW_JOIN));
     node->left = *left;
     /* A JOIN B JOIN C ON .. ON ..: the right side of a join with a condition may itself be joined. */
     TH_TRY(primary(p, &node->right));
-    bool inner_more = node->join != AST_CROSS && !node->natural && !parser_is(p, KW_ON) && !parser_is(p, KW_USING);
+    bool inner_more = node->join != AST_CROSS && !node->natural && !parser_is(p, KW_ON) &&
+                      !parser_is(p, KW_USING);
     TH_TRY(parser_enter(p));
     while (inner_more && !parser_is(p, KW_ON) && !parser_is(p, KW_USING)) {
         TH_TRY(join(p, &node->right, &inner_more));

@@ -23,7 +23,8 @@ static bool at_field_name(const parser *p)
         lex_token third = query_lex_next(&ahead);
         return third.kind == LEX_OP && (third.op == '(' || third.op == '<');
     }
-    bool suffix = next.keyword == KW_WITH || next.keyword == KW_WITHOUT || next.keyword == KW_PRECISION;
+    bool suffix =
+        next.keyword == KW_WITH || next.keyword == KW_WITHOUT || next.keyword == KW_PRECISION;
     return !suffix && !parser_is(p, KW_INTERVAL);
 }
 
@@ -77,7 +78,8 @@ th_err parser_type(parser *p, th_slice *out)
     th_buf buf;
     th_buf_init(&buf, TH_SQL_SIZE_MAX * 2);
     th_err err = type_text(p, &buf);
-    if (err == TH_OK && th_buf_error(&buf) == TH_OK) *out = th_arena_copy(p->arena, th_buf_slice(&buf));
+    if (err == TH_OK && th_buf_error(&buf) == TH_OK)
+        *out = th_arena_copy(p->arena, th_buf_slice(&buf));
     if (err == TH_OK && out->bytes == NULL) err = parser_no_memory(p);
     th_buf_free(&buf);
     return err;

@@ -9,7 +9,8 @@ static th_err one_sort(parser *p, ast_sort *out)
     if (parser_is(p, KW_ASC) || parser_is(p, KW_DESC)) parser_advance(p);
     if (!parser_take(p, KW_NULLS)) return TH_OK;
     out->nulls_first = parser_is(p, KW_FIRST);
-    if (!parser_is(p, KW_FIRST) && !parser_is(p, KW_LAST)) return parser_mismatch(p, "'FIRST', 'LAST'");
+    if (!parser_is(p, KW_FIRST) && !parser_is(p, KW_LAST))
+        return parser_mismatch(p, "'FIRST', 'LAST'");
     parser_advance(p);
     return TH_OK;
 }
@@ -36,10 +37,13 @@ static th_err frame_bound(parser *p, ast_bound_kind *kind, ast_expr **value)
         *kind = AST_CURRENT_ROW;
         return TH_OK;
     }
-    if (unbounded) parser_advance(p);
-    else TH_TRY(parser_expr(p, value));
+    if (unbounded)
+        parser_advance(p);
+    else
+        TH_TRY(parser_expr(p, value));
     bool preceding = parser_is(p, KW_PRECEDING);
-    if (!preceding && !parser_is(p, KW_FOLLOWING)) return parser_mismatch(p, "'FOLLOWING', 'PRECEDING'");
+    if (!preceding && !parser_is(p, KW_FOLLOWING))
+        return parser_mismatch(p, "'FOLLOWING', 'PRECEDING'");
     parser_advance(p);
     *kind = preceding ? (unbounded ? AST_UNBOUNDED_PRECEDING : AST_PRECEDING)
                       : (unbounded ? AST_UNBOUNDED_FOLLOWING : AST_FOLLOWING);
@@ -48,10 +52,14 @@ static th_err frame_bound(parser *p, ast_bound_kind *kind, ast_expr **value)
 
 static th_err frame(parser *p, ast_window *w)
 {
-    if (parser_is(p, KW_ROWS)) w->unit = AST_FRAME_ROWS;
-    else if (parser_is(p, KW_RANGE)) w->unit = AST_FRAME_RANGE;
-    else if (parser_is(p, KW_GROUPS)) w->unit = AST_FRAME_GROUPS;
-    else return TH_OK;
+    if (parser_is(p, KW_ROWS))
+        w->unit = AST_FRAME_ROWS;
+    else if (parser_is(p, KW_RANGE))
+        w->unit = AST_FRAME_RANGE;
+    else if (parser_is(p, KW_GROUPS))
+        w->unit = AST_FRAME_GROUPS;
+    else
+        return TH_OK;
     parser_advance(p);
     w->end = AST_CURRENT_ROW;
     if (!parser_take(p, KW_BETWEEN)) return frame_bound(p, &w->start, &w->start_value);
@@ -62,7 +70,8 @@ static th_err frame(parser *p, ast_window *w)
 
 static bool at_frame_or_clause(const parser *p)
 {
-    return parser_is(p, KW_PARTITION) || parser_is(p, KW_ROWS) || parser_is(p, KW_RANGE) || parser_is(p, KW_GROUPS);
+    return parser_is(p, KW_PARTITION) || parser_is(p, KW_ROWS) || parser_is(p, KW_RANGE) ||
+           parser_is(p, KW_GROUPS);
 }
 
 th_err parser_window_spec(parser *p, ast_window **out)
@@ -86,7 +95,8 @@ th_err parser_window_spec(parser *p, ast_window **out)
         TH_TRY(parser_sorts(p, &w->sort_count, &w->sorts));
     }
     TH_TRY(frame(p, w));
-    if (!parser_is_op(p, ')')) return parser_mismatch(p, "')', 'ORDER', 'PARTITION', 'RANGE', 'ROWS'");
+    if (!parser_is_op(p, ')'))
+        return parser_mismatch(p, "')', 'ORDER', 'PARTITION', 'RANGE', 'ROWS'");
     parser_advance(p);
     *out = w;
     return TH_OK;

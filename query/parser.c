@@ -43,8 +43,10 @@ th_err parser_expect_op(parser *p, uint32_t op)
 {
     if (parser_take_op(p, op)) return TH_OK;
     char expecting[8];
-    if (op < 128) snprintf(expecting, sizeof expecting, "'%c'", (int)op);
-    else snprintf(expecting, sizeof expecting, "%s", op == LEX_ARROW ? "'->'" : "'=>'");
+    if (op < 128)
+        snprintf(expecting, sizeof expecting, "'%c'", (int)op);
+    else
+        snprintf(expecting, sizeof expecting, "%s", op == LEX_ARROW ? "'->'" : "'=>'");
     return parser_mismatch(p, expecting);
 }
 
@@ -52,11 +54,16 @@ static void hint_bad_token(parser *p)
 {
     const lex_token *t = &p->token;
     uint8_t c = t->text.size == 0 ? 0 : t->text.bytes[t->text.size - 1];
-    if (t->kind == LEX_BAD && c == '\'') th_diag_hint(p->diag, "the string that starts here is not closed");
-    else if (t->kind == LEX_BAD && c == '"') th_diag_hint(p->diag, "the quoted name that starts here is not closed");
-    else if (t->kind == LEX_BAD && c == ';') th_diag_hint(p->diag, "one statement at a time");
-    else if (parser_is_op(p, '/') && parser_peek(p).op == '*') th_diag_hint(p->diag, "the comment is not closed");
-    else if (t->kind == LEX_BAD && c >= 0x80) th_diag_hint(p->diag, "names with such letters go in double quotes");
+    if (t->kind == LEX_BAD && c == '\'')
+        th_diag_hint(p->diag, "the string that starts here is not closed");
+    else if (t->kind == LEX_BAD && c == '"')
+        th_diag_hint(p->diag, "the quoted name that starts here is not closed");
+    else if (t->kind == LEX_BAD && c == ';')
+        th_diag_hint(p->diag, "one statement at a time");
+    else if (parser_is_op(p, '/') && parser_peek(p).op == '*')
+        th_diag_hint(p->diag, "the comment is not closed");
+    else if (t->kind == LEX_BAD && c >= 0x80)
+        th_diag_hint(p->diag, "names with such letters go in double quotes");
     else if (t->kind == LEX_WORD && query_keyword_reserved(t->keyword)) {
         th_diag_hint(p->diag, "%s is a reserved word; as a name it goes in double quotes",
                      query_keyword_name(t->keyword));
@@ -67,19 +74,21 @@ th_err parser_mismatch(parser *p, const char *expecting)
 {
     const lex_token *t = &p->token;
     if (t->kind == LEX_BACKQUOTED) {
-        th_fail_at(p->diag, TH_ESYNTAX, "SYNTAX_ERROR", t->line, t->column,
-                   "backquoted identifiers are not supported; use double quotes to quote identifiers");
+        th_fail_at(
+            p->diag, TH_ESYNTAX, "SYNTAX_ERROR", t->line, t->column,
+            "backquoted identifiers are not supported; use double quotes to quote identifiers");
         th_diag_hint(p->diag, "backquotes are for CREATE TABLE and other DDL");
         return TH_ESYNTAX;
     }
     if (t->kind == LEX_DIGIT_WORD) {
-        return th_fail_at(p->diag, TH_ESYNTAX, "SYNTAX_ERROR", t->line, t->column,
-                          "identifiers must not start with a digit; surround the identifier with double quotes");
+        return th_fail_at(
+            p->diag, TH_ESYNTAX, "SYNTAX_ERROR", t->line, t->column,
+            "identifiers must not start with a digit; surround the identifier with double quotes");
     }
     size_t size = t->text.size > 60 ? 60 : t->text.size;
-    th_fail_at(p->diag, TH_ESYNTAX, "SYNTAX_ERROR", t->line, t->column, "mismatched input '%.*s'. Expecting: %s",
-               t->kind == LEX_END ? 5 : (int)size, t->kind == LEX_END ? "<EOF>" : (const char *)t->text.bytes,
-               expecting);
+    th_fail_at(p->diag, TH_ESYNTAX, "SYNTAX_ERROR", t->line, t->column,
+               "mismatched input '%.*s'. Expecting: %s", t->kind == LEX_END ? 5 : (int)size,
+               t->kind == LEX_END ? "<EOF>" : (const char *)t->text.bytes, expecting);
     hint_bad_token(p);
     return TH_ESYNTAX;
 }
@@ -94,7 +103,8 @@ th_err parser_check_depth(parser *p, uint32_t depth)
 {
     if (depth <= TH_SQL_DEPTH_MAX && !stack_guard_full(&p->stack)) return TH_OK;
     return th_fail_at(p->diag, TH_ELIMIT, "EXCEEDED_NESTING_LIMIT", p->token.line, p->token.column,
-                      "The statement is nested too deeply; at most %u levels are allowed", TH_SQL_DEPTH_MAX);
+                      "The statement is nested too deeply; at most %u levels are allowed",
+                      TH_SQL_DEPTH_MAX);
 }
 
 th_err parser_enter(parser *p)

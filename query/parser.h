@@ -12,7 +12,7 @@
 typedef struct parser {
     th_arena *arena;
     th_diag *diag;
-    lex lexer;      /* behind token */
+    lex lexer; /* behind token */
     lex_token token;
     const uint8_t *last_end; /* of the token taken before */
     uint32_t depth;
@@ -74,18 +74,18 @@ th_err parser_expr_list(parser *p, ast_list *out); /* a, b, c: one or more */
 th_err parser_primary(parser *p, ast_expr **out);
 /* parse_call.c */
 th_err parser_call(parser *p, const lex_token *place, const ast_path *name, ast_expr **out);
-th_err parser_simple_call(parser *p, const lex_token *place, const char *name, uint32_t count, ast_expr *const *args,
-                          ast_expr **out);
+th_err parser_simple_call(parser *p, const lex_token *place, const char *name, uint32_t count,
+                          ast_expr *const *args, ast_expr **out);
 th_err parser_special(parser *p, bool *done, ast_expr **out);
 /* parse_window.c */
-th_err parser_window(parser *p, ast_window **out); /* at '(' or a name */
-th_err parser_window_spec(parser *p, ast_window **out); /* at '(' */
+th_err parser_window(parser *p, ast_window **out);               /* at '(' or a name */
+th_err parser_window_spec(parser *p, ast_window **out);          /* at '(' */
 th_err parser_sorts(parser *p, uint32_t *count, ast_sort **out); /* behind ORDER BY */
 /* parse_type.c */
 th_err parser_type(parser *p, th_slice *out);
 /* parse_query.c */
 th_err parser_query(parser *p, ast_query **out);
-bool parser_at_query(const parser *p); /* SELECT, WITH, VALUES, TABLE */
+bool parser_at_query(const parser *p);      /* SELECT, WITH, VALUES, TABLE */
 bool parser_at_query_tail(const parser *p); /* a set operation, ORDER, LIMIT, ... */
 /* The query goes on behind ( first ). */
 th_err parser_query_rest(parser *p, ast_query *first, ast_query **out);

@@ -11,7 +11,8 @@ th_err query_no_memory(binder *b)
 th_err query_too_deep(binder *b, uint32_t line, uint32_t column)
 {
     return th_fail_at(b->diag, TH_ELIMIT, "EXCEEDED_NESTING_LIMIT", line, column,
-                      "The statement is nested too deeply; at most %u levels are allowed", TH_SQL_DEPTH_MAX);
+                      "The statement is nested too deeply; at most %u levels are allowed",
+                      TH_SQL_DEPTH_MAX);
 }
 
 th_err query_at(binder *b, const ast_expr *ast, th_err err)
@@ -36,8 +37,8 @@ th_expr *query_expr_new(binder *b, th_expr_kind kind, const th_type *type, const
     return e;
 }
 
-th_expr *query_expr_children(binder *b, th_expr_kind kind, const th_type *type, const ast_expr *place, uint32_t count,
-                             const th_expr *const *children)
+th_expr *query_expr_children(binder *b, th_expr_kind kind, const th_type *type,
+                             const ast_expr *place, uint32_t count, const th_expr *const *children)
 {
     th_expr *e = query_expr_new(b, kind, type, place);
     const th_expr **copy = th_arena_alloc(b->arena, count * sizeof *copy);
@@ -48,14 +49,16 @@ th_expr *query_expr_children(binder *b, th_expr_kind kind, const th_type *type, 
     return e;
 }
 
-const th_expr *query_expr_column(binder *b, uint32_t index, const th_type *type, const ast_expr *place)
+const th_expr *query_expr_column(binder *b, uint32_t index, const th_type *type,
+                                 const ast_expr *place)
 {
     th_expr *e = query_expr_new(b, TH_X_COLUMN, type, place);
     if (e != NULL) e->index = index;
     return e;
 }
 
-const th_expr *query_expr_const(binder *b, const th_type *type, const void *value, const ast_expr *place)
+const th_expr *query_expr_const(binder *b, const th_type *type, const void *value,
+                                const ast_expr *place)
 {
     th_expr *e = query_expr_new(b, TH_X_CONST, type, place);
     if (e == NULL) return NULL;
@@ -115,8 +118,8 @@ th_plan *query_plan_filter(binder *b, const th_plan *input, const th_expr *predi
     return plan;
 }
 
-th_plan *query_plan_project(binder *b, const th_plan *input, uint32_t count, const th_expr *const *exprs,
-                            const th_slice *names)
+th_plan *query_plan_project(binder *b, const th_plan *input, uint32_t count,
+                            const th_expr *const *exprs, const th_slice *names)
 {
     th_plan *plan = query_plan_new(b, TH_P_PROJECT, count, 1, &input);
     const th_expr **copy = TH_NEW_ARRAY(b->arena, const th_expr *, count);

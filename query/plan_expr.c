@@ -16,8 +16,9 @@ static bool constants_equal(const th_expr *a, const th_expr *b)
 bool query_expr_equal(const th_expr *a, const th_expr *b)
 {
     if (a == b) return true;
-    if (a->kind != b->kind || a->index != b->index || a->index2 != b->index2 || a->try_cast != b->try_cast ||
-        a->child_count != b->child_count || a->function != b->function || a->plan != b->plan) {
+    if (a->kind != b->kind || a->index != b->index || a->index2 != b->index2 ||
+        a->try_cast != b->try_cast || a->child_count != b->child_count ||
+        a->function != b->function || a->plan != b->plan) {
         return false;
     }
     if (!th_type_equal(a->type, b->type)) return false;
@@ -36,7 +37,8 @@ bool query_expr_is_const(const th_expr *e)
 
 bool query_expr_volatile(const th_expr *e)
 {
-    if (e->plan != NULL || (e->function != NULL && (e->function->flags & TH_FN_VOLATILE) != 0)) return true;
+    if (e->plan != NULL || (e->function != NULL && (e->function->flags & TH_FN_VOLATILE) != 0))
+        return true;
     for (uint32_t i = 0; i < e->child_count; i++) {
         if (query_expr_volatile(e->children[i])) return true;
     }
@@ -63,7 +65,8 @@ uint32_t query_expr_depth(const th_expr *e, uint32_t limit)
     return deepest + 1;
 }
 
-static th_err rewrite_children(binder *b, const th_expr *e, query_expr_map map, void *ctx, const th_expr **out)
+static th_err rewrite_children(binder *b, const th_expr *e, query_expr_map map, void *ctx,
+                               const th_expr **out)
 {
     const th_expr **children = NULL;
     for (uint32_t i = 0; i < e->child_count; i++) {
@@ -87,7 +90,8 @@ static th_err rewrite_children(binder *b, const th_expr *e, query_expr_map map, 
     return TH_OK;
 }
 
-th_err query_expr_rewrite(binder *b, const th_expr *e, query_expr_map map, void *ctx, const th_expr **out)
+th_err query_expr_rewrite(binder *b, const th_expr *e, query_expr_map map, void *ctx,
+                          const th_expr **out)
 {
     if (stack_guard_full(&b->stack)) return query_too_deep(b, e->line, e->column);
     const th_expr *mapped = NULL;
@@ -103,7 +107,8 @@ uint32_t query_expr_sides(const th_expr *e, uint32_t left_columns)
 {
     if (e->kind == TH_X_COLUMN) return e->index < left_columns ? 1 : 2;
     uint32_t sides = 0;
-    for (uint32_t i = 0; i < e->child_count; i++) sides |= query_expr_sides(e->children[i], left_columns);
+    for (uint32_t i = 0; i < e->child_count; i++)
+        sides |= query_expr_sides(e->children[i], left_columns);
     return sides;
 }
 
@@ -142,7 +147,8 @@ static th_err substitute_column(void *ctx, const th_expr *e, const th_expr **out
     return TH_OK;
 }
 
-th_err query_expr_substitute(binder *b, const th_expr *e, const th_expr *const *exprs, const th_expr **out)
+th_err query_expr_substitute(binder *b, const th_expr *e, const th_expr *const *exprs,
+                             const th_expr **out)
 {
     substitution ctx = {b, exprs};
     return query_expr_rewrite(b, e, substitute_column, &ctx, out);

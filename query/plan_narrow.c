@@ -28,11 +28,13 @@ static bool is_field_path(const th_expr *e)
 static bool is_json_path(const th_expr *e)
 {
     if (e->kind != TH_X_CALL || e->child_count != 2) return false;
-    if (strcmp(e->function->name, "json_extract_scalar") != 0 && strcmp(e->function->name, "json_extract") != 0) {
+    if (strcmp(e->function->name, "json_extract_scalar") != 0 &&
+        strcmp(e->function->name, "json_extract") != 0) {
         return false;
     }
     const th_expr *path = e->children[1];
-    bool text = path->kind == TH_X_CONST && path->type->kind == TH_VARCHAR && !th_vector_is_null(path->constant, 0);
+    bool text = path->kind == TH_X_CONST && path->type->kind == TH_VARCHAR &&
+                !th_vector_is_null(path->constant, 0);
     return text && e->children[0]->type->kind == TH_VARCHAR && is_field_path(e->children[0]);
 }
 
@@ -82,7 +84,10 @@ static const th_expr *rebuild(binder *b, const th_expr *e, const want *found)
     if (query_expr_equal(e, found->have)) {
         th_expr *column = TH_NEW(b->arena, th_expr);
         if (column == NULL) return NULL;
-        *column = (th_expr){.kind = TH_X_COLUMN, .line = e->line, .column = e->column, .type = e->type,
+        *column = (th_expr){.kind = TH_X_COLUMN,
+                            .line = e->line,
+                            .column = e->column,
+                            .type = e->type,
                             .index = found->at};
         return column;
     }
@@ -126,8 +131,8 @@ static th_err rewrite_all(binder *b, const wants *w, uint32_t count, const th_ex
     return TH_OK;
 }
 
-static th_err copy_node(binder *b, const th_plan *plan, uint32_t input_count, const th_plan *const *inputs,
-                        th_plan **out)
+static th_err copy_node(binder *b, const th_plan *plan, uint32_t input_count,
+                        const th_plan *const *inputs, th_plan **out)
 {
     th_plan *copy = query_plan_new(b, plan->kind, 0, input_count, inputs);
     if (copy == NULL) return query_no_memory(b);
@@ -160,9 +165,12 @@ static th_err scan_column(binder *b, const th_plan *scan, const th_expr *e, th_s
     for (f = path; f->kind == TH_X_FIELD; f = f->children[0]) depth++;
     th_slice *fields = TH_NEW_ARRAY(b->arena, th_slice, depth);
     if (fields == NULL) return query_no_memory(b);
-    *out = (th_scan_column){.column = scan->scan_columns[f->index].column, .fields = fields, .field_count = depth,
+    *out = (th_scan_column){.column = scan->scan_columns[f->index].column,
+                            .fields = fields,
+                            .field_count = depth,
                             .type = e->type};
-    for (f = path; f->kind == TH_X_FIELD; f = f->children[0]) fields[--depth] = f->children[0]->type->names[f->index];
+    for (f = path; f->kind == TH_X_FIELD; f = f->children[0])
+        fields[--depth] = f->children[0]->type->names[f->index];
     if (path == e) return TH_OK;
     th_value v;
     th_value_get(e->children[1]->constant, 0, &v);
@@ -176,12 +184,12 @@ static th_err scan_name(binder *b, const th_plan *scan, const th_scan_column *c,
 {
     *out = scan->table->columns[c->column].name;
     for (uint32_t i = 0; i < c->field_count && out->bytes != NULL; i++) {
-        *out = th_slice_text(
-            th_arena_printf(b->arena, "%.*s.%.*s", TH_SLICE_ARGS(*out), TH_SLICE_ARGS(c->fields[i])));
+        *out = th_slice_text(th_arena_printf(b->arena, "%.*s.%.*s", TH_SLICE_ARGS(*out),
+                                             TH_SLICE_ARGS(c->fields[i])));
     }
     if (c->json_path.size > 0 && out->bytes != NULL) {
-        *out = th_slice_text(
-            th_arena_printf(b->arena, "%.*s -> %.*s", TH_SLICE_ARGS(*out), TH_SLICE_ARGS(c->json_path)));
+        *out = th_slice_text(th_arena_printf(b->arena, "%.*s -> %.*s", TH_SLICE_ARGS(*out),
+                                             TH_SLICE_ARGS(c->json_path)));
     }
     return out->bytes == NULL ? query_no_memory(b) : TH_OK;
 }
@@ -205,7 +213,8 @@ static th_err deliverable(binder *b, const th_plan *scan, want *item)
                    b->provider->ops->can_json_path(b->snapshot, scan->table, &column);
         if (!can) item->have = item->expr->children[0];
     }
-    if (item->have->kind == TH_X_FIELD && anonymous_field(item->have)) item->have = root_of(item->have);
+    if (item->have->kind == TH_X_FIELD && anonymous_field(item->have))
+        item->have = root_of(item->have);
     return TH_OK;
 }
 
@@ -221,7 +230,8 @@ static th_err narrow_scan(binder *b, const th_plan *plan, wants *w, const th_pla
     for (uint32_t i = 0; i < w->count; i++) {
         want *item = &w->items[i];
         item->have = shortest(w, item->have);
-        for (item->at = 0; item->at < n && !query_expr_equal(sources[item->at], item->have); item->at++) {}
+        for (item->at = 0; item->at < n && !query_expr_equal(sources[item->at], item->have);
+             item->at++) {}
         if (item->at < n) continue;
         sources[n] = item->have;
         TH_TRY(scan_column(b, plan, item->have, &columns[n]));
@@ -265,7 +275,8 @@ static th_err narrow_project(binder *b, const th_plan *plan, wants *w, const th_
     for (uint32_t i = 0; i < w->count; i++) {
         want *item = &w->items[i];
         TH_TRY(through_project(b, plan, item, &sources[n]));
-        for (item->at = 0; item->at < n && !query_expr_equal(haves[item->at], item->have); item->at++) {}
+        for (item->at = 0; item->at < n && !query_expr_equal(haves[item->at], item->have);
+             item->at++) {}
         if (item->at < n) continue;
         haves[n] = item->have;
         names[n++] = plan->columns[root_of(item->have)->index].name;
@@ -343,7 +354,8 @@ static th_err narrow_aggregate(binder *b, const th_plan *plan, wants *w, const t
     bool *used = TH_NEW_ARRAY(b->arena, bool, plan->aggregate_count + 1);
     th_agg_call *calls = TH_NEW_ARRAY(b->arena, th_agg_call, plan->aggregate_count);
     th_plan_column *columns = TH_NEW_ARRAY(b->arena, th_plan_column, plan->column_count);
-    if (place == NULL || used == NULL || calls == NULL || columns == NULL) return query_no_memory(b);
+    if (place == NULL || used == NULL || calls == NULL || columns == NULL)
+        return query_no_memory(b);
     used[0] = keys == 0;
     for (uint32_t i = 0; i < w->count; i++) {
         uint32_t c = root_of(w->items[i].expr)->index;
@@ -369,7 +381,8 @@ static th_err narrow_aggregate(binder *b, const th_plan *plan, wants *w, const t
     for (uint32_t i = 0; i < w->count; i++) {
         want *item = &w->items[i];
         item->have = root_of(item->expr);
-        item->at = item->have->index < keys ? item->have->index : keys + place[item->have->index - keys];
+        item->at =
+            item->have->index < keys ? item->have->index : keys + place[item->have->index - keys];
     }
     copy->aggregates = calls;
     copy->aggregate_count = n;
@@ -380,8 +393,8 @@ static th_err narrow_aggregate(binder *b, const th_plan *plan, wants *w, const t
 }
 
 /* Wants on the left input, and those on the right one with its own numbering; which[i] is the place in its list. */
-static th_err split_wants(binder *b, const wants *w, uint32_t left_columns, wants *left, wants *right,
-                          uint32_t *which)
+static th_err split_wants(binder *b, const wants *w, uint32_t left_columns, wants *left,
+                          wants *right, uint32_t *which)
 {
     for (uint32_t i = 0; i < w->count; i++) {
         const th_expr *e = w->items[i].expr;
@@ -395,8 +408,8 @@ static th_err split_wants(binder *b, const wants *w, uint32_t left_columns, want
     return TH_OK;
 }
 
-static th_err join_wants_back(binder *b, wants *w, uint32_t left_columns, const wants *left, const wants *right,
-                              uint32_t new_left, const uint32_t *which)
+static th_err join_wants_back(binder *b, wants *w, uint32_t left_columns, const wants *left,
+                              const wants *right, uint32_t new_left, const uint32_t *which)
 {
     for (uint32_t i = 0; i < w->count; i++) {
         want *item = &w->items[i];
@@ -416,7 +429,8 @@ static th_err join_columns(binder *b, th_plan *join)
     th_plan_column *columns = TH_NEW_ARRAY(b->arena, th_plan_column, join->column_count);
     if (columns == NULL) return query_no_memory(b);
     for (uint32_t i = 0; i < left->column_count; i++) columns[i] = left->columns[i];
-    for (uint32_t i = 0; i < right->column_count; i++) columns[left->column_count + i] = right->columns[i];
+    for (uint32_t i = 0; i < right->column_count; i++)
+        columns[left->column_count + i] = right->columns[i];
     join->columns = columns;
     return TH_OK;
 }

@@ -16,7 +16,8 @@ static th_err feed_scans(binder *b, const th_plan *plan, uint32_t depth)
     if (plan->kind == TH_P_FILTER && plan->inputs[0]->kind == TH_P_SCAN) {
         return query_scan_predicates(b, plan->predicate, mutable_plan(plan->inputs[0]));
     }
-    for (uint32_t i = 0; i < plan->input_count; i++) TH_TRY(feed_scans(b, plan->inputs[i], depth + 1));
+    for (uint32_t i = 0; i < plan->input_count; i++)
+        TH_TRY(feed_scans(b, plan->inputs[i], depth + 1));
     return TH_OK;
 }
 

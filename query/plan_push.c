@@ -54,7 +54,8 @@ static th_err no_rows(binder *b, const th_plan *like, const th_plan **out)
     return TH_OK;
 }
 
-static th_err filter_above(binder *b, const conjuncts *list, const th_plan *input, const th_plan **out)
+static th_err filter_above(binder *b, const conjuncts *list, const th_plan *input,
+                           const th_plan **out)
 {
     const th_expr **kept = TH_NEW_ARRAY(b->arena, const th_expr *, list->count);
     uint32_t n = 0;
@@ -73,7 +74,8 @@ static th_err filter_above(binder *b, const conjuncts *list, const th_plan *inpu
 }
 
 /* The node with new inputs; columns stay. */
-static th_err with_inputs(binder *b, const th_plan *plan, const th_plan *const *inputs, th_plan **out)
+static th_err with_inputs(binder *b, const th_plan *plan, const th_plan *const *inputs,
+                          th_plan **out)
 {
     th_plan *copy = query_plan_new(b, plan->kind, 0, plan->input_count, inputs);
     if (copy == NULL) return query_no_memory(b);
@@ -114,21 +116,25 @@ static bool reads_volatile(const th_expr *e, const th_expr *const *exprs)
 }
 
 /* Below a projection, or an aggregation for conditions on its first `limit` columns. */
-static th_err push_substituted(binder *b, const th_plan *plan, const conjuncts *given, uint32_t limit,
-                               const th_plan **out)
+static th_err push_substituted(binder *b, const th_plan *plan, const conjuncts *given,
+                               uint32_t limit, const th_plan **out)
 {
     conjuncts down = {0}, stay = {0};
     for (uint32_t i = 0; i < given->count; i++) {
         const th_expr *e = given->items[i], *below;
-        bool can = !query_expr_volatile(e) && only_columns_below(e, limit) && !reads_volatile(e, plan->exprs);
+        bool can = !query_expr_volatile(e) && only_columns_below(e, limit) &&
+                   !reads_volatile(e, plan->exprs);
         if (can) TH_TRY(query_expr_substitute(b, e, plan->exprs, &below));
-        if (can && query_expr_depth(below, TH_SQL_DEPTH_MAX) <= TH_SQL_DEPTH_MAX) TH_TRY(add(b, &down, below));
-        else TH_TRY(add(b, &stay, e));
+        if (can && query_expr_depth(below, TH_SQL_DEPTH_MAX) <= TH_SQL_DEPTH_MAX)
+            TH_TRY(add(b, &down, below));
+        else
+            TH_TRY(add(b, &stay, e));
     }
     return through(b, plan, &down, &stay, out);
 }
 
-static th_err push_unnest(binder *b, const th_plan *plan, const conjuncts *given, const th_plan **out)
+static th_err push_unnest(binder *b, const th_plan *plan, const conjuncts *given,
+                          const th_plan **out)
 {
     conjuncts down = {0}, stay = {0};
     uint32_t limit = plan->inputs[0]->column_count;
@@ -140,12 +146,14 @@ static th_err push_unnest(binder *b, const th_plan *plan, const conjuncts *given
     return through(b, plan, &down, &stay, out);
 }
 
-static th_err push_union(binder *b, const th_plan *plan, const conjuncts *given, const th_plan **out)
+static th_err push_union(binder *b, const th_plan *plan, const conjuncts *given,
+                         const th_plan **out)
 {
     const th_plan **inputs = TH_NEW_ARRAY(b->arena, const th_plan *, plan->input_count);
     th_plan *copy = NULL;
     if (inputs == NULL) return query_no_memory(b);
-    for (uint32_t i = 0; i < plan->input_count; i++) TH_TRY(push(b, plan->inputs[i], given, &inputs[i]));
+    for (uint32_t i = 0; i < plan->input_count; i++)
+        TH_TRY(push(b, plan->inputs[i], given, &inputs[i]));
     TH_TRY(with_inputs(b, plan, inputs, &copy));
     *out = copy;
     return TH_OK;
@@ -155,8 +163,8 @@ typedef struct join_parts {
     conjuncts left, right, both, above;
 } join_parts;
 
-static th_err to_side(binder *b, join_parts *parts, const th_expr *e, uint32_t left_columns, bool left, bool right,
-                      conjuncts *otherwise)
+static th_err to_side(binder *b, join_parts *parts, const th_expr *e, uint32_t left_columns,
+                      bool left, bool right, conjuncts *otherwise)
 {
     uint32_t sides = query_expr_volatile(e) ? 3 : query_expr_sides(e, left_columns);
     if (sides == 1 && left) return add(b, &parts->left, e);
@@ -170,7 +178,8 @@ static th_err split_join(binder *b, const th_plan *plan, const conjuncts *given,
 {
     uint32_t n = plan->inputs[0]->column_count;
     bool inner = plan->join == TH_JOIN_INNER || plan->join == TH_JOIN_CROSS;
-    bool keeps_left = inner || plan->join == TH_JOIN_LEFT, keeps_right = inner || plan->join == TH_JOIN_RIGHT;
+    bool keeps_left = inner || plan->join == TH_JOIN_LEFT,
+         keeps_right = inner || plan->join == TH_JOIN_RIGHT;
     conjuncts own = {0};
     if (plan->predicate != NULL) TH_TRY(add(b, &own, plan->predicate));
     /* ON's conditions on the side that gets NULLs anyway may go down; on the other side they decide about matches. */
@@ -222,7 +231,8 @@ static th_err push(binder *b, const th_plan *plan, const conjuncts *given, const
     case TH_P_AGGREGATE:
         if (plan->expr_count == 0) return stop(b, plan, given, out);
         return push_substituted(b, plan, given, plan->expr_count, out);
-    case TH_P_SORT: return plan->has_limit ? stop(b, plan, given, out) : through(b, plan, given, &all, out);
+    case TH_P_SORT:
+        return plan->has_limit ? stop(b, plan, given, out) : through(b, plan, given, &all, out);
     case TH_P_UNION_ALL: return push_union(b, plan, given, out);
     case TH_P_UNNEST: return push_unnest(b, plan, given, out);
     case TH_P_JOIN: return push_join(b, plan, given, out);

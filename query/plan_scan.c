@@ -11,8 +11,9 @@ typedef struct scan_predicates {
 static const struct {
     const char *function;
     th_compare compare, swapped;
-} comparisons[] = {{"$eq", TH_CMP_EQ, TH_CMP_EQ}, {"$ne", TH_CMP_NE, TH_CMP_NE}, {"$lt", TH_CMP_LT, TH_CMP_GT},
-                   {"$le", TH_CMP_LE, TH_CMP_GE}, {"$gt", TH_CMP_GT, TH_CMP_LT}, {"$ge", TH_CMP_GE, TH_CMP_LE}};
+} comparisons[] = {{"$eq", TH_CMP_EQ, TH_CMP_EQ}, {"$ne", TH_CMP_NE, TH_CMP_NE},
+                   {"$lt", TH_CMP_LT, TH_CMP_GT}, {"$le", TH_CMP_LE, TH_CMP_GE},
+                   {"$gt", TH_CMP_GT, TH_CMP_LT}, {"$ge", TH_CMP_GE, TH_CMP_LE}};
 
 /* The column under e, when e is one or a cast of one that loses nothing. */
 static const th_expr *column_of(const th_expr *e)
@@ -22,7 +23,8 @@ static const th_expr *column_of(const th_expr *e)
 }
 
 /* value (of type from) in the column's own type; *fits false when it does not come back the same. */
-static th_err to_column_type(binder *b, const th_expr *constant, const th_type *to, const th_expr **out, bool *fits)
+static th_err to_column_type(binder *b, const th_expr *constant, const th_type *to,
+                             const th_expr **out, bool *fits)
 {
     const th_expr *back;
     *fits = false;
@@ -38,12 +40,13 @@ static th_err to_column_type(binder *b, const th_expr *constant, const th_type *
 }
 
 /* The constants as one FLAT vector of the column's type. */
-static th_err values_of(binder *b, const th_expr *column, uint32_t count, const th_expr *const *constants,
-                        const th_vector **out, bool *fits)
+static th_err values_of(binder *b, const th_expr *column, uint32_t count,
+                        const th_expr *const *constants, const th_vector **out, bool *fits)
 {
     th_builder builder;
     th_vector *vector = TH_NEW(b->arena, th_vector);
-    if (vector == NULL || !th_builder_init(&builder, b->arena, column->type, count, false)) return query_no_memory(b);
+    if (vector == NULL || !th_builder_init(&builder, b->arena, column->type, count, false))
+        return query_no_memory(b);
     *fits = true;
     for (uint32_t i = 0; i < count && *fits; i++) {
         const th_expr *value;
@@ -58,7 +61,8 @@ static th_err values_of(binder *b, const th_expr *column, uint32_t count, const 
     return TH_OK;
 }
 
-static void put(scan_predicates *list, const th_expr *column, th_compare compare, const th_vector *values)
+static void put(scan_predicates *list, const th_expr *column, th_compare compare,
+                const th_vector *values)
 {
     list->items[list->count++] = (th_scan_predicate){column->index, compare, values};
 }
@@ -69,8 +73,10 @@ static th_err comparison(binder *b, const th_expr *e, scan_predicates *list)
     while (k < n && strcmp(comparisons[k].function, e->function->name) != 0) k++;
     if (k == n) return TH_OK;
     bool swapped = e->children[0]->kind == TH_X_CONST;
-    const th_expr *constant = e->children[swapped ? 0 : 1], *column = column_of(e->children[swapped ? 1 : 0]);
-    if (column == NULL || constant->kind != TH_X_CONST || th_vector_is_null(constant->constant, 0)) return TH_OK;
+    const th_expr *constant = e->children[swapped ? 0 : 1],
+                  *column = column_of(e->children[swapped ? 1 : 0]);
+    if (column == NULL || constant->kind != TH_X_CONST || th_vector_is_null(constant->constant, 0))
+        return TH_OK;
     const th_vector *values;
     bool fits;
     TH_TRY(values_of(b, column, 1, &constant, &values, &fits));
@@ -122,7 +128,8 @@ static th_err conjunct(binder *b, const th_expr *e, scan_predicates *list)
     const th_expr *inner = e->kind == TH_X_NOT ? e->children[0] : e;
     if (inner->kind == TH_X_IS_NULL) {
         const th_expr *column = inner->children[0];
-        if (column->kind == TH_X_COLUMN) put(list, column, inner == e ? TH_CMP_IS_NULL : TH_CMP_NOT_NULL, NULL);
+        if (column->kind == TH_X_COLUMN)
+            put(list, column, inner == e ? TH_CMP_IS_NULL : TH_CMP_NOT_NULL, NULL);
         return TH_OK;
     }
     if (e->kind == TH_X_IN) return in_list(b, e, list);
@@ -136,7 +143,8 @@ th_err query_scan_predicates(binder *b, const th_expr *predicate, th_plan *scan)
     uint32_t n = and_ ? predicate->child_count : 1;
     scan_predicates list = {0, TH_NEW_ARRAY(b->arena, th_scan_predicate, n)};
     if (list.items == NULL) return query_no_memory(b);
-    for (uint32_t i = 0; i < n; i++) TH_TRY(conjunct(b, and_ ? predicate->children[i] : predicate, &list));
+    for (uint32_t i = 0; i < n; i++)
+        TH_TRY(conjunct(b, and_ ? predicate->children[i] : predicate, &list));
     scan->scan_predicates = list.items;
     scan->scan_predicate_count = list.count;
     return TH_OK;

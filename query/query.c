@@ -59,7 +59,8 @@ static th_err open_statement(statement *s)
             s->control->deadline_mono_us = deadline;
         }
     }
-    uint64_t memory = env->limits.memory_bytes == 0 ? QUERY_MEMORY_DEFAULT : env->limits.memory_bytes;
+    uint64_t memory =
+        env->limits.memory_bytes == 0 ? QUERY_MEMORY_DEFAULT : env->limits.memory_bytes;
     s->arena = th_arena_new(memory, env->budget);
     if (s->arena == NULL) return th_fail_memory(s->diag);
     s->run = (th_run_env){.provider = env->provider,
@@ -80,14 +81,15 @@ static th_err bind_params(statement *s, uint32_t wanted)
     if (params == NULL) return th_fail_memory(s->diag);
     if (env->param_count != wanted) {
         return th_fail_at(s->diag, TH_ESQL, "INVALID_PARAMETER_USAGE", 1, 1,
-                          "Incorrect number of parameters: expected %u but found %u", wanted, env->param_count);
+                          "Incorrect number of parameters: expected %u but found %u", wanted,
+                          env->param_count);
     }
     for (uint32_t i = 0; i < env->param_count; i++) {
         th_diag why = {0};
         th_err err = query_parse_lone_expr(env->params[i], s->arena, &params[i], &why);
         if (err == TH_OK) continue;
-        return th_fail(s->diag, err, "INVALID_PARAMETER_USAGE", "Parameter %u is not an SQL literal: %s", i + 1,
-                       why.text);
+        return th_fail(s->diag, err, "INVALID_PARAMETER_USAGE",
+                       "Parameter %u is not an SQL literal: %s", i + 1, why.text);
     }
     s->binder.params = params;
     s->binder.param_count = env->param_count;
@@ -97,7 +99,8 @@ static th_err bind_params(statement *s, uint32_t wanted)
 static th_err open_binder(statement *s, const ast_statement *ast)
 {
     const th_query_env *env = s->env;
-    th_slice schema = env->session == NULL ? TH_SLICE("default") : th_slice_text(env->session->schema);
+    th_slice schema =
+        env->session == NULL ? TH_SLICE("default") : th_slice_text(env->session->schema);
     s->binder.arena = s->arena;
     s->binder.diag = s->diag;
     s->binder.provider = env->provider;
@@ -106,15 +109,18 @@ static th_err open_binder(statement *s, const ast_statement *ast)
     s->binder.stack = stack_guard_here();
     TH_TRY(bind_params(s, ast->param_count));
     if (env->provider == NULL) return TH_OK;
-    TH_TRY(env->provider->ops->snapshot_open(env->provider, &env->principal, &env->as_known_at, &s->snapshot, s->diag));
+    TH_TRY(env->provider->ops->snapshot_open(env->provider, &env->principal, &env->as_known_at,
+                                             &s->snapshot, s->diag));
     s->binder.snapshot = s->run.snapshot = s->snapshot;
     return TH_OK;
 }
 
 static th_err make_plan(statement *s, const ast_statement *ast, th_plan **out)
 {
-    if (ast->kind == AST_QUERY) TH_TRY(query_bind_query(&s->binder, ast->query, NULL, out));
-    else TH_TRY(query_bind_show(&s->binder, ast, out));
+    if (ast->kind == AST_QUERY)
+        TH_TRY(query_bind_query(&s->binder, ast->query, NULL, out));
+    else
+        TH_TRY(query_bind_show(&s->binder, ast, out));
     TH_TRY(query_optimize(&s->binder, *out, out));
     uint32_t count = query_number_plan(*out);
     s->run.op_stats = TH_NEW_ARRAY(s->arena, th_op_stats, count);
@@ -131,9 +137,11 @@ static th_err drop_batch(void *ctx, const th_batch *batch)
 
 static void print_totals(th_buf *out, const th_query_control *c, const th_query_stats *stats)
 {
-    th_buf_printf(out, "rows read %" PRIuFAST64 ", bytes read %" PRIuFAST64 ", segments read %" PRIuFAST64
-                       ", pruned %" PRIuFAST64 ", peak memory %" PRIu64 " bytes\n",
-                  c->rows_read, c->bytes_read, c->segments_read, c->segments_pruned, stats->peak_bytes);
+    th_buf_printf(
+        out,
+        "rows read %" PRIuFAST64 ", bytes read %" PRIuFAST64 ", segments read %" PRIuFAST64
+        ", pruned %" PRIuFAST64 ", peak memory %" PRIu64 " bytes\n",
+        c->rows_read, c->bytes_read, c->segments_read, c->segments_pruned, stats->peak_bytes);
 }
 
 /* The lines of the text as rows of one column. */
@@ -150,7 +158,8 @@ static th_err lines_plan(statement *s, th_slice text, th_plan **out)
         if (cells[i] == NULL) return th_fail_memory(s->diag);
         text = th_slice_of(text.bytes + size + 1, text.size - size - 1);
     }
-    *(th_plan_column *)(uintptr_t)plan->columns = (th_plan_column){TH_SLICE("Query Plan"), &th_type_varchar};
+    *(th_plan_column *)(uintptr_t)plan->columns =
+        (th_plan_column){TH_SLICE("Query Plan"), &th_type_varchar};
     plan->exprs = cells;
     plan->expr_count = plan->row_count = rows;
     *out = plan;
@@ -159,8 +168,9 @@ static th_err lines_plan(statement *s, th_slice text, th_plan **out)
 
 static th_err not_supported(statement *s, const ast_statement *ast)
 {
-    return th_fail_at(s->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->line, ast->column, "%.*s is not supported",
-                      (int)(ast->text.size > 100 ? 100 : ast->text.size), (const char *)ast->text.bytes);
+    return th_fail_at(s->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->line, ast->column,
+                      "%.*s is not supported", (int)(ast->text.size > 100 ? 100 : ast->text.size),
+                      (const char *)ast->text.bytes);
 }
 
 static th_err explain(statement *s, const ast_statement *ast, th_query_stats *stats)
@@ -192,9 +202,11 @@ static th_err explain(statement *s, const ast_statement *ast, th_query_stats *st
 static th_err use_schema(statement *s, const ast_statement *ast)
 {
     th_slice name = ast->name.parts[ast->name.count - 1].text;
-    if (s->env->session == NULL) return th_fail(s->diag, TH_EUNSUPPORTED, NULL, "There is no session to USE it in");
+    if (s->env->session == NULL)
+        return th_fail(s->diag, TH_EUNSUPPORTED, NULL, "There is no session to USE it in");
     if (name.size > SCHEMA_SIZE_MAX) {
-        return th_fail_at(s->diag, TH_ESQL, "SCHEMA_NOT_FOUND", ast->line, ast->column, "The schema does not exist");
+        return th_fail_at(s->diag, TH_ESQL, "SCHEMA_NOT_FOUND", ast->line, ast->column,
+                          "The schema does not exist");
     }
     memcpy(s->env->session->schema, name.bytes, name.size);
     s->env->session->schema[name.size] = '\0';
@@ -216,8 +228,8 @@ static th_err run_statement(statement *s, th_slice sql, th_query_stats *stats)
     return th_plan_run(plan, &s->run, s->sink, stats, s->diag);
 }
 
-th_err th_query_run(const th_query_env *env, th_slice sql, const th_result_sink *sink, th_query_stats *stats,
-                    th_diag *diag)
+th_err th_query_run(const th_query_env *env, th_slice sql, const th_result_sink *sink,
+                    th_query_stats *stats, th_diag *diag)
 {
     th_diag own_diag = {0};
     if (diag == NULL) diag = &own_diag;

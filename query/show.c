@@ -14,7 +14,8 @@ static th_err add_row(listing *l, const th_expr *const *cells)
 {
     if (l->rows == l->capacity) {
         uint32_t capacity = l->capacity == 0 ? 64 : l->capacity * 2;
-        const th_expr **more = TH_NEW_ARRAY(l->b->arena, const th_expr *, (size_t)capacity * l->width);
+        const th_expr **more =
+            TH_NEW_ARRAY(l->b->arena, const th_expr *, (size_t)capacity * l->width);
         if (more == NULL) return query_no_memory(l->b);
         for (size_t i = 0; i < (size_t)l->rows * l->width; i++) more[i] = l->cells[i];
         l->cells = more;
@@ -28,13 +29,15 @@ static th_err add_row(listing *l, const th_expr *const *cells)
     return TH_OK;
 }
 
-static th_err finish(listing *l, const char *const *names, const th_type *const *types, th_plan **out)
+static th_err finish(listing *l, const char *const *names, const th_type *const *types,
+                     th_plan **out)
 {
     th_plan *plan = query_plan_new(l->b, TH_P_VALUES, l->width, 0, NULL);
     if (plan == NULL) return query_no_memory(l->b);
     th_plan_column *columns = (th_plan_column *)(uintptr_t)plan->columns;
     for (uint32_t i = 0; i < l->width; i++) {
-        columns[i] = (th_plan_column){th_slice_text(names[i]), types == NULL ? &th_type_varchar : types[i]};
+        columns[i] =
+            (th_plan_column){th_slice_text(names[i]), types == NULL ? &th_type_varchar : types[i]};
     }
     plan->exprs = l->cells;
     plan->expr_count = l->rows * l->width;
@@ -67,7 +70,8 @@ static const th_expr *type_text(binder *b, const th_type *type)
 
 static th_err list_tables(binder *b, th_plan **out)
 {
-    static const char *const names[] = {"table_catalog", "table_schema", "table_name", "table_type"};
+    static const char *const names[] = {"table_catalog", "table_schema", "table_name",
+                                        "table_type"};
     const th_table *const *tables;
     uint32_t count;
     listing l = {.b = b, .width = 4};
@@ -101,10 +105,12 @@ static th_err columns_of(listing *l, const th_table *t)
 
 static th_err list_columns(binder *b, th_plan **out)
 {
-    static const char *const names[] = {"table_catalog",    "table_schema",   "table_name",  "column_name",
-                                        "ordinal_position", "column_default", "is_nullable", "data_type"};
-    static const th_type *const types[] = {&th_type_varchar, &th_type_varchar, &th_type_varchar, &th_type_varchar,
-                                           &th_type_bigint,  &th_type_varchar, &th_type_varchar, &th_type_varchar};
+    static const char *const names[] = {"table_catalog", "table_schema",     "table_name",
+                                        "column_name",   "ordinal_position", "column_default",
+                                        "is_nullable",   "data_type"};
+    static const th_type *const types[] = {&th_type_varchar, &th_type_varchar, &th_type_varchar,
+                                           &th_type_varchar, &th_type_bigint,  &th_type_varchar,
+                                           &th_type_varchar, &th_type_varchar};
     const th_table *const *tables;
     uint32_t count;
     listing l = {.b = b, .width = 8};
@@ -123,8 +129,10 @@ static th_err schema_rows(listing *l, bool with_catalog)
         th_slice name = i == 0   ? TH_SLICE("default")
                         : i == 1 ? TH_SLICE("information_schema")
                                  : tables[i - 2]->schema;
-        bool seen = i >= 2 && (th_slice_is(name, "default") || th_slice_is(name, "information_schema"));
-        for (uint32_t k = 2; k < i && !seen; k++) seen = th_slice_equal(tables[k - 2]->schema, name);
+        bool seen =
+            i >= 2 && (th_slice_is(name, "default") || th_slice_is(name, "information_schema"));
+        for (uint32_t k = 2; k < i && !seen; k++)
+            seen = th_slice_equal(tables[k - 2]->schema, name);
         if (seen) continue;
         const th_expr *both[] = {text(l->b, TH_SLICE("awsdatacatalog")), text(l->b, name)};
         TH_TRY(add_row(l, with_catalog ? both : both + 1));
@@ -183,18 +191,20 @@ static th_err show_columns(binder *b, const ast_statement *s, th_plan **out)
     return finish(&l, names, NULL, out);
 }
 
-static th_err function_row(listing *l, const char *name, const char *result, const char *args, const char *kind,
-                           const char *help)
+static th_err function_row(listing *l, const char *name, const char *result, const char *args,
+                           const char *kind, const char *help)
 {
     binder *b = l->b;
     const th_expr *row[] = {text(b, th_slice_text(name)), text(b, th_slice_text(result)),
-                            text(b, th_slice_text(args)), text(b, th_slice_text(kind)), text(b, th_slice_text(help))};
+                            text(b, th_slice_text(args)), text(b, th_slice_text(kind)),
+                            text(b, th_slice_text(help))};
     return add_row(l, row);
 }
 
 static th_err show_functions(binder *b, th_plan **out)
 {
-    static const char *const names[] = {"Function", "Return Type", "Argument Types", "Function Type", "Description"};
+    static const char *const names[] = {"Function", "Return Type", "Argument Types",
+                                        "Function Type", "Description"};
     listing l = {.b = b, .width = 5};
     uint32_t count;
     const th_aggregate *aggregates = th_aggregate_list(&count);

@@ -71,7 +71,8 @@ static void print_place(th_buf *out, th_slice line, uint32_t column)
     th_buf_add_text(out, skipped > 0 ? "   " : "");
     size_t caret = offset_of(line, column - 1);
     for (size_t i = from; i < caret; i++) {
-        if ((line.bytes[i] & 0xC0) != 0x80) th_buf_add_byte(out, line.bytes[i] == '\t' ? '\t' : ' ');
+        if ((line.bytes[i] & 0xC0) != 0x80)
+            th_buf_add_byte(out, line.bytes[i] == '\t' ? '\t' : ' ');
     }
     th_buf_add_text(out, "^\n");
 }
@@ -80,7 +81,8 @@ void th_query_print_error(th_buf *out, const th_diag *diag, th_slice sql)
 {
     th_buf_add_text(out, "error: ");
     if (diag->line > 0) th_buf_printf(out, "line %u:%u: ", diag->line, diag->column);
-    th_buf_printf(out, "%s: %s\n", th_diag_name(diag), diag->text[0] != '\0' ? diag->text : th_err_text(diag->code));
+    th_buf_printf(out, "%s: %s\n", th_diag_name(diag),
+                  diag->text[0] != '\0' ? diag->text : th_err_text(diag->code));
     if (diag->line > 0 && diag->column > 0 && sql.size > 0) {
         th_slice line = line_of(sql, diag->line);
         if (line.size > 0) print_place(out, line, diag->column);

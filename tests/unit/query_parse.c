@@ -29,21 +29,39 @@ static void print_expr(th_buf *out, const ast_expr *e)
     case AST_DECIMAL:
     case AST_DOUBLE: th_buf_add_slice(out, e->text); return;
     case AST_STRING: th_buf_printf(out, "'%.*s'", TH_SLICE_ARGS(e->text)); return;
-    case AST_TYPED: th_buf_printf(out, "%.*s'%.*s'", TH_SLICE_ARGS(e->type_text), TH_SLICE_ARGS(e->text)); return;
+    case AST_TYPED:
+        th_buf_printf(out, "%.*s'%.*s'", TH_SLICE_ARGS(e->type_text), TH_SLICE_ARGS(e->text));
+        return;
     case AST_FIELD: snprintf(name, sizeof name, ".%.*s", TH_SLICE_ARGS(e->text)); break;
     case AST_CALL: snprintf(name, sizeof name, "%.*s", TH_SLICE_ARGS(e->text)); break;
     case AST_ARITHMETIC:
     case AST_COMPARE: snprintf(name, sizeof name, e->op < 128 ? "%c" : "op%u", (int)e->op); break;
     case AST_CAST: snprintf(name, sizeof name, "cast:%.*s", TH_SLICE_ARGS(e->type_text)); break;
     default: {
-        static const char *const names[AST_KIND_COUNT] = {
-            [AST_NEGATE] = "-",         [AST_AND] = "and",         [AST_OR] = "or",         [AST_NOT] = "not",
-            [AST_BETWEEN] = "between",  [AST_IN] = "in",           [AST_LIKE] = "like",     [AST_IS_NULL] = "isnull",
-            [AST_CASE] = "case",        [AST_ROW] = "row",         [AST_ARRAY] = "array",   [AST_SUBSCRIPT] = "[]",
-            [AST_LAMBDA] = "lambda",    [AST_SUBQUERY] = "query",  [AST_EXISTS] = "exists", [AST_IN_QUERY] = "inquery",
-            [AST_AT_TIME_ZONE] = "at",  [AST_EXTRACT] = "extract", [AST_PARAM] = "?",       [AST_INTERVAL] = "interval",
-            [AST_DISTINCT] = "differs", [AST_QUANTIFIED] = "quantified"};
-        snprintf(name, sizeof name, "%s%s", e->negated ? "!" : "", names[e->kind] == NULL ? "other" : names[e->kind]);
+        static const char *const names[AST_KIND_COUNT] = {[AST_NEGATE] = "-",
+                                                          [AST_AND] = "and",
+                                                          [AST_OR] = "or",
+                                                          [AST_NOT] = "not",
+                                                          [AST_BETWEEN] = "between",
+                                                          [AST_IN] = "in",
+                                                          [AST_LIKE] = "like",
+                                                          [AST_IS_NULL] = "isnull",
+                                                          [AST_CASE] = "case",
+                                                          [AST_ROW] = "row",
+                                                          [AST_ARRAY] = "array",
+                                                          [AST_SUBSCRIPT] = "[]",
+                                                          [AST_LAMBDA] = "lambda",
+                                                          [AST_SUBQUERY] = "query",
+                                                          [AST_EXISTS] = "exists",
+                                                          [AST_IN_QUERY] = "inquery",
+                                                          [AST_AT_TIME_ZONE] = "at",
+                                                          [AST_EXTRACT] = "extract",
+                                                          [AST_PARAM] = "?",
+                                                          [AST_INTERVAL] = "interval",
+                                                          [AST_DISTINCT] = "differs",
+                                                          [AST_QUANTIFIED] = "quantified"};
+        snprintf(name, sizeof name, "%s%s", e->negated ? "!" : "",
+                 names[e->kind] == NULL ? "other" : names[e->kind]);
     }
     }
     print_children(out, name, e);
@@ -57,8 +75,10 @@ static void shape(const char *sql, const char *wanted)
     ast_expr *e = NULL;
     th_diag diag = {0};
     th_err err = query_parse_lone_expr(th_slice_text(sql), arena, &e, &diag);
-    if (err == TH_OK) print_expr(&out, e);
-    else th_buf_printf(&out, "%u:%u %s", diag.line, diag.column, diag.text);
+    if (err == TH_OK)
+        print_expr(&out, e);
+    else
+        th_buf_printf(&out, "%u:%u %s", diag.line, diag.column, diag.text);
     char got[600];
     snprintf(got, sizeof got, "%s", th_buf_text(&out));
     th_buf_free(&out);
@@ -140,22 +160,28 @@ TEST(operands)
 TEST(queries)
 {
     accepts("SELECT 1;");
-    accepts("SELECT DISTINCT a, t.*, count(*) FILTER (WHERE x) AS n FROM t WHERE a > 1 GROUP BY 1, (b, c) HAVING n > 1 "
+    accepts("SELECT DISTINCT a, t.*, count(*) FILTER (WHERE x) AS n FROM t WHERE a > 1 GROUP BY 1, "
+            "(b, c) HAVING n > 1 "
             "ORDER BY a DESC NULLS FIRST, (b) OFFSET 2 ROWS LIMIT 10");
     accepts("WITH a (x) AS (SELECT 1), b AS (VALUES (1, 2), (3, 4)) TABLE a");
-    accepts("WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 3) SELECT * FROM t");
+    accepts("WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 3) SELECT * "
+            "FROM t");
     accepts("SELECT * FROM a JOIN b ON a.x = b.x LEFT JOIN c USING (x) CROSS JOIN d, e");
     accepts("SELECT * FROM a JOIN b JOIN c ON b.x = c.x ON a.x = b.x");
     accepts("SELECT * FROM t CROSS JOIN UNNEST(a, b) WITH ORDINALITY AS u (x, y, n)");
-    accepts("SELECT * FROM (SELECT 1) UNION ALL (SELECT 2 ORDER BY 1 LIMIT 1) INTERSECT SELECT 3 EXCEPT SELECT 4");
+    accepts("SELECT * FROM (SELECT 1) UNION ALL (SELECT 2 ORDER BY 1 LIMIT 1) INTERSECT SELECT 3 "
+            "EXCEPT SELECT 4");
     accepts("SELECT * FROM ((SELECT 1) UNION (SELECT 2)) AS t");
-    accepts("SELECT sum(x) OVER (PARTITION BY a ORDER BY b ROWS BETWEEN 1 PRECEDING AND UNBOUNDED FOLLOWING), rank() OVER w "
+    accepts("SELECT sum(x) OVER (PARTITION BY a ORDER BY b ROWS BETWEEN 1 PRECEDING AND UNBOUNDED "
+            "FOLLOWING), rank() OVER w "
             "FROM t WINDOW w AS (ORDER BY c)");
     accepts("SELECT a FROM t GROUP BY GROUPING SETS ((a, b), ()), ROLLUP (a), CUBE (a, b)");
-    accepts("SELECT eventTime FROM 5e2676f8-9fce-4ab5-a1c5-1d6f2e3b4c5d WHERE eventTime > '2024-01-01'");
+    accepts("SELECT eventTime FROM 5e2676f8-9fce-4ab5-a1c5-1d6f2e3b4c5d WHERE eventTime > "
+            "'2024-01-01'");
     accepts("SELECT * FROM a5e26768-9fce-4ab5-a1c5-1d6f2e3b4c5d LIMIT ALL");
     accepts("SELECT date, timestamp, day, \"end\", type FROM t /* c */ -- d\n;");
-    accepts("SELECT x FROM a.b.c FOR TIMESTAMP AS OF TIMESTAMP '2024-01-01 00:00:00' t FETCH FIRST 3 ROWS ONLY");
+    accepts("SELECT x FROM a.b.c FOR TIMESTAMP AS OF TIMESTAMP '2024-01-01 00:00:00' t FETCH FIRST "
+            "3 ROWS ONLY");
     accepts("SHOW TABLES IN default LIKE 'cloud%'");
     accepts("EXPLAIN ANALYZE SELECT 1");
     accepts("DESCRIBE FORMATTED cloudtrail");
@@ -164,25 +190,31 @@ TEST(queries)
 TEST(errors_name_the_place_and_what_was_expected)
 {
     refuses("SELECT FROM t", 1, 8, "mismatched input 'FROM'. Expecting: <expression>");
-    refuses("SELECT a\nFROM t\nWHERE a = = 1", 3, 11, "mismatched input '='. Expecting: <expression>");
-    refuses("SELECT a FROM t WHERE (a", 1, 25, "mismatched input '<EOF>'. Expecting: ')', ',', <operator>");
+    refuses("SELECT a\nFROM t\nWHERE a = = 1", 3, 11,
+            "mismatched input '='. Expecting: <expression>");
+    refuses("SELECT a FROM t WHERE (a", 1, 25,
+            "mismatched input '<EOF>'. Expecting: ')', ',', <operator>");
     refuses("SELECT '\xc3\xa9\xc3\xa9' x y", 1, 15, "mismatched input 'y'. Expecting: <EOF>");
     refuses("SELECT 'abc", 1, 8, "mismatched input '''. Expecting: <expression>");
-    refuses("SELECT a FROM t LIMIT 1 OFFSET 2", 1, 25, "mismatched input 'OFFSET'. Expecting: <EOF>");
+    refuses("SELECT a FROM t LIMIT 1 OFFSET 2", 1, 25,
+            "mismatched input 'OFFSET'. Expecting: <EOF>");
     refuses("SELECT `a` FROM t", 1, 8,
             "backquoted identifiers are not supported; use double quotes to quote identifiers");
     refuses("SELECT 1abc", 1, 8,
             "identifiers must not start with a digit; surround the identifier with double quotes");
     refuses("SELECT 1; SELECT 2", 1, 11, "mismatched input 'SELECT'. Expecting: <EOF>");
-    refuses("SELECT X'0'", 1, 8, "Binary literal must contain an even number of hexadecimal digits");
+    refuses("SELECT X'0'", 1, 8,
+            "Binary literal must contain an even number of hexadecimal digits");
     th_diag diag = parse("SELECT order FROM t");
     CHECK_EQ_STR(diag.hint, "ORDER is a reserved word; as a name it goes in double quotes");
 }
 
 static void *deep_on_a_small_stack(void *what)
 {
-    static const char *const open[] = {"(", "abs(", "CASE WHEN ", "- ", "NOT ", "a[", "ARRAY[", "(SELECT ",
-                                       "EXISTS (SELECT 1 WHERE ", "x -> ", "1 + "};
+    static const char *const open[] = {"(",      "abs(",     "CASE WHEN ",
+                                       "- ",     "NOT ",     "a[",
+                                       "ARRAY[", "(SELECT ", "EXISTS (SELECT 1 WHERE ",
+                                       "x -> ",  "1 + "};
     const char *piece = open[(uintptr_t)what];
     th_buf sql;
     th_buf_init(&sql, 8u << 20);
@@ -227,5 +259,6 @@ TEST(long_lists_do_not_nest)
     CHECK_EQ_STR(diag.text, "");
 }
 
-TEST_MAIN(operators_bind_as_trino_says, operands, queries, errors_name_the_place_and_what_was_expected,
+TEST_MAIN(operators_bind_as_trino_says, operands, queries,
+          errors_name_the_place_and_what_was_expected,
           what_nests_too_deeply_is_refused_on_a_small_stack, long_lists_do_not_nest)

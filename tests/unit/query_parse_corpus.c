@@ -37,14 +37,15 @@ static th_slice substitute(th_slice rule, th_slice text, th_arena *arena)
     if (code == NULL) return text;
     size_t size = text.size * 4 + 4096;
     uint8_t *out = th_arena_alloc(arena, size);
-    int n = pcre2_substitute(code, text.bytes, text.size, 0, PCRE2_SUBSTITUTE_GLOBAL, NULL, NULL, with.bytes,
-                             with.size, out, &size);
+    int n = pcre2_substitute(code, text.bytes, text.size, 0, PCRE2_SUBSTITUTE_GLOBAL, NULL, NULL,
+                             with.bytes, with.size, out, &size);
     pcre2_code_free(code);
     CHECK(n >= 0);
     return n > 0 ? th_slice_of(out, size) : text;
 }
 
-static th_slice with_placeholders(th_slice rules, const char *folder, th_slice text, th_arena *arena)
+static th_slice with_placeholders(th_slice rules, const char *folder, th_slice text,
+                                  th_arena *arena)
 {
     th_json_iter it = th_json_iter_of(rules);
     th_slice key, rule;
@@ -78,7 +79,8 @@ static void parse_one(const char *path, const char *status, th_slice rules, tall
         t->parsed++;
     } else {
         t->failed++;
-        printf("# %s: line %u:%u: %s: %s\n", path, diag.line, diag.column, th_diag_name(&diag), diag.text);
+        printf("# %s: line %u:%u: %s: %s\n", path, diag.line, diag.column, th_diag_name(&diag),
+               diag.text);
     }
     th_arena_free(arena);
 }
@@ -94,7 +96,8 @@ static void parse_line(char *line, th_slice rules, tally *t)
         field[i] = tab + 1;
     }
     field[3][strcspn(field[3], "\t")] = '\0';
-    bool ours = strcmp(field[1], "trino") == 0 || strcmp(field[1], "lake") == 0 || strcmp(field[1], "config") == 0;
+    bool ours = strcmp(field[1], "trino") == 0 || strcmp(field[1], "lake") == 0 ||
+                strcmp(field[1], "config") == 0;
     bool counted = strcmp(field[3], "ok") == 0 || strcmp(field[3], "origin-broken") == 0;
     if (ours && counted) parse_one(field[0], field[3], rules, t);
 }
@@ -117,8 +120,8 @@ TEST(published_queries_parse)
     while (getline(&line, &room, index) > 0) parse_line(line, rules, &t);
     free(line);
     fclose(index);
-    printf("# %d parsed, %d failed; %d broken at their origin, %d of them with a place\n", t.parsed, t.failed,
-           t.broken, t.broken_positioned);
+    printf("# %d parsed, %d failed; %d broken at their origin, %d of them with a place\n", t.parsed,
+           t.failed, t.broken, t.broken_positioned);
     CHECK(t.parsed > 400);
     CHECK_EQ_I64(t.failed, 0);
     CHECK_EQ_I64(t.broken, t.broken_positioned);
