@@ -370,7 +370,7 @@ th_err th_store_setting_put(th_store *store, const char *name, th_slice value, t
 
 /* ---- copy ------------------------------------------------------------------------------------------------------------- */
 
-static const char COPY_MAGIC[8] = "THCOPY1\n";
+static const char COPY_MAGIC[] = {'T', 'H', 'C', 'O', 'P', 'Y', '1', '\n'};
 
 static th_err add_to_copy(void *ctx, th_slice key, const store_header *header, th_slice payload,
                           th_diag *diag)
