@@ -5,7 +5,7 @@
 struct th_scan {
     th_snapshot *snapshot;
     const engine_table *table;
-    const th_scan_spec *spec;
+    th_scan_spec spec; /* the caller's may be gone once the scan is open */
     engine_unit *units;
     uint32_t unit_count;
     const engine_source *sources;
@@ -41,7 +41,7 @@ th_err engine_scan_open(th_snapshot *snapshot, const th_scan_spec *spec, th_scan
     if (scan == NULL) return TH_ELIMIT;
     scan->snapshot = snapshot;
     scan->table = spec->table->handle;
-    scan->spec = spec;
+    scan->spec = *spec;
     engine_days days;
     int64_t min_us, max_us;
     engine_prune(scan->table, spec, &days, &min_us, &max_us);
@@ -83,9 +83,9 @@ th_err engine_segment_open(th_scan *scan, uint32_t index, th_arena *arena, th_sc
     const engine_window *window = scan->snapshot->window;
     th_version *version = window != NULL ? window->version : scan->snapshot->version;
     TH_TRY(th_version_load(version, &segment->unit->ref, &segment->loaded, diag));
-    if (scan->spec->control != NULL) {
-        count(&scan->spec->control->segments_read, 1);
-        count(&scan->spec->control->rows_read, segment->unit->count);
+    if (scan->spec.control != NULL) {
+        count(&scan->spec.control->segments_read, 1);
+        count(&scan->spec.control->rows_read, segment->unit->count);
     }
     *out = segment;
     return TH_OK;
@@ -101,7 +101,7 @@ th_err engine_segment_column(th_scan_segment *segment, uint32_t col, uint32_t be
                              th_vector *out, th_diag *diag)
 {
     const th_scan *scan = segment->scan;
-    TH_ASSERT(col < scan->spec->column_count && (uint64_t)begin + rows <= segment->unit->count);
+    TH_ASSERT(col < scan->spec.column_count && (uint64_t)begin + rows <= segment->unit->count);
     const engine_window *window = scan->snapshot->window;
     engine_rows range = {.loaded = segment->loaded,
                          .unit = segment->unit,
@@ -109,7 +109,7 @@ th_err engine_segment_column(th_scan_segment *segment, uint32_t col, uint32_t be
                          .version = window != NULL ? window->version : scan->snapshot->version,
                          .begin = begin,
                          .count = rows};
-    const th_scan_column *column = &scan->spec->columns[col];
+    const th_scan_column *column = &scan->spec.columns[col];
     uint64_t bytes = 0;
     th_err err;
     if (column->column >= scan->table->meta_first) {
@@ -119,7 +119,7 @@ th_err engine_segment_column(th_scan_segment *segment, uint32_t col, uint32_t be
     } else {
         err = engine_schema_column(&range, scan->table, column, arena, out, &bytes, diag);
     }
-    if (scan->spec->control != NULL) count(&scan->spec->control->bytes_read, bytes);
+    if (scan->spec.control != NULL) count(&scan->spec.control->bytes_read, bytes);
     return err;
 }
 
@@ -134,10 +134,9 @@ static th_err fetch_one(th_snapshot *snapshot, const engine_table *table, const 
     for (size_t i = 0; i < n; i++) {
         if (id->seq < refs[i].first_seq || id->seq - refs[i].first_seq >= refs[i].rows) continue;
         engine_unit *unit = TH_NEW(arena, engine_unit);
-        th_scan_spec *spec = TH_NEW(arena, th_scan_spec);
-        if (unit == NULL || spec == NULL) return TH_ELIMIT;
+        if (unit == NULL) return TH_ELIMIT;
         *unit = (engine_unit){.ref = refs[i], .begin = (uint32_t)(id->seq - refs[i].first_seq), .count = 1};
-        *spec = (th_scan_spec){.table = &table->base, .columns = columns, .column_count = column_count, .arena = arena};
+        th_scan_spec spec = {.table = &table->base, .columns = columns, .column_count = column_count, .arena = arena};
         th_scan scan = {.snapshot = snapshot, .table = table, .spec = spec, .units = unit, .unit_count = 1};
         th_scan_segment *segment = NULL;
         TH_TRY(engine_segment_open(&scan, 0, arena, &segment, diag));
