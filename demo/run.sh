@@ -19,7 +19,7 @@ say "Who deleted the bucket, and what else did they do?"
   ORDER BY eventtime"
 
 say "A finding of our own detectors"
-"$bin" findings --data "$data" --format asff | grep -m 1 '"Title":"A trail was stopped"'
+"$bin" findings --data "$data" --format asff | sed -n '/"Title":"A trail was stopped"/p'
 
 say "One original record, byte for byte"
 id=$("$bin" sql --data "$data" --format csv --no-header -c "SELECT \"_id\" FROM cloudtrail WHERE eventname = 'StopLogging'")

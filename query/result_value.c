@@ -43,6 +43,12 @@ static void print_address(th_buf *out, th_slice bytes)
     if (inet_ntop(v4 ? AF_INET : AF_INET6, bytes.bytes + (v4 ? 12 : 0), text, sizeof(text)) != NULL) th_buf_add_text(out, text);
 }
 
+/* Athena's timestamps have three digits; more are shown where the type has more. */
+static uint32_t shown_precision(const th_type *type)
+{
+    return type->precision > 3 ? type->precision : 3;
+}
+
 /* Scalars; false when the type is nested. */
 static bool scalar_text(th_buf *out, const th_type *type, const th_value *v)
 {
@@ -61,8 +67,8 @@ static bool scalar_text(th_buf *out, const th_type *type, const th_value *v)
     case TH_VARBINARY: hex_pairs(out, v->s); return true;
     case TH_DATE: th_date_print(out, v->i); return true;
     case TH_TIME: th_time_print(out, v->i, v->extra, type->precision); return true;
-    case TH_TIMESTAMP: th_timestamp_print(out, v->i, v->extra, type->precision, ' '); return true;
-    case TH_TIMESTAMP_TZ: th_timestamp_tz_print(out, v->i, v->extra, type->precision, v->zone); return true;
+    case TH_TIMESTAMP: th_timestamp_print(out, v->i, v->extra, shown_precision(type), ' '); return true;
+    case TH_TIMESTAMP_TZ: th_timestamp_tz_print(out, v->i, v->extra, shown_precision(type), v->zone); return true;
     case TH_INTERVAL_YEAR_MONTH: th_interval_ym_print(out, v->i); return true;
     case TH_INTERVAL_DAY_SECOND: th_interval_ds_print(out, v->i); return true;
     case TH_UUID: print_uuid(out, v->s); return true;

@@ -168,7 +168,7 @@ def over_http():
     status, body = request(address, "/v1/sql", b"SELECT count(*) AS n FROM cloudtrail", {"Content-Type": "text/plain"})
     lines = [json.loads(x) for x in body.splitlines()]
     check("POST /v1/sql", status == 200 and lines[0] == {"n": 5} and lines[-1]["end"]["rows"] == 1, body)
-    status, body = request(address, "/v1/sql", json.dumps({"sql": "SELECT ? AS x", "params": ["7"]}).encode(),
+    status, body = request(address, "/v1/sql", json.dumps({"sql": "SELECT ? AS x", "params": [7]}).encode(),
                            {"Content-Type": "application/json"})
     check("parameters", status == 200 and json.loads(body.splitlines()[0]) == {"x": 7}, body)
     status, body = request(address, "/v1/sql", b"SELECT nosuch FROM cloudtrail", {"Content-Type": "text/plain"})
