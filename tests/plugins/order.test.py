@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Findings are a function of the set of stored records: another order, pieces, repeated loads, replay, and a runner killed
-over and over give the same ids and the same bodies. And a runner's process holds no file of the archive."""
+over and over, a lost state file and a kill between the commits of findings and cursor give the same ids and the same
+bodies, and no row twice. And a runner's process holds no file of the archive."""
 
 import json
 import os
@@ -92,6 +93,43 @@ def archive_descriptors(data):
     return strange
 
 
+def doubled(data):
+    """Rows of findings_events that are there more than once."""
+    history = run("findings", "--data", data, "--history").splitlines()
+    return len(history) - len(set(history))
+
+
+def lose_state(data):
+    folder = os.path.join(data, "plugins")
+    for name in os.listdir(folder):
+        shutil.rmtree(os.path.join(folder, name))
+
+
+def killed_between_commits(folder, lines, expected):
+    """Every failpoint of the plugin host, at its first passes."""
+    failed = False
+    for name in ("plugin_before_findings", "plugin_after_findings", "plugin_after_cursor"):
+        for passes in (1, 2):
+            data = os.path.join(folder, f"{name}-{passes}")
+            env = dict(os.environ, TRAILHOLD_FAILPOINT=f"{name}:{passes}")
+            hits = 0
+            for start in range(0, len(lines), 100):
+                text = "\n".join(lines[start:start + 100]) + "\n"
+                killed = subprocess.run([BIN, "ingest", "--data", data, "-q", "-"], input=text, capture_output=True, text=True, env=env)
+                hits += killed.returncode == -signal.SIGKILL
+            failed |= not hits
+            if not hits:
+                print(f"not ok {name} was not reached")
+            for start in range(0, len(lines), 100):  # what was not acked
+                load(data, lines[start:start + 100])
+            failed |= compare(f"killed {hits} times at {name}:{passes}", findings(data), expected)
+            extra = doubled(data)
+            failed |= extra != 0
+            if extra:
+                print(f"not ok {extra} rows twice after {name}:{passes}")
+    return failed
+
+
 def compare(name, got, expected):
     if got == expected:
         print(f"ok {name}")
@@ -131,6 +169,15 @@ def main():
     failed |= bool(strange)
     print("ok a runner holds no file of the archive" if not strange else f"not ok a runner holds {strange}")
     served.stop()
+    extra = doubled(shuffled)
+    failed |= extra != 0
+    print("ok no event of a finding is there twice" if not extra else f"not ok {extra} events of findings are there twice")
+
+    lose_state(shuffled)
+    failed |= compare("made again after the plugins' files were lost", findings(shuffled), expected)
+    load(shuffled, other)
+    failed |= compare("and loaded again", findings(shuffled), expected)
+    failed |= killed_between_commits(folder, other, expected)
 
     battered = os.path.join(folder, "battered")
     served = Served(battered)
