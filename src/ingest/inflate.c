@@ -49,11 +49,12 @@ static bool isal_step(void *state, th_slice *in, uint8_t *out, size_t capacity, 
     s->avail_out = (uint32_t)capacity;
     if (isal_inflate(s) < 0) return false;
     *made = capacity - s->avail_out;
-    size_t used = given - s->avail_in;
+    ptrdiff_t used = (ptrdiff_t)(given - s->avail_in);
     *done = s->block_state == ISAL_BLOCK_FINISH;
-    /* It reads ahead by up to eight bytes; at the end whole bytes left in its bit buffer were not part of the stream. */
-    if (*done) used -= (size_t)s->read_in_length / 8;
-    *in = (th_slice){in->bytes + used, in->size - used};
+    /* It reads ahead by up to eight bytes; at the end whole bytes left in its bit buffer were not part of the stream. They
+     * may have been read by an earlier step: the input is one run of bytes, so going back is stepping back in it. */
+    if (*done) used -= (ptrdiff_t)(s->read_in_length / 8);
+    *in = (th_slice){in->bytes + used, (size_t)((ptrdiff_t)in->size - used)};
     return true;
 }
 
