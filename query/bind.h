@@ -29,7 +29,7 @@ typedef struct bind_field {
     uint32_t row_field;  /* from 1: field of the row in that column; 0 = the column itself */
     bool hidden;         /* not in * */
     bool qualified_only; /* the other side of USING */
-    bool lake;           /* of a table with CloudTrail Lake's rules */
+    const th_expr *expr; /* over the columns of the plan, instead of column: joined by USING */
 } bind_field;
 
 typedef struct bind_relation {
@@ -220,6 +220,8 @@ th_err query_at(binder *b, const ast_expr *ast, th_err err);
 bool query_expr_equal(const th_expr *a, const th_expr *b);
 bool query_expr_is_const(const th_expr *e); /* TH_X_CONST */
 bool query_expr_volatile(const th_expr *e); /* random(), or a subquery in it */
+/* Can it raise an error for some row? Then it must not see rows that a join would have taken away. */
+bool query_expr_may_fail(const th_expr *e);
 bool query_expr_has_column(const th_expr *e);
 /* Depth, at most limit + 1. */
 uint32_t query_expr_depth(const th_expr *e, uint32_t limit);

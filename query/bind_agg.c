@@ -86,6 +86,22 @@ static th_err bind_order(const bind_place *inner, const ast_call *call, th_agg_c
     return TH_OK;
 }
 
+static th_err check_distinct_order(const bind_place *at, const th_agg_call *call)
+{
+    for (uint32_t i = 0; i < call->order_count; i++) {
+        const th_expr *e = call->order[i].expr;
+        bool found = false;
+        for (uint32_t k = 0; k < call->arg_count; k++) {
+            found = found || query_expr_equal(e, call->args[k]);
+        }
+        if (found) continue;
+        return th_fail_at(
+            at->b->diag, TH_ESQL, "EXPRESSION_NOT_IN_DISTINCT", e->line, e->column,
+            "For aggregate function with DISTINCT, ORDER BY expressions must appear in arguments");
+    }
+    return TH_OK;
+}
+
 static th_err resolve(const bind_place *at, const ast_expr *ast, const th_expr **args,
                       th_agg_call *call)
 {
@@ -129,6 +145,7 @@ th_err query_bind_aggregate(const bind_place *at, const ast_expr *ast, const th_
                           "DISTINCT can only be applied to comparable types");
     }
     if (call->sort_count > 0) TH_TRY(bind_order(&inner, call, &made));
+    if (call->distinct) TH_TRY(check_distinct_order(at, &made));
     if (call->filter != NULL)
         TH_TRY(query_bind_boolean(&inner, call->filter, "FILTER", &made.filter));
     return placeholder(at, ast, &made, out);

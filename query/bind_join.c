@@ -24,7 +24,10 @@ static th_err both_fields(binder *b, const bind_relation *left, const bind_relat
     for (uint32_t i = 0; i < left->count; i++) out->fields[i] = left->fields[i];
     for (uint32_t i = 0; i < right->count; i++) {
         out->fields[left->count + i] = right->fields[i];
-        out->fields[left->count + i].column += left->plan->column_count;
+        bind_field *f = &out->fields[left->count + i];
+        uint32_t by = left->plan->column_count;
+        f->column += by;
+        if (f->expr != NULL) TH_TRY(query_expr_shift(b, f->expr, by, &f->expr));
     }
     return TH_OK;
 }
@@ -65,6 +68,22 @@ static th_err using_field(binder *b, const bind_relation *r, const ast_name *nam
                       side);
 }
 
+/* The joined column has the type that both sides meet in; of a full join it is the side that is there. */
+static th_err joined_value(binder *b, th_join_kind kind, const th_expr *left, const th_expr *right,
+                           bind_field *joined)
+{
+    const th_type *type = th_type_common_super(b->arena, left->type, right->type);
+    if (type == NULL || (kind != TH_JOIN_FULL && th_type_equal(type, joined->type))) return TH_OK;
+    const th_expr *both[2];
+    TH_TRY(query_bind_cast(b, left, type, &both[0]));
+    TH_TRY(query_bind_cast(b, right, type, &both[1]));
+    joined->type = type;
+    joined->expr = both[kind == TH_JOIN_RIGHT];
+    if (kind != TH_JOIN_FULL) return TH_OK;
+    joined->expr = query_expr_children(b, TH_X_COALESCE, type, NULL, 2, both);
+    return joined->expr == NULL ? query_no_memory(b) : TH_OK;
+}
+
 static th_err using_one(binder *b, const ast_name *name, const bind_relation *left,
                         const bind_relation *right, th_join_kind kind, bind_relation *out,
                         uint32_t index, const th_expr **test)
@@ -84,7 +103,7 @@ static th_err using_one(binder *b, const ast_name *name, const bind_relation *le
     *joined = kind == TH_JOIN_RIGHT ? *rf : *lf;
     joined->qualified_only = false;
     joined->relation = joined->schema = (th_slice){0};
-    return TH_OK;
+    return joined_value(b, kind, le, re, joined);
 }
 
 /* The joined columns come first in *, so their fields do too. */
@@ -101,10 +120,6 @@ static th_err using(binder *b, const ast_relation *ast, const bind_relation *lef
 {
     uint32_t n = ast->using_count;
     th_join_kind kind = kind_of(ast);
-    if (kind == TH_JOIN_FULL) {
-        return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->using[0].line,
-                          ast->using[0].column, "FULL JOIN with USING is not supported");
-    }
     const th_expr **tests = TH_NEW_ARRAY(b->arena, const th_expr *, n);
     bind_field *spare = TH_NEW_ARRAY(b->arena, bind_field, n), *fields = out->fields;
     out->fields = TH_NEW_ARRAY(b->arena, bind_field, out->count + n);
@@ -210,6 +225,10 @@ th_err query_bind_join(binder *b, const ast_relation *ast, const bind_outer *out
         (ast->join == AST_RIGHT || ast->join == AST_FULL || ast->using_count > 0)) {
         return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->line, ast->column,
                           "UNNEST is supported in CROSS, INNER and LEFT joins, without USING");
+    }
+    if (ast->right->kind == AST_LATERAL && (ast->join == AST_RIGHT || ast->join == AST_FULL)) {
+        return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->line, ast->column,
+                          "LATERAL is supported in CROSS, INNER and LEFT joins");
     }
     if (right == NULL) return finish_unnest(b, ast, outer, out);
     th_plan *plan = NULL;

@@ -39,6 +39,10 @@ void query_nearest_try(bind_nearest *nearest, th_slice name)
 th_err query_bind_field_expr(binder *b, const bind_field *field, const ast_expr *ast,
                              const th_expr **out)
 {
+    if (field->expr != NULL) {
+        *out = field->expr;
+        return TH_OK;
+    }
     if (field->row_field == 0) {
         *out = query_expr_column(b, field->column, field->type, ast);
         return *out == NULL ? query_no_memory(b) : TH_OK;
@@ -82,6 +86,11 @@ static bool field_matches(const bind_field *f, const dotted *name)
     return f->schema.size > 0 && th_slice_equal_nocase(f->schema, name->parts[n - 3]);
 }
 
+static bool same_field(const bind_field *a, const bind_field *b)
+{
+    return a->expr == b->expr && a->column == b->column && a->row_field == b->row_field;
+}
+
 static th_err find_field(binder *b, const bind_relation *from, const ast_expr *ast,
                          const dotted *name, const bind_field **out)
 {
@@ -89,7 +98,7 @@ static th_err find_field(binder *b, const bind_relation *from, const ast_expr *a
     for (uint32_t i = 0; from != NULL && i < from->count; i++) {
         const bind_field *f = &from->fields[i];
         if (!field_matches(f, name)) continue;
-        if (*out != NULL && ((*out)->column != f->column || (*out)->row_field != f->row_field)) {
+        if (*out != NULL && !same_field(*out, f)) {
             return th_fail_at(b->diag, TH_EAMBIGUOUS, "AMBIGUOUS_NAME", ast->line, ast->column,
                               "Column '%.*s' is ambiguous", TH_SLICE_ARGS(ast->source));
         }
@@ -254,8 +263,14 @@ static th_err dereference(const bind_place *at, const ast_expr *ast, const th_ex
     }
     bool column = base->kind == TH_X_COLUMN || base->kind == TH_X_FIELD ||
                   is_call_of(base, "json_extract_scalar");
-    if ((base->type->kind == TH_VARCHAR || base->type->kind == TH_JSON) && from_table && column) {
+    if (base->type->kind == TH_VARCHAR && from_table && column) {
         return json_key(at, ast, base, out);
+    }
+    if (base->type->kind == TH_JSON) {
+        th_fail_at(at->b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->line, ast->column,
+                   "A dot after a value of type json is not supported");
+        th_diag_hint(at->b->diag, "json_extract_scalar(value, '$.key') looks into it");
+        return TH_EUNSUPPORTED;
     }
     th_buf type;
     th_buf_init(&type, 1u << 16);

@@ -101,35 +101,70 @@ static th_err sort_result(binder *b, const ast_query *query, const bind_outer *o
     return TH_OK;
 }
 
-static th_err bind_values(binder *b, const ast_body *body, const bind_outer *outer, th_plan **out)
+/* The cells of one row of VALUES: those of ROW(..) or (..), the fields of a value of row type, or the one value. */
+static th_err values_row(const bind_place *at, const ast_expr *ast, uint32_t *count,
+                         const th_expr *const **out)
 {
-    uint32_t rows = body->rows.count, columns = 1;
-    const ast_expr *first = body->rows.items[0];
-    if (first->kind == AST_ROW) columns = first->child_count;
-    const th_expr **cells = TH_NEW_ARRAY(b->arena, const th_expr *, (size_t)rows *columns);
-    const th_expr **column = TH_NEW_ARRAY(b->arena, const th_expr *, rows);
-    th_plan *plan = query_plan_new(b, TH_P_VALUES, columns, 0, NULL);
-    if (cells == NULL || column == NULL || plan == NULL) return query_no_memory(b);
-    bind_place at = {.b = b, .outer = outer, .clause = "VALUES"};
-    for (uint32_t r = 0; r < rows; r++) {
-        const ast_expr *row = body->rows.items[r];
-        uint32_t width = row->kind == AST_ROW ? row->child_count : 1;
-        if (width != columns) {
-            return th_fail_at(b->diag, TH_ESQL, "TYPE_MISMATCH", row->line, row->column,
-                              "Values rows have mismatched sizes: %u vs %u", columns, width);
-        }
-        for (uint32_t c = 0; c < columns; c++) {
-            const ast_expr *cell = row->kind == AST_ROW ? row->children[c] : row;
-            TH_TRY(query_bind_expr(&at, cell, &cells[(size_t)r * columns + c]));
+    const th_expr **cells, *whole;
+    bool written = ast->kind == AST_ROW;
+    if (!written) TH_TRY(query_bind_expr(at, ast, &whole));
+    bool fields = !written && whole->type->kind == TH_ROW;
+    *count = written ? ast->child_count : fields ? whole->type->child_count : 1;
+    cells = TH_NEW_ARRAY(at->b->arena, const th_expr *, *count);
+    if (cells == NULL) return query_no_memory(at->b);
+    for (uint32_t i = 0; i < *count; i++) {
+        if (written) {
+            TH_TRY(query_bind_expr(at, ast->children[i], &cells[i]));
+        } else if (!fields) {
+            cells[i] = whole;
+        } else {
+            th_expr *e =
+                query_expr_children(at->b, TH_X_FIELD, whole->type->children[i], ast, 1, &whole);
+            if (e == NULL) return query_no_memory(at->b);
+            e->index = i;
+            TH_TRY(query_bind_fold(at->b, e, &cells[i]));
         }
     }
+    *out = cells;
+    return TH_OK;
+}
+
+/* One type a column, in place. */
+static th_err values_types(binder *b, const ast_body *body, const th_expr **cells, th_plan *plan)
+{
+    uint32_t rows = body->rows.count, columns = plan->column_count;
+    const th_expr **column = TH_NEW_ARRAY(b->arena, const th_expr *, rows);
     th_plan_column *made = (th_plan_column *)(uintptr_t)plan->columns;
+    if (column == NULL) return query_no_memory(b);
     for (uint32_t c = 0; c < columns; c++) {
         for (uint32_t r = 0; r < rows; r++) column[r] = cells[(size_t)r * columns + c];
-        TH_TRY(query_bind_common(b, first, "Values rows", rows, column, &made[c].type));
+        TH_TRY(
+            query_bind_common(b, body->rows.items[0], "Values rows", rows, column, &made[c].type));
         for (uint32_t r = 0; r < rows; r++) cells[(size_t)r * columns + c] = column[r];
         made[c].name = th_slice_text(th_arena_printf(b->arena, "_col%u", c));
     }
+    return TH_OK;
+}
+
+static th_err bind_values(binder *b, const ast_body *body, const bind_outer *outer, th_plan **out)
+{
+    bind_place at = {.b = b, .outer = outer, .clause = "VALUES"};
+    uint32_t rows = body->rows.count, columns, width;
+    const th_expr *const *row;
+    TH_TRY(values_row(&at, body->rows.items[0], &columns, &row));
+    const th_expr **cells = TH_NEW_ARRAY(b->arena, const th_expr *, (size_t)rows *columns);
+    th_plan *plan = query_plan_new(b, TH_P_VALUES, columns, 0, NULL);
+    if (cells == NULL || plan == NULL) return query_no_memory(b);
+    for (uint32_t r = 0; r < rows; r++) {
+        const ast_expr *ast = body->rows.items[r];
+        TH_TRY(values_row(&at, ast, &width, &row));
+        if (width != columns) {
+            return th_fail_at(b->diag, TH_ESQL, "TYPE_MISMATCH", ast->line, ast->column,
+                              "Values rows have mismatched sizes: %u vs %u", columns, width);
+        }
+        for (uint32_t c = 0; c < columns; c++) cells[(size_t)r * columns + c] = row[c];
+    }
+    TH_TRY(values_types(b, body, cells, plan));
     plan->exprs = cells;
     plan->expr_count = rows * columns;
     plan->row_count = rows;

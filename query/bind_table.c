@@ -58,8 +58,7 @@ static th_err scan(binder *b, const th_table *table, bind_relation *out)
                                  .name = c->name,
                                  .type = c->type,
                                  .column = i,
-                                 .hidden = c->hidden,
-                                 .lake = table->rules == TH_RULES_LAKE};
+                                 .hidden = c->hidden};
     }
     plan->table = table;
     plan->scan_columns = columns;

@@ -159,9 +159,19 @@ static th_err in_list(parser *p, ast_expr *e, ast_expr *value)
 static th_err is_something(parser *p, ast_expr *e, ast_expr *value)
 {
     e->negated = parser_take(p, KW_NOT);
-    if (parser_take(p, KW_NULL)) {
+    bool unknown =
+        p->token.kind == LEX_WORD && th_slice_equal_nocase(p->token.text, TH_SLICE("unknown"));
+    if (unknown || parser_is(p, KW_NULL)) {
+        parser_advance(p);
         e->kind = AST_IS_NULL;
         return parser_adopt(p, e, 1, &value);
+    }
+    if (parser_is(p, KW_TRUE) || parser_is(p, KW_FALSE)) { /* IS TRUE: IS NOT DISTINCT FROM TRUE */
+        ast_expr *truth[2] = {value, NULL};
+        TH_TRY(parser_primary(p, &truth[1]));
+        e->kind = AST_DISTINCT;
+        e->negated = !e->negated;
+        return parser_adopt(p, e, 2, truth);
     }
     if (!parser_take(p, KW_DISTINCT))
         return parser_mismatch(p, e->negated ? "'DISTINCT', 'NULL'" : "'DISTINCT', 'NOT', 'NULL'");

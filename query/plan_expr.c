@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Walks over bound expressions: equality, questions, rewriting. */
 #include "query/bind.h"
+#include "query/type/coerce.h"
 
 static bool constants_equal(const th_expr *a, const th_expr *b)
 {
@@ -13,21 +14,52 @@ static bool constants_equal(const th_expr *a, const th_expr *b)
     return x.zone == y.zone && x.extra == y.extra && th_value_same(a->type, &x, &y);
 }
 
-bool query_expr_equal(const th_expr *a, const th_expr *b)
+/* Lambdas around what is compared: parameter slots from a on stand for those from b on. */
+typedef struct paired_lambda {
+    uint32_t a, b, count;
+    const struct paired_lambda *outer;
+} paired_lambda;
+
+static bool equal(const th_expr *a, const th_expr *b, const paired_lambda *around);
+
+static bool params_equal(const th_expr *a, const th_expr *b, const paired_lambda *around)
 {
-    if (a == b) return true;
-    if (a->kind != b->kind || a->index != b->index || a->index2 != b->index2 ||
-        a->try_cast != b->try_cast || a->child_count != b->child_count ||
+    for (const paired_lambda *l = around; l != NULL; l = l->outer) {
+        bool in_a = a->index >= l->a && a->index < l->a + l->count;
+        bool in_b = b->index >= l->b && b->index < l->b + l->count;
+        if (in_a || in_b) return in_a && in_b && a->index - l->a == b->index - l->b;
+    }
+    return a->index == b->index;
+}
+
+static bool lambdas_equal(const th_expr *a, const th_expr *b, const paired_lambda *around)
+{
+    paired_lambda inner = {a->index, b->index, a->index2, around};
+    return a->index2 == b->index2 && equal(a->children[0], b->children[0], &inner);
+}
+
+static bool equal(const th_expr *a, const th_expr *b, const paired_lambda *around)
+{
+    if (a == b && around == NULL) return true;
+    if (a->kind != b->kind || a->try_cast != b->try_cast || a->child_count != b->child_count ||
         a->function != b->function || a->plan != b->plan) {
         return false;
     }
     if (!th_type_equal(a->type, b->type)) return false;
     if (a->kind == TH_X_CONST) return constants_equal(a, b);
+    if (a->kind == TH_X_PARAM) return params_equal(a, b, around);
+    if (a->kind == TH_X_LAMBDA) return lambdas_equal(a, b, around);
+    if (a->index != b->index || a->index2 != b->index2) return false;
     if (a->function != NULL && (a->function->flags & TH_FN_VOLATILE) != 0) return false;
     for (uint32_t i = 0; i < a->child_count; i++) {
-        if (!query_expr_equal(a->children[i], b->children[i])) return false;
+        if (!equal(a->children[i], b->children[i], around)) return false;
     }
     return true;
+}
+
+bool query_expr_equal(const th_expr *a, const th_expr *b)
+{
+    return equal(a, b, NULL);
 }
 
 bool query_expr_is_const(const th_expr *e)
@@ -41,6 +73,38 @@ bool query_expr_volatile(const th_expr *e)
         return true;
     for (uint32_t i = 0; i < e->child_count; i++) {
         if (query_expr_volatile(e->children[i])) return true;
+    }
+    return false;
+}
+
+/* Functions that give an answer for every argument. */
+static bool never_fails(const th_function *f)
+{
+    static const char *const names[] = {"$eq",          "$ne",
+                                        "$lt",          "$le",
+                                        "$gt",          "$ge",
+                                        "$is_distinct", "$like",
+                                        "lower",        "upper",
+                                        "trim",         "ltrim",
+                                        "rtrim",        "json_extract_scalar",
+                                        "length",       "concat",
+                                        "$concat",      "strpos",
+                                        "starts_with",  "json_extract",
+                                        "regexp_like"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(f->name, names[i]) == 0) return true;
+    }
+    return false;
+}
+
+bool query_expr_may_fail(const th_expr *e)
+{
+    if (e->kind == TH_X_TRY) return false;
+    if (e->kind == TH_X_CALL && !never_fails(e->function)) return true;
+    if (e->kind == TH_X_CAST && !e->try_cast && !th_type_can_coerce(e->children[0]->type, e->type))
+        return true;
+    for (uint32_t i = 0; i < e->child_count; i++) {
+        if (query_expr_may_fail(e->children[i])) return true;
     }
     return false;
 }

@@ -140,7 +140,8 @@ static th_err push_unnest(binder *b, const th_plan *plan, const conjuncts *given
     uint32_t limit = plan->inputs[0]->column_count;
     for (uint32_t i = 0; i < given->count; i++) {
         const th_expr *e = given->items[i];
-        bool can = only_columns_below(e, limit) && !query_expr_volatile(e);
+        bool can =
+            only_columns_below(e, limit) && !query_expr_volatile(e) && !query_expr_may_fail(e);
         TH_TRY(add(b, can ? &down : &stay, e));
     }
     return through(b, plan, &down, &stay, out);
@@ -188,9 +189,14 @@ static th_err split_join(binder *b, const th_plan *plan, const conjuncts *given,
                        inner || plan->join == TH_JOIN_LEFT, &parts->both));
     }
     for (uint32_t i = 0; i < given->count; i++) {
-        bool volatile_ = query_expr_volatile(given->items[i]);
-        TH_TRY(to_side(b, parts, given->items[i], n, keeps_left, keeps_right,
-                       inner && !volatile_ ? &parts->both : &parts->above));
+        const th_expr *e = given->items[i];
+        uint32_t sides = query_expr_sides(e, n);
+        if (query_expr_volatile(e) || (sides != 3 && query_expr_may_fail(e))) {
+            TH_TRY(add(b, &parts->above, e));
+            continue;
+        }
+        TH_TRY(
+            to_side(b, parts, e, n, keeps_left, keeps_right, inner ? &parts->both : &parts->above));
     }
     return TH_OK;
 }
