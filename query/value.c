@@ -69,26 +69,29 @@ void th_value_field(const th_value *v, uint32_t field, th_value *out)
     th_value_get(&v->n.vector->children[field], v->n.slot, out);
 }
 
-static int compare_f64(double a, double b)
+/* first: NaN and nested NULLs are the smallest, else the largest. */
+static int compare(const th_type *type, const th_value *a, const th_value *b, bool first);
+
+static int compare_f64(double a, double b, bool first)
 {
-    if (isnan(a) || isnan(b)) return isnan(a) - isnan(b);
+    if (isnan(a) || isnan(b)) return first ? isnan(b) - isnan(a) : isnan(a) - isnan(b);
     return (a > b) - (a < b);
 }
 
-static int compare_nullable(const th_type *type, const th_value *a, const th_value *b)
+static int compare_nullable(const th_type *type, const th_value *a, const th_value *b, bool first)
 {
-    if (a->null || b->null) return a->null - b->null;
-    return th_value_compare(type, a, b);
+    if (a->null || b->null) return first ? b->null - a->null : a->null - b->null;
+    return compare(type, a, b, first);
 }
 
-static int compare_nested(const th_type *type, const th_value *a, const th_value *b)
+static int compare_nested(const th_type *type, const th_value *a, const th_value *b, bool first)
 {
     th_value x, y;
     if (type->kind == TH_ROW) {
         for (uint32_t i = 0; i < type->child_count; i++) {
             th_value_field(a, i, &x);
             th_value_field(b, i, &y);
-            int c = compare_nullable(type->children[i], &x, &y);
+            int c = compare_nullable(type->children[i], &x, &y, first);
             if (c != 0) return c;
         }
         return 0;
@@ -97,7 +100,7 @@ static int compare_nested(const th_type *type, const th_value *a, const th_value
     for (uint32_t i = 0; i < na && i < nb; i++) {
         th_value_element(a, 0, i, &x);
         th_value_element(b, 0, i, &y);
-        int c = compare_nullable(type->children[0], &x, &y);
+        int c = compare_nullable(type->children[0], &x, &y, first);
         if (c != 0) return c;
     }
     return (na > nb) - (na < nb);
@@ -106,21 +109,31 @@ static int compare_nested(const th_type *type, const th_value *a, const th_value
 /* char(n) compares as if padded with blanks. */
 static int compare_char(th_slice a, th_slice b)
 {
-    while (a.size > 0 && a.bytes[a.size - 1] == ' ')
-        a.size--;
-    while (b.size > 0 && b.bytes[b.size - 1] == ' ')
-        b.size--;
-    return th_slice_compare(a, b);
+    for (size_t i = 0; i < a.size || i < b.size; i++) {
+        uint8_t x = i < a.size ? a.bytes[i] : ' ', y = i < b.size ? b.bytes[i] : ' ';
+        if (x != y) return x < y ? -1 : 1;
+    }
+    return 0;
 }
 
 int th_value_compare(const th_type *type, const th_value *a, const th_value *b)
+{
+    return compare(type, a, b, false);
+}
+
+int th_value_compare_unordered_first(const th_type *type, const th_value *a, const th_value *b)
+{
+    return compare(type, a, b, true);
+}
+
+static int compare(const th_type *type, const th_value *a, const th_value *b, bool first)
 {
     switch (type->kind) {
     case TH_UNKNOWN:
         return 0;
     case TH_REAL:
     case TH_DOUBLE:
-        return compare_f64(a->f, b->f);
+        return compare_f64(a->f, b->f, first);
     case TH_DECIMAL:
         return (a->d > b->d) - (a->d < b->d);
     case TH_CHAR:
@@ -135,7 +148,7 @@ int th_value_compare(const th_type *type, const th_value *a, const th_value *b)
         return th_value_same(type, a, b) ? 0 : 1;
     case TH_ARRAY:
     case TH_ROW:
-        return compare_nested(type, a, b);
+        return compare_nested(type, a, b, first);
     default:
         if (a->i != b->i) return a->i < b->i ? -1 : 1;
         return (a->extra > b->extra) - (a->extra < b->extra);

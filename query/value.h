@@ -43,6 +43,8 @@ void th_value_field(const th_value *v, uint32_t field, th_value *out);
 /* The order of ORDER BY and of < for values of one type that are both not NULL: <0, 0, >0. NaN is the largest. Arrays
  * and rows compare element by element; NULL elements come last. Maps: only equality (0 or not). */
 int th_value_compare(const th_type *type, const th_value *a, const th_value *b);
+/* The same with NaN and nested NULLs as the smallest: what max and greatest pick by. */
+int th_value_compare_unordered_first(const th_type *type, const th_value *a, const th_value *b);
 /* IS NOT DISTINCT FROM, GROUP BY, DISTINCT: NULLs are equal, NaN equals NaN, zones do not count. */
 bool th_value_same(const th_type *type, const th_value *a, const th_value *b);
 /* Hash that agrees with th_value_same. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Aggregates that keep values: extremes, arrays, maps, percentiles. */
-#include <math.h>
 #include <stdlib.h>
 
 #include "query/fn/aggregate_impl.h"
@@ -10,15 +9,15 @@ static void keep(th_agg_context *ctx, uint32_t arg, const th_value *v, th_value 
     if (!th_value_copy(ctx->arena, ctx->arg_types[arg], v, to)) agg_memory(ctx);
 }
 
+/* NaN loses against any number, in max as in min. */
+static bool is_better(const th_type *type, const th_value *v, const th_value *best, int sign)
+{
+    return sign > 0 ? th_value_compare_unordered_first(type, v, best) > 0 : th_value_compare(type, v, best) < 0;
+}
+
 static void add_best(th_agg_context *ctx, best_state *s, const th_value *v, int sign)
 {
-    const th_type *type = ctx->arg_types[0];
-    bool floating = type->kind == TH_DOUBLE || type->kind == TH_REAL;
-    if (s->set) {
-        if (floating && isnan(v->f)) return; /* NaN loses against any number */
-        bool better = (floating && isnan(s->value.f)) || th_value_compare(type, v, &s->value) * sign > 0;
-        if (!better) return;
-    }
+    if (s->set && !is_better(ctx->arg_types[0], v, &s->value, sign)) return;
     s->set = true;
     keep(ctx, 0, v, &s->value);
 }
@@ -53,7 +52,7 @@ void finish_best(th_agg_context *ctx, void *state, th_arena *arena, th_value *ou
 static void add_best_by(th_agg_context *ctx, best_by_state *s, const th_value *args, int sign)
 {
     if (args[1].null) return;
-    if (s->set && th_value_compare(ctx->arg_types[1], &args[1], &s->key) * sign <= 0) return;
+    if (s->set && !is_better(ctx->arg_types[1], &args[1], &s->key, sign)) return;
     s->set = true;
     keep(ctx, 1, &args[1], &s->key);
     keep(ctx, 0, &args[0], &s->value);

@@ -2,7 +2,7 @@
  * Arrays, maps and rows: construction, access, searching, sorting. Lambdas are in lambda.c. */
 #include <stdlib.h>
 
-#include "query/fn/call.h"
+#include "query/fn/datetime.h"
 #include "query/fn/families.h"
 #include "query/fn/nested.h"
 #include "query/op/valueset.h"
@@ -152,10 +152,11 @@ th_err fn_array_join(th_fn_call *call, const th_value *args, th_value *out)
     for (uint32_t i = 0, n = th_value_size(&args[0]); i < n && e == TH_OK; i++) {
         th_value_element(&args[0], 0, i, &x);
         text = (th_value){0};
-        if (x.null && call->arg_count < 3) continue;
         if (!x.null) e = th_cast_value(call, element, &th_type_varchar, &x, &text);
+        bool null = x.null || text.null;
+        if (null && call->arg_count < 3) continue;
         if (!first) th_buf_add_slice(&b, args[1].s);
-        if (!text.null) th_buf_add_slice(&b, x.null ? args[2].s : text.s);
+        th_buf_add_slice(&b, null ? args[2].s : text.s);
         first = false;
     }
     if (e == TH_OK && th_buf_error(&b) != TH_OK) e = fn_memory(call);
@@ -219,7 +220,8 @@ static th_err by_presence(th_fn_call *call, const th_value *args, bool want, th_
 
 th_err fn_array_intersect(th_fn_call *call, const th_value *args, th_value *out)
 {
-    return by_presence(call, args, true, out);
+    th_value swapped[2] = {args[1], args[0]}; /* in the order of the longer one */
+    return by_presence(call, th_value_size(&args[0]) < th_value_size(&args[1]) ? swapped : args, true, out);
 }
 
 th_err fn_array_except(th_fn_call *call, const th_value *args, th_value *out)
@@ -285,14 +287,17 @@ th_err fn_array_sort(th_fn_call *call, const th_value *args, th_value *out)
     return fn_give_array(call, v, n, out);
 }
 
-static th_err extreme(th_fn_call *call, const th_value *args, int sign, th_value *out)
+static th_err extreme(th_fn_call *call, const th_value *args, bool max, th_value *out)
 {
     th_value x;
     uint32_t n = th_value_size(&args[0]);
     out->null = n == 0;
     for (uint32_t i = 0; i < n; i++) {
         th_value_element(&args[0], 0, i, &x);
-        if (x.null || i == 0 || th_value_compare(call->type, &x, out) * sign > 0) *out = x;
+        bool better = x.null || i == 0 ||
+                      (max ? th_value_compare_unordered_first(call->type, &x, out) > 0
+                           : th_value_compare(call->type, &x, out) < 0);
+        if (better) *out = x;
         if (x.null) return TH_OK;
     }
     return TH_OK;
@@ -300,12 +305,12 @@ static th_err extreme(th_fn_call *call, const th_value *args, int sign, th_value
 
 th_err fn_array_max(th_fn_call *call, const th_value *args, th_value *out)
 {
-    return extreme(call, args, 1, out);
+    return extreme(call, args, true, out);
 }
 
 th_err fn_array_min(th_fn_call *call, const th_value *args, th_value *out)
 {
-    return extreme(call, args, -1, out);
+    return extreme(call, args, false, out);
 }
 
 th_err fn_array_reverse(th_fn_call *call, const th_value *args, th_value *out)
@@ -363,10 +368,6 @@ static th_err concat_one(th_fn_call *call, const th_value *args, uint32_t array,
 {
     th_builder b;
     th_value x;
-    if (args[array].null) {
-        out->null = true;
-        return TH_OK;
-    }
     if (!th_builder_init(&b, call->arena, call->type, 1, false)) return fn_memory(call);
     if (array == 1 && !th_builder_add(&b.children[0], &args[0])) return fn_memory(call);
     for (uint32_t i = 0, n = th_value_size(&args[array]); i < n; i++) {
@@ -446,10 +447,37 @@ th_err fn_sequence(th_fn_call *call, const th_value *args, th_value *out)
     if (count > SEQUENCE_MAX) return fn_bad(call, "result of sequence function must not have more than 10000 entries");
     if (!th_builder_init(&b, call->arena, call->type, 1, false)) return fn_memory(call);
     for (int64_t i = 0; i < (int64_t)count; i++) {
-        th_value v = fn_int(from + i * step);
+        th_value v = fn_int((int64_t)((uint64_t)from + (uint64_t)i * (uint64_t)step));
         if (!th_builder_add(&b.children[0], &v)) return fn_memory(call);
     }
     return fn_finish_nested(call, &b, out);
+}
+
+/* sequence over times keeps the precision of the start. */
+const th_type *fn_sequence_type(th_arena *arena, const th_type **params, uint32_t count)
+{
+    (void)count;
+    return th_type_array(arena, params[0]);
+}
+
+th_err fn_sequence_months(th_fn_call *call, const th_value *args, th_value *out)
+{
+    const th_type *type = call->type->children[0];
+    th_builder b;
+    int64_t step = args[2].i, from = fn_local_us(type, &args[0]), to = fn_local_us(type, &args[1]);
+    if (step == 0) return fn_bad(call, "step must not be zero");
+    if (step > 0 ? to < from : to > from)
+        return fn_bad(call, "sequence stop value should be greater than or equal to start value if step is greater "
+                            "than zero otherwise stop should be less than or equal to start");
+    if (!th_builder_init(&b, call->arena, call->type, 1, false)) return fn_memory(call);
+    for (int64_t i = 0; i <= SEQUENCE_MAX; i++) {
+        int64_t at = fn_add_months(from, i * step);
+        if (step > 0 ? at > to : at < to) return fn_finish_nested(call, &b, out);
+        th_value v = {0};
+        fn_from_local(type, at, &args[0], &v);
+        if (!th_builder_add(&b.children[0], &v)) return fn_memory(call);
+    }
+    return fn_bad(call, "result of sequence function must not have more than 10000 entries");
 }
 
 th_err fn_zip(th_fn_call *call, const th_value *args, th_value *out)

@@ -185,7 +185,7 @@ th_err fn_contains_ip(th_fn_call *call, const th_value *args, th_value *out)
 {
     network n;
     TH_TRY(parse_network(call, args[0].s, &n));
-    if (!is_canonical(&n)) return fn_bad(call, "Invalid CIDR");
+    if (n.v4 && !is_canonical(&n)) return fn_bad(call, "Invalid CIDR");
     out->i = inside(&n, args[1].s.bytes);
     return TH_OK;
 }

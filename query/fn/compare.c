@@ -114,27 +114,23 @@ COMPARE_KERNEL(fn_le_many, <=)
 COMPARE_KERNEL(fn_gt_many, >)
 COMPARE_KERNEL(fn_ge_many, >=)
 
-static th_err extreme(th_fn_call *call, const th_value *args, int sign, th_value *out)
+static th_err extreme(th_fn_call *call, const th_value *args, bool greatest, th_value *out)
 {
-    bool floating = call->type->kind == TH_DOUBLE || call->type->kind == TH_REAL;
     *out = args[0];
     for (uint32_t i = 1; i < call->arg_count; i++) {
-        if (floating && isnan(out->f)) return TH_OK;
-        if (floating && isnan(args[i].f)) {
+        if (greatest ? th_value_compare_unordered_first(call->type, &args[i], out) > 0
+                     : th_value_compare(call->type, &args[i], out) < 0)
             *out = args[i];
-            return TH_OK;
-        }
-        if (th_value_compare(call->type, &args[i], out) * sign > 0) *out = args[i];
     }
     return TH_OK;
 }
 
 th_err fn_greatest(th_fn_call *call, const th_value *args, th_value *out)
 {
-    return extreme(call, args, 1, out);
+    return extreme(call, args, true, out);
 }
 
 th_err fn_least(th_fn_call *call, const th_value *args, th_value *out)
 {
-    return extreme(call, args, -1, out);
+    return extreme(call, args, false, out);
 }

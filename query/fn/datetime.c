@@ -295,6 +295,25 @@ static th_err date_and_time(th_fn_call *call, const th_type *type, const th_valu
     return shift(call, type, v, us, 0, out);
 }
 
+/* Intervals have milliseconds: the sum has at least three digits. */
+static const th_type *with_milliseconds(th_arena *arena, const th_type *type)
+{
+    bool times = type->kind == TH_TIMESTAMP || type->kind == TH_TIMESTAMP_TZ || type->kind == TH_TIME;
+    return times && type->precision < 3 ? th_type_with_precision(arena, type->kind, 3) : type;
+}
+
+const th_type *fn_add_ds_type(th_arena *arena, const th_type **params, uint32_t count)
+{
+    (void)count;
+    return with_milliseconds(arena, params[0]);
+}
+
+const th_type *fn_ds_add_type(th_arena *arena, const th_type **params, uint32_t count)
+{
+    (void)count;
+    return with_milliseconds(arena, params[1]);
+}
+
 th_err fn_add_ds(th_fn_call *call, const th_value *args, th_value *out)
 {
     return date_and_time(call, call->arg_types[0], &args[0], args[1].i, "add", out);
@@ -330,6 +349,8 @@ th_err fn_sub_time(th_fn_call *call, const th_value *args, th_value *out)
     int64_t unit = call->arg_types[0]->kind == TH_DATE ? TH_US_PER_DAY : 1;
     if (__builtin_sub_overflow(args[0].i, args[1].i, &out->i) || __builtin_mul_overflow(out->i, unit, &out->i))
         return fn_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE", "interval out of range");
+    int64_t rest = out->i % 1000; /* intervals count milliseconds */
+    out->i += (rest >= 500 ? 1000 : rest <= -500 ? -1000 : 0) - rest;
     return TH_OK;
 }
 

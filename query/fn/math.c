@@ -240,7 +240,11 @@ th_err fn_round_double(th_fn_call *call, const th_value *args, th_value *out)
     double x = args[0].f;
     int64_t digits = call->arg_count > 1 ? args[1].i : 0;
     out->f = x;
-    if (isnan(x) || isinf(x) || digits > 300 || digits < -300) return TH_OK;
+    if (isnan(x) || isinf(x) || digits > 300) return TH_OK;
+    if (digits < -300) {
+        out->f = 0;
+        return TH_OK;
+    }
     double factor = pow(10, (double)digits), scaled = x * factor;
     if (isinf(scaled) || fabs(scaled) >= 4503599627370496.0) return TH_OK;
     out->f = round(scaled) / factor;

@@ -17,6 +17,7 @@ static void skip_space(pattern *p)
 static th_slice word(pattern *p)
 {
     skip_space(p);
+    if (*p->pos == '=') p->pos++;
     const char *from = p->pos;
     while (isalnum((unsigned char)*p->pos) || *p->pos == '_')
         p->pos++;
@@ -186,7 +187,8 @@ static bool accepts(const th_type *from, const th_type *to)
     if (to->kind == TH_FUNCTION) {
         if (from->kind != TH_FUNCTION || from->child_count != to->child_count) return false;
         uint32_t last = to->child_count - 1;
-        return th_type_can_coerce(from->children[last], to->children[last]);
+        const th_type *body = from->children[last], *wanted = to->children[last];
+        return body->kind == TH_UNKNOWN || (body->kind == wanted->kind && th_type_can_coerce(body, wanted));
     }
     if (from->kind == TH_FUNCTION) return false;
     return th_type_can_coerce(from, to);
@@ -234,8 +236,12 @@ bool signature_matches(const char *params, const th_type *const *args, uint32_t 
     }
     for (uint32_t i = 0; i < count; i++) {
         pattern p = {pattern_at(params, i)};
+        skip_space(&p);
+        bool exact = *p.pos == '=';
         out->params[i] = build(&p, args[i], arena, out);
         if (out->params[i] == NULL) return false;
+        if (exact && args[i] != NULL && args[i]->kind != out->params[i]->kind && args[i]->kind != TH_UNKNOWN)
+            return false;
         if (args[i] == NULL) {
             if (out->params[i]->kind != TH_FUNCTION) return false;
             continue;

@@ -3,7 +3,7 @@
  *
  * A pattern is a type name, an upper-case letter (a variable; all its uses get one common type), "any", array(P),
  * map(P, P), row (any row), lambda(P.., R); "..." after the last one lets it repeat. varchar, decimal, timestamp,
- * timestamp_tz and time stand for any length or precision. */
+ * timestamp_tz and time stand for any length or precision. "=date" takes no other type that could become a date. */
 #ifndef TH_QUERY_FN_RESOLVE_H
 #define TH_QUERY_FN_RESOLVE_H
 

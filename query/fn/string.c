@@ -348,6 +348,13 @@ th_err fn_codepoint(th_fn_call *call, const th_value *args, th_value *out)
     return TH_OK;
 }
 
+const th_type *fn_codepoint_type(th_arena *arena, const th_type **params, uint32_t count)
+{
+    (void)arena;
+    (void)count;
+    return params[0]->precision <= 1 || params[0]->precision == TH_UNBOUNDED ? &th_type_integer : NULL;
+}
+
 th_err fn_translate(th_fn_call *call, const th_value *args, th_value *out)
 {
     th_buf *b = fn_scratch(call);

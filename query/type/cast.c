@@ -68,8 +68,13 @@ static const char *upper_name(th_type_kind kind)
 
 static th_err text_to_integer(th_fn_call *call, const th_type *to, th_slice s, th_value *out)
 {
-    th_slice digits = s;
     uint64_t u = 0;
+    th_slice whole = s;
+    while (s.size > 0 && s.bytes[0] <= ' ')
+        s = th_slice_of(s.bytes + 1, s.size - 1);
+    while (s.size > 0 && s.bytes[s.size - 1] <= ' ')
+        s.size--;
+    th_slice digits = s;
     bool minus = s.size > 0 && s.bytes[0] == '-', ok = true;
     if (s.size > 0 && (minus || s.bytes[0] == '+')) digits = th_slice_of(s.bytes + 1, s.size - 1);
     ok = digits.size > 0;
@@ -83,7 +88,8 @@ static th_err text_to_integer(th_fn_call *call, const th_type *to, th_slice s, t
         if (in_range(to->kind, out->i)) return TH_OK;
     }
     return fn_fail(call, "INVALID_CAST_ARGUMENT", "Cannot cast '%.*s' to %s",
-                   (int)(s.size > SHOWN_MAX ? SHOWN_MAX : s.size), (const char *)s.bytes, upper_name(to->kind));
+                   (int)(whole.size > SHOWN_MAX ? SHOWN_MAX : whole.size), (const char *)whole.bytes,
+                   upper_name(to->kind));
 }
 
 static th_err double_to_integer(th_fn_call *call, const th_type *to, double f, th_value *out)

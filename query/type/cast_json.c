@@ -26,7 +26,7 @@ static void put_number(th_buf *out, th_slice raw)
     double d;
     for (size_t i = 0; i < raw.size && integer; i++)
         integer = raw.bytes[i] != '.' && raw.bytes[i] != 'e' && raw.bytes[i] != 'E';
-    if (integer || raw.size > 17 || !th_double_parse(raw, &d))
+    if (integer || raw.size > 17 || !th_double_parse(raw, &d) || isinf(d))
         th_buf_add_slice(out, raw);
     else
         th_double_print(out, d, false);

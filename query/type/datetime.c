@@ -32,9 +32,9 @@ static bool take(cursor *c, char ch)
 static cursor trimmed(th_slice s)
 {
     cursor c = {s.bytes, s.bytes + s.size};
-    while (c.pos < c.end && *c.pos == ' ')
+    while (c.pos < c.end && *c.pos <= ' ')
         c.pos++;
-    while (c.pos < c.end && c.end[-1] == ' ')
+    while (c.pos < c.end && c.end[-1] <= ' ')
         c.end--;
     return c;
 }
@@ -64,11 +64,13 @@ bool th_date_parse(th_slice s, int64_t *days)
 void th_date_print(th_buf *out, int64_t days)
 {
     th_civil c;
+    int64_t eras = 0; /* of 400 years, so that any day fits microseconds */
+    for (; days > INT64_MAX / TH_US_PER_DAY; eras++)
+        days -= 146097;
+    for (; days < INT64_MIN / TH_US_PER_DAY; eras--)
+        days += 146097;
     th_civil_from_us(days * TH_US_PER_DAY, &c);
-    if (days > INT64_MAX / TH_US_PER_DAY || days < INT64_MIN / TH_US_PER_DAY) {
-        th_buf_printf(out, "%lld", (long long)days);
-        return;
-    }
+    c.year += (int32_t)(eras * 400);
     if (c.year < 0)
         th_buf_printf(out, "-%04d-%02u-%02u", -c.year, c.month, c.day);
     else

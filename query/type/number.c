@@ -15,7 +15,8 @@ double th_real_of(double v)
 static int shortest(double v, bool real, char digits[24], int *exponent)
 {
     char text[40];
-    for (int n = real ? 6 : 15;; n++) {
+    int start = real ? (v < 1.2e-38 ? 2 : 6) : v < 2.3e-308 ? 2 : 15; /* subnormal numbers need fewer digits */
+    for (int n = start;; n++) {
         (void)snprintf(text, sizeof text, "%.*e", n - 1, v);
         bool last = n == (real ? 9 : 17);
         if (last || (real ? strtof(text, NULL) == (float)v : strtod(text, NULL) == v)) break;
