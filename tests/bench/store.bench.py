@@ -107,7 +107,7 @@ def measure(work, trail, made, rounds):
         compact.append(timed([BIN, "compact", "--data", data], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)[0])
         compacted.append(size_of(data))
         if number == 0:
-            count = subprocess.run([BIN, "sql", "--data", data, "--format", "csv", "SELECT count(*) FROM cloudtrail"],
+            count = subprocess.run([BIN, "sql", "--data", data, "--format", "csv", "-c", "SELECT count(*) FROM cloudtrail"],
                                    capture_output=True, text=True, check=True).stdout.split()[-1]
             if int(count.strip('"')) != made["events"]:
                 raise SystemExit(f"{count} events are stored, {made['events']} were given")
