@@ -319,6 +319,26 @@ fn moduleOfTest(name: []const u8) ?usize {
     return indexOf(name[0..end]);
 }
 
+/// A C file of tests/unit with a header beside it is not a test: it is linked into what includes that header.
+fn isHelper(b: *std.Build, name: []const u8) bool {
+    return exists(b, b.fmt("tests/unit/{s}.h", .{name})) and exists(b, b.fmt("tests/unit/{s}.c", .{name}));
+}
+
+/// The file and the helpers that it includes.
+fn withHelpers(b: *std.Build, path: []const u8) []const []const u8 {
+    var files: std.ArrayList([]const u8) = .empty;
+    files.append(b.allocator, path) catch @panic("OOM");
+    const text = b.build_root.handle.readFileAlloc(b.graph.io, path, b.allocator, .limited(1 << 20)) catch "";
+    const key = "#include \"tests/unit/";
+    var rest: []const u8 = text;
+    while (std.mem.indexOf(u8, rest, key)) |at| {
+        rest = rest[at + key.len ..];
+        const name = rest[0 .. std.mem.indexOf(u8, rest, ".h\"") orelse 0];
+        if (isHelper(b, name)) files.append(b.allocator, b.fmt("tests/unit/{s}.c", .{name})) catch @panic("OOM");
+    }
+    return files.items;
+}
+
 /// A fuzz target names the module it needs: a line with `fuzz-module: NAME`.
 fn moduleOfFuzz(b: *std.Build, name: []const u8) ?usize {
     const path = b.fmt("fuzz/{s}.c", .{name});
@@ -342,7 +362,7 @@ const Sources = struct {
         fetched_dir: []const u8,
         closure: []const []const u8,
     };
-    const ProgramOut = struct { name: []const u8, file: []const u8, module: []const u8 };
+    const ProgramOut = struct { name: []const u8, file: []const u8, files: []const []const u8, module: []const u8 };
 
     flags: []const []const u8,
     modules: []const ModuleOut,
@@ -372,12 +392,14 @@ fn sourcesJson(b: *std.Build, tests: []const []const u8, fuzz: []const []const u
     for (tests) |name| test_list.append(b.allocator, .{
         .name = name,
         .file = b.fmt("tests/unit/{s}.c", .{name}),
+        .files = withHelpers(b, b.fmt("tests/unit/{s}.c", .{name})),
         .module = if (moduleOfTest(name)) |i| modules[i].name else "",
     }) catch @panic("OOM");
     var fuzz_list: std.ArrayList(Sources.ProgramOut) = .empty;
     for (fuzz) |name| fuzz_list.append(b.allocator, .{
         .name = name,
         .file = b.fmt("fuzz/{s}.c", .{name}),
+        .files = withHelpers(b, b.fmt("fuzz/{s}.c", .{name})),
         .module = if (moduleOfFuzz(b, name)) |i| modules[i].name else "",
     }) catch @panic("OOM");
     const all: Sources = .{
@@ -451,7 +473,11 @@ pub fn build(b: *std.Build) void {
     var shipped: Variant = .{ .b = b, .target = target, .optimize = optimize };
     var tested: Variant = .{ .b = b, .target = target, .optimize = .Debug };
 
-    const tests = sourcesIn(b, "tests/unit");
+    var unit_tests: std.ArrayList([]const u8) = .empty;
+    for (sourcesIn(b, "tests/unit")) |name| {
+        if (!isHelper(b, name)) unit_tests.append(b.allocator, name) catch @panic("OOM");
+    }
+    const tests = unit_tests.items;
     var fuzz: std.ArrayList([]const u8) = .empty;
     for (sourcesIn(b, "fuzz")) |name| {
         if (!std.mem.eql(u8, name, "driver")) fuzz.append(b.allocator, name) catch @panic("OOM");
@@ -485,14 +511,20 @@ pub fn build(b: *std.Build) void {
     for (tests) |name| {
         const index = moduleOfTest(name) orelse continue;
         if (only) |wanted| if (!std.mem.eql(u8, wanted, modules[index].name)) continue;
-        const exe = tested.program(name, &.{b.fmt("tests/unit/{s}.c", .{name})}, index);
+        const exe = tested.program(name, withHelpers(b, b.fmt("tests/unit/{s}.c", .{name})), index);
         unit_programs.dependOn(&b.addInstallArtifact(exe, .{ .dest_dir = .{ .override = .{ .custom = "tests/unit" } } }).step);
     }
     programs.dependOn(unit_programs);
+    // Programs over query/ that the drivers of tests/sql start.
+    for (sourcesIn(b, "tests/sql")) |name| {
+        const exe = tested.program(name, withHelpers(b, b.fmt("tests/sql/{s}.c", .{name})), indexOf("query").?);
+        programs.dependOn(&b.addInstallArtifact(exe, .{ .dest_dir = .{ .override = .{ .custom = "tests/sql" } } }).step);
+    }
     for (fuzz.items) |name| {
         const index = moduleOfFuzz(b, name) orelse continue;
         if (only) |wanted| if (!std.mem.eql(u8, wanted, modules[index].name)) continue;
-        const exe = tested.program(name, &.{ b.fmt("fuzz/{s}.c", .{name}), "fuzz/driver.c" }, index);
+        const target_files = withHelpers(b, b.fmt("fuzz/{s}.c", .{name}));
+        const exe = tested.program(name, std.mem.concat(b.allocator, []const u8, &.{ target_files, &.{"fuzz/driver.c"} }) catch @panic("OOM"), index);
         programs.dependOn(&b.addInstallArtifact(exe, .{ .dest_dir = .{ .override = .{ .custom = "tests/replay" } } }).step);
     }
 

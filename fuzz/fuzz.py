@@ -159,7 +159,7 @@ def main():
         print(f"fuzz: no target {', '.join(unknown)}; there are: {', '.join(known)}", file=sys.stderr)
         return 2
     names = args.targets or list(known)
-    built, failed = builder.programs([(n, [known[n]["file"]], known[n]["module"]) for n in names if known[n]["module"]])
+    built, failed = builder.programs([(n, known[n]["files"], known[n]["module"]) for n in names if known[n]["module"]])
     for name in names:
         if not known[name]["module"]:
             failed[name] = "its source has no line `fuzz-module: NAME`"

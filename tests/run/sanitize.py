@@ -30,9 +30,9 @@ def main():
     flavour, patterns = sys.argv[1], sys.argv[2:]
     os.chdir(TOP)
     builder = Builder(flavour, FLAVOURS[flavour])
-    wanted = [("unit/" + t["name"], [t["file"]], t["module"]) for t in builder.sources["tests"]]
+    wanted = [("unit/" + t["name"], t["files"], t["module"]) for t in builder.sources["tests"]]
     if flavour == "asan":
-        wanted += [("replay/" + t["name"], [t["file"], "fuzz/driver.c"], t["module"]) for t in builder.sources["fuzz"]]
+        wanted += [("replay/" + t["name"], t["files"] + ["fuzz/driver.c"], t["module"]) for t in builder.sources["fuzz"]]
     chosen = [w for w in wanted if any(p in w[0] for p in patterns)]
     drivers = any(p in job.name for job in driver_jobs() for p in patterns)
     if not chosen and not drivers:
