@@ -98,8 +98,8 @@ static th_err binary(parser *p, ast_kind kind, uint32_t next_level, ast_expr **l
 }
 
 /* a OR b OR c is one node: long chains do not nest. */
-static th_err logical(parser *p, ast_kind kind, lex_keyword keyword, uint32_t next_level,
-                      ast_expr **left)
+static STACK_OWN_FRAME th_err logical(parser *p, ast_kind kind, lex_keyword keyword,
+                                      uint32_t next_level, ast_expr **left)
 {
     lex_token op = p->token;
     pointers list = {0};
@@ -184,7 +184,7 @@ static th_err is_something(parser *p, ast_expr *e, ast_expr *value)
 
 static th_err word_predicate(parser *p, ast_expr **left)
 {
-    ast_expr *value = *left, *e;
+    ast_expr *value = *left, *e = NULL;
     TH_TRY(parser_expr_new(p, AST_BETWEEN, &p->token, &e));
     *left = e;
     if (parser_take(p, KW_IS)) return is_something(p, e, value);
@@ -198,7 +198,7 @@ static th_err word_predicate(parser *p, ast_expr **left)
 /* value op ALL|ANY|SOME ( query ); the operator is p->token, the quantifier behind it. */
 static th_err quantified(parser *p, ast_expr **left)
 {
-    ast_expr *value = *left, *e;
+    ast_expr *value = *left, *e = NULL;
     TH_TRY(parser_expr_new(p, AST_QUANTIFIED, &p->token, &e));
     e->op = p->token.op;
     parser_advance(p);
@@ -219,7 +219,7 @@ static bool at_comparison(const parser *p)
            (op == '=' || op == '<' || op == '>' || op == LEX_NE || op == LEX_LE || op == LEX_GE);
 }
 
-static th_err predicate(parser *p, ast_expr **left)
+static STACK_OWN_FRAME th_err predicate(parser *p, ast_expr **left)
 {
     if (!at_comparison(p)) {
         bool word = parser_is(p, KW_IS) || parser_is(p, KW_NOT) || parser_is(p, KW_BETWEEN) ||
@@ -232,7 +232,7 @@ static th_err predicate(parser *p, ast_expr **left)
     return binary(p, AST_COMPARE, LEVEL_CONCAT, left);
 }
 
-static th_err at_time_zone(parser *p, ast_expr **left)
+static STACK_OWN_FRAME th_err at_time_zone(parser *p, ast_expr **left)
 {
     while (parser_is(p, KW_AT) && parser_peek(p).keyword == KW_TIME) {
         lex_token op = p->token;
@@ -277,7 +277,7 @@ static uint32_t arithmetic_level(const parser *p)
     }
 }
 
-static th_err arithmetic(parser *p, uint32_t level, ast_expr **left)
+static STACK_OWN_FRAME th_err arithmetic(parser *p, uint32_t level, ast_expr **left)
 {
     for (uint32_t found; (found = arithmetic_level(p)) != 0 && found >= level;) {
         TH_TRY(binary(p, AST_ARITHMETIC, found + 1, left));

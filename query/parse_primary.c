@@ -9,7 +9,7 @@ static th_err text_literal(parser *p, ast_kind kind, ast_expr **out)
     return parser_adopt(p, *out, 0, NULL);
 }
 
-static th_err number(parser *p, ast_kind kind, ast_expr **out)
+static STACK_OWN_FRAME th_err number(parser *p, ast_kind kind, ast_expr **out)
 {
     th_slice raw = p->token.text;
     TH_TRY(text_literal(p, kind, out));
@@ -23,14 +23,14 @@ static th_err number(parser *p, ast_kind kind, ast_expr **out)
     return TH_OK;
 }
 
-static th_err string_literal(parser *p, ast_expr **out)
+static STACK_OWN_FRAME th_err string_literal(parser *p, ast_expr **out)
 {
     TH_TRY(parser_expr_new(p, AST_STRING, &p->token, out));
     TH_TRY(parser_string(p, &(*out)->text));
     return parser_adopt(p, *out, 0, NULL);
 }
 
-static th_err binary_literal(parser *p, ast_expr **out)
+static STACK_OWN_FRAME th_err binary_literal(parser *p, ast_expr **out)
 {
     lex_token t = p->token;
     TH_TRY(text_literal(p, AST_BINARY, out));
@@ -41,7 +41,7 @@ static th_err binary_literal(parser *p, ast_expr **out)
                       "Binary literal must contain an even number of hexadecimal digits");
 }
 
-static th_err parameter(parser *p, ast_expr **out)
+static STACK_OWN_FRAME th_err parameter(parser *p, ast_expr **out)
 {
     TH_TRY(text_literal(p, AST_PARAM, out));
     (*out)->index = p->param_count++;
@@ -160,7 +160,7 @@ static th_err array(parser *p, ast_expr **out)
 }
 
 /* The rest of a row behind its first expression or at it: a [AS x], b ... ) */
-static th_err row_rest(parser *p, ast_expr *node, pointers *values)
+static STACK_OWN_FRAME th_err row_rest(parser *p, ast_expr *node, pointers *values)
 {
     pointers names = {0};
     for (;;) {
@@ -195,8 +195,8 @@ static th_err row(parser *p, ast_expr **out)
     return row_rest(p, node, &values);
 }
 
-static th_err subquery(parser *p, ast_kind kind, const lex_token *place, ast_query *query,
-                       ast_expr **out)
+static STACK_OWN_FRAME th_err subquery(parser *p, ast_kind kind, const lex_token *place,
+                                       ast_query *query, ast_expr **out)
 {
     TH_TRY(parser_expr_new(p, kind, place, out));
     (*out)->query = query;
@@ -216,7 +216,7 @@ static th_err exists(parser *p, ast_expr **out)
 }
 
 /* At '(' or a name: is it a lambda's parameter list, followed by -> ? */
-static bool at_lambda(const parser *p)
+static STACK_OWN_FRAME bool at_lambda(const parser *p)
 {
     lex ahead = p->lexer;
     lex_token t = query_lex_next(&ahead);
@@ -248,7 +248,7 @@ static th_err lambda_params(parser *p, ast_expr *node)
     return TH_OK;
 }
 
-static th_err lambda(parser *p, ast_expr **out)
+static STACK_OWN_FRAME th_err lambda(parser *p, ast_expr **out)
 {
     ast_expr *body;
     TH_TRY(parser_expr_new(p, AST_LAMBDA, &p->token, out));
@@ -258,7 +258,7 @@ static th_err lambda(parser *p, ast_expr **out)
     return parser_adopt(p, *out, 1, &body);
 }
 
-static th_err paren_query(parser *p, const lex_token *open, ast_expr **out)
+static STACK_OWN_FRAME th_err paren_query(parser *p, const lex_token *open, ast_expr **out)
 {
     ast_query *query;
     TH_TRY(parser_query(p, &query));
@@ -313,7 +313,7 @@ static th_err name_expr(parser *p, ast_expr **out)
     return TH_OK;
 }
 
-static th_err name_or_call(parser *p, ast_expr **out)
+static STACK_OWN_FRAME th_err name_or_call(parser *p, ast_expr **out)
 {
     lex_token place = p->token, next = parser_peek(p);
     if (next.kind == LEX_STRING || next.kind == LEX_UNICODE || next.keyword == KW_PRECISION) {
@@ -374,7 +374,7 @@ static th_err subscript(parser *p, ast_expr **out)
     return parser_adopt(p, *out, 2, pair);
 }
 
-static th_err postfix(parser *p, ast_expr **out)
+static STACK_OWN_FRAME th_err postfix(parser *p, ast_expr **out)
 {
     for (;;) {
         if (parser_is_op(p, '[')) {
@@ -389,7 +389,7 @@ static th_err postfix(parser *p, ast_expr **out)
     }
 }
 
-static th_err word(parser *p, ast_expr **out)
+static STACK_OWN_FRAME th_err word(parser *p, ast_expr **out)
 {
     lex_token next = parser_peek(p);
     bool call = next.kind == LEX_OP && next.op == '(';

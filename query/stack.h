@@ -9,6 +9,9 @@
 /* Bytes that parsing, binding and planning may use below the place where the guard was set. */
 #define QUERY_STACK_MAX (384u << 10)
 
+/* For helpers beside the path of a recursion: their locals stay out of its frames. */
+#define STACK_OWN_FRAME __attribute__((noinline))
+
 typedef struct stack_guard {
     uintptr_t base;
 } stack_guard;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Binding and planning, seen through EXPLAIN: what is read, what is pushed where; and the errors of names and types. */
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/buf.h"
 #include "query/query.h"
@@ -323,6 +325,67 @@ TEST(the_engine_describes_itself)
           "users\nevents\n");
 }
 
+typedef struct deep {
+    const char *open, *middle, *close;
+    int levels;
+    th_diag diag;
+    th_err err;
+} deep;
+
+static void *run_deep(void *ctx)
+{
+    deep *d = ctx;
+    th_buf sql, out;
+    th_buf_init(&sql, 1u << 20);
+    th_buf_init(&out, 1u << 24);
+    th_buf_add_text(&sql, "SELECT ");
+    for (int i = 0; i < d->levels; i++) th_buf_add_text(&sql, d->open);
+    th_buf_add_text(&sql, d->middle);
+    for (int i = 0; i < d->levels; i++) th_buf_add_text(&sql, d->close);
+    th_buf_add_text(&sql, " FROM users");
+    th_query_env env = {.provider = &provider, .principal = {.name = "tester"}};
+    th_result_sink sink = {.batch = collect, .ctx = &out};
+    char *explain = NULL;
+    if (asprintf(&explain, "EXPLAIN %s", th_buf_text(&sql)) > 0) {
+        d->err = th_query_run(&env, th_slice_text(explain), &sink, NULL, &d->diag);
+    }
+    free(explain);
+    th_buf_free(&sql);
+    th_buf_free(&out);
+    return NULL;
+}
+
+TEST(deep_statements_end_well_on_a_small_stack)
+{
+    static deep cases[] = {
+        {.open = "(", .middle = "1", .close = ")", .levels = 990},
+        {.open = "1 + ", .middle = "1", .close = "", .levels = 990},
+        {.open = "age + ", .middle = "1", .close = "", .levels = 990},
+        {.open = "abs(", .middle = "age", .close = ")", .levels = 990},
+        {.open = "NOT ", .middle = "age = 1", .close = "", .levels = 990},
+        {.open = "CASE WHEN age = 1 THEN ", .middle = "1", .close = " ELSE 2 END", .levels = 900},
+        {.open = "(SELECT ", .middle = "1", .close = ")", .levels = 300},
+        {.open = "transform(ARRAY[1], x -> ", .middle = "1", .close = ")", .levels = 300},
+        {.open = "* FROM (SELECT ", .middle = "age FROM users", .close = ")", .levels = 300},
+    };
+    th_arena *arena = th_arena_new(1u << 20, NULL);
+    make_tables(arena);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        pthread_attr_t attr;
+        pthread_t thread;
+        pthread_attr_init(&attr);
+        pthread_attr_setstacksize(&attr, 512 << 10);
+        CHECK(pthread_create(&thread, &attr, run_deep, &cases[i]) == 0);
+        pthread_join(thread, NULL);
+        pthread_attr_destroy(&attr);
+        const deep *d = &cases[i];
+        if (d->err != TH_OK)
+            printf("# form %d: %s %s\n", (int)i, th_diag_name(&d->diag), d->diag.text);
+        CHECK(d->err == TH_OK || d->err == TH_ELIMIT || d->err == TH_ESYNTAX);
+    }
+    th_arena_free(arena);
+}
+
 TEST(statements_are_split_at_semicolons)
 {
     th_slice rest = TH_SLICE("-- first;\nSELECT ';' ;; SELECT \"a;\" /* ; */\nFROM t"), one;
@@ -363,5 +426,5 @@ TEST(errors_are_printed_with_a_caret)
 TEST_MAIN(a_scan_reads_only_what_is_named, paths_into_json_text_are_columns,
           conditions_reach_the_scan, joins, sorts_with_a_limit_are_top_n, names_that_mean_nothing,
           types_that_do_not_meet, grouping, what_is_not_there_yet_says_so,
-          the_engine_describes_itself, statements_are_split_at_semicolons,
-          errors_are_printed_with_a_caret)
+          the_engine_describes_itself, deep_statements_end_well_on_a_small_stack,
+          statements_are_split_at_semicolons, errors_are_printed_with_a_caret)
