@@ -17,7 +17,8 @@ static void check_slice(th_slice message, th_slice part, size_t max)
         TH_ASSERT(part.size == 0);
         return;
     }
-    TH_ASSERT(part.bytes >= message.bytes && part.bytes + part.size <= message.bytes + message.size);
+    TH_ASSERT(part.bytes >= message.bytes &&
+              part.bytes + part.size <= message.bytes + message.size);
 }
 
 static void check_text(th_slice message, th_slice text, size_t max)
@@ -32,7 +33,8 @@ static void check_hits(th_slice message, uint32_t rows, const wire_result *r)
     for (size_t i = 0; i < r->hit_count; i++) {
         const wire_hit *hit = &r->hits[i];
         TH_ASSERT(hit->row < rows);
-        for (int t = 0; t < HIT_TEXTS; t++) check_text(message, hit->text[t], t == HIT_RULE ? WIRE_RULE_MAX : WIRE_TEXT_MAX);
+        for (int t = 0; t < HIT_TEXTS; t++)
+            check_text(message, hit->text[t], t == HIT_RULE ? WIRE_RULE_MAX : WIRE_TEXT_MAX);
         TH_ASSERT(hit->text[HIT_RULE].size > 0 && wire_severity_known(hit->text[HIT_SEVERITY]));
     }
 }
@@ -96,7 +98,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     TH_ASSERT(arena != NULL);
     th_arena_reset(arena);
     th_slice message = th_slice_of(data + 1, size - 1);
-    if ((data[0] & 0x80) != 0) check_ready(message, arena);
-    else check_result(message, data[0], arena);
+    if ((data[0] & 0x80) != 0)
+        check_ready(message, arena);
+    else
+        check_result(message, data[0], arena);
     return 0;
 }

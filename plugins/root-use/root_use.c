@@ -5,7 +5,18 @@
 #include "plugins/sdk/trailhold_plugin.h"
 #include "plugins/sdk/trailhold_rows.h"
 
-enum { C_INVOKED_BY, C_ACCOUNT, C_ARN, C_EVENT, C_TYPE, C_REGION, C_RECIPIENT, C_LOGIN, C_MFA, C_COUNT };
+enum {
+    C_INVOKED_BY,
+    C_ACCOUNT,
+    C_ARN,
+    C_EVENT,
+    C_TYPE,
+    C_REGION,
+    C_RECIPIENT,
+    C_LOGIN,
+    C_MFA,
+    C_COUNT
+};
 
 static const char *const columns[C_COUNT] = {
     [C_INVOKED_BY] = "userIdentity.invokedBy",
@@ -56,16 +67,20 @@ static bool sign_in(const th_plugin_batch *batch, uint32_t row, th_hit *hit)
     if (!th_text_is(th_text_at(batch, C_LOGIN, row), "Success")) {
         hit->rule = "root-sign-in-failed";
         hit->title = "Sign-in as root failed";
-        hit->description = "Somebody tried to sign in to the console as the account's root user and was refused.";
+        hit->description =
+            "Somebody tried to sign in to the console as the account's root user and was refused.";
         hit->severity = "MEDIUM";
         hit->finding_type = "TTPs/Initial Access";
         return true;
     }
     bool mfa = th_text_is(th_text_at(batch, C_MFA, row), "Yes");
     hit->rule = mfa ? "root-sign-in" : "root-sign-in-without-mfa";
-    hit->title = mfa ? "The root user signed in to the console" : "The root user signed in to the console without MFA";
-    hit->description = "The root user can do anything in the account and cannot be limited by policies. Daily work should "
-                       "not need it; a sign-in that nobody announced is a takeover until shown otherwise.";
+    hit->title = mfa ? "The root user signed in to the console"
+                     : "The root user signed in to the console without MFA";
+    hit->description =
+        "The root user can do anything in the account and cannot be limited by policies. Daily "
+        "work should "
+        "not need it; a sign-in that nobody announced is a takeover until shown otherwise.";
     hit->severity = mfa ? "HIGH" : "CRITICAL";
     hit->finding_type = "TTPs/Initial Access";
     return true;
@@ -75,7 +90,8 @@ static void api_use(th_hit *hit)
 {
     hit->rule = "root-api-use";
     hit->title = "The root user called an API";
-    hit->description = "A call was made with the root user's own credentials. Few tasks need them; access keys of root should "
+    hit->description = "A call was made with the root user's own credentials. Few tasks need them; "
+                       "access keys of root should "
                        "not exist.";
     hit->severity = "MEDIUM";
     hit->finding_type = "TTPs/Privilege Escalation";
@@ -90,7 +106,9 @@ static int root_row(th_plugin_state *state, const th_plugin_batch *batch, uint32
     th_hit hit = {.struct_size = sizeof(hit), .row = row};
     if (!sign_in(batch, row, &hit)) api_use(&hit);
     th_text recipient = th_text_at(batch, C_RECIPIENT, row);
-    hit.account = th_text_copy(recipient.bytes != NULL ? recipient : th_text_at(batch, C_ACCOUNT, row), account, sizeof(account));
+    hit.account =
+        th_text_copy(recipient.bytes != NULL ? recipient : th_text_at(batch, C_ACCOUNT, row),
+                     account, sizeof(account));
     hit.actor = th_text_copy(th_text_at(batch, C_ARN, row), arn, sizeof(arn));
     hit.region = th_text_copy(th_text_at(batch, C_REGION, row), region, sizeof(region));
     return state->host->hit(state->host->ctx, &hit);

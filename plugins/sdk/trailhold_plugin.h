@@ -72,10 +72,12 @@ struct ArrowArray {
  * Values of strings are decoded text; numbers, booleans, objects and arrays are their JSON text. Absent and null: NULL. */
 typedef struct th_subscription {
     uint32_t struct_size;
-    const char *table;            /* "cloudtrail", "config_items", "findings_events", "guardduty", "vpc_flow" */
-    const char *const *columns;   /* column_count of them */
+    const char
+        *table; /* "cloudtrail", "config_items", "findings_events", "guardduty", "vpc_flow" */
+    const char *const *columns; /* column_count of them */
     uint32_t column_count;
-    const char *predicate;        /* SQL over the table's columns, or NULL: all rows. Evaluated by the host */
+    const char
+        *predicate; /* SQL over the table's columns, or NULL: all rows. Evaluated by the host */
 } th_subscription;
 
 /* Rows of one subscription. columns[i] belongs to subscription column i; all have `rows` values. */
@@ -87,7 +89,7 @@ typedef struct th_plugin_batch {
     const struct ArrowSchema *const *schemas;
     const struct ArrowArray *const *columns;
     uint64_t first_lsn, last_lsn; /* log positions covered */
-    int64_t watermark_us;         /* no older event is expected, but late ones happen; INT64_MIN: unknown */
+    int64_t watermark_us; /* no older event is expected, but late ones happen; INT64_MIN: unknown */
 } th_plugin_batch;
 
 /* ---- what a plugin gives back ---------------------------------------------------------------------------------- */
@@ -97,13 +99,13 @@ typedef struct th_plugin_batch {
 typedef struct th_hit {
     uint32_t struct_size;
     uint32_t row;
-    const char *rule;        /* stable id of the rule inside this plugin: "root-console-login" */
-    const char *title;       /* at most 256 characters */
-    const char *description; /* at most 1,024 */
-    const char *severity;    /* INFORMATIONAL, LOW, MEDIUM, HIGH, CRITICAL */
-    const char *finding_type; /* ASFF type: "TTPs/Defense Evasion/..." */
-    const char *account;     /* 12 digits; NULL: the row's own account */
-    const char *actor;       /* principal key: ARN or id */
+    const char *rule;          /* stable id of the rule inside this plugin: "root-console-login" */
+    const char *title;         /* at most 256 characters */
+    const char *description;   /* at most 1,024 */
+    const char *severity;      /* INFORMATIONAL, LOW, MEDIUM, HIGH, CRITICAL */
+    const char *finding_type;  /* ASFF type: "TTPs/Defense Evasion/..." */
+    const char *account;       /* 12 digits; NULL: the row's own account */
+    const char *actor;         /* principal key: ARN or id */
     const char *resource_type; /* ASFF resource type: "AwsAccount", "AwsCloudTrailTrail", "Other" */
     const char *resource_id;   /* ARN or id */
     const char *region;
@@ -119,7 +121,11 @@ typedef struct th_tag {
     const char *places; /* JSON array of paths, at most 15; never the value itself */
 } th_tag;
 
-typedef enum th_plugin_log_level { TH_PLUGIN_INFO, TH_PLUGIN_WARN, TH_PLUGIN_ERROR } th_plugin_log_level;
+typedef enum th_plugin_log_level {
+    TH_PLUGIN_INFO,
+    TH_PLUGIN_WARN,
+    TH_PLUGIN_ERROR
+} th_plugin_log_level;
 
 /* What the host offers. Every function returns 0, or a negative code: -1 not valid, -2 over a limit, -3 not there.
  * [worker] unless stated otherwise. */
@@ -131,8 +137,10 @@ typedef struct th_host {
     /* Keyed state of this plugin: at most 64 KiB a value, 256 bytes a key. It is saved with the batch's results, after
      * the findings: a crash in between repeats the batch with the older state. ttl_s 0 = for ever. get: *value borrowed
      * until the next host call. */
-    int (*state_get)(void *ctx, const void *key, size_t key_size, const void **value, size_t *value_size);
-    int (*state_put)(void *ctx, const void *key, size_t key_size, const void *value, size_t value_size, uint64_t ttl_s);
+    int (*state_get)(void *ctx, const void *key, size_t key_size, const void **value,
+                     size_t *value_size);
+    int (*state_put)(void *ctx, const void *key, size_t key_size, const void *value,
+                     size_t value_size, uint64_t ttl_s);
     int (*state_delete)(void *ctx, const void *key, size_t key_size);
     /* Call on_timer with the id once the watermark (kind 0: event time) passes at_us. */
     int (*timer_set)(void *ctx, uint64_t id, int64_t at_us);
@@ -170,10 +178,10 @@ typedef struct th_plugin {
 
 /* The one symbol: a function, because dlsym gives functions. */
 TH_PLUGIN_EXPORT const th_plugin *th_plugin_entry(void);
-#define TH_PLUGIN(definition)                \
-    const th_plugin *th_plugin_entry(void)   \
-    {                                        \
-        return &(definition);                \
+#define TH_PLUGIN(definition)              \
+    const th_plugin *th_plugin_entry(void) \
+    {                                      \
+        return &(definition);              \
     }
 
 #ifdef __cplusplus

@@ -29,7 +29,8 @@ static inline th_text th_text_at(const th_plugin_batch *batch, uint32_t column, 
 
 static inline bool th_text_is(th_text text, const char *other)
 {
-    return text.bytes != NULL && text.size == strlen(other) && memcmp(text.bytes, other, text.size) == 0;
+    return text.bytes != NULL && text.size == strlen(other) &&
+           memcmp(text.bytes, other, text.size) == 0;
 }
 
 /* Copy as a C string, cut to room - 1 bytes; "" for NULL. */

@@ -9,8 +9,24 @@
 #include "plugins/sdk/trailhold_plugin.h"
 #include "plugins/sdk/trailhold_rows.h"
 
-enum { C_EVENT, C_ERROR, C_REGION, C_RECIPIENT, C_ACCOUNT, C_ARN, C_PRINCIPAL, C_NAME, C_TRAIL, C_MULTI, C_GLOBAL, C_VALIDATION,
-       C_ORGANIZATION, C_SELECTORS, C_ADVANCED, C_COUNT };
+enum {
+    C_EVENT,
+    C_ERROR,
+    C_REGION,
+    C_RECIPIENT,
+    C_ACCOUNT,
+    C_ARN,
+    C_PRINCIPAL,
+    C_NAME,
+    C_TRAIL,
+    C_MULTI,
+    C_GLOBAL,
+    C_VALIDATION,
+    C_ORGANIZATION,
+    C_SELECTORS,
+    C_ADVANCED,
+    C_COUNT
+};
 
 static const char *const columns[C_COUNT] = {
     [C_EVENT] = "eventName",
@@ -66,10 +82,13 @@ static const char *member_value(th_text json, const char *key, size_t *from)
 {
     size_t size = strlen(key);
     for (size_t i = *from; i + size + 2 < json.size; i++) {
-        if (json.bytes[i] != '"' || memcmp(json.bytes + i + 1, key, size) != 0 || json.bytes[i + 1 + size] != '"') continue;
+        if (json.bytes[i] != '"' || memcmp(json.bytes + i + 1, key, size) != 0 ||
+            json.bytes[i + 1 + size] != '"')
+            continue;
         if (i > 0 && json.bytes[i - 1] == '\\') continue;
         size_t at = i + size + 2;
-        while (at < json.size && (isspace((unsigned char)json.bytes[at]) || json.bytes[at] == ':')) at++;
+        while (at < json.size && (isspace((unsigned char)json.bytes[at]) || json.bytes[at] == ':'))
+            at++;
         *from = at;
         return at < json.size ? json.bytes + at : NULL;
     }
@@ -80,7 +99,8 @@ static const char *member_value(th_text json, const char *key, size_t *from)
 static bool empty_list(th_text json)
 {
     for (size_t i = 0; i < json.size; i++) {
-        if (json.bytes[i] != '[' && json.bytes[i] != ']' && !isspace((unsigned char)json.bytes[i])) return false;
+        if (json.bytes[i] != '[' && json.bytes[i] != ']' && !isspace((unsigned char)json.bytes[i]))
+            return false;
     }
     return true;
 }
@@ -115,15 +135,19 @@ static bool is_false(const th_plugin_batch *batch, uint32_t column, uint32_t row
 static const char *narrowed(const th_plugin_batch *batch, uint32_t row)
 {
     if (is_false(batch, C_MULTI, row)) return "The trail no longer records the other regions.";
-    if (is_false(batch, C_GLOBAL, row)) return "The trail no longer records global services such as IAM and STS.";
-    if (is_false(batch, C_ORGANIZATION, row)) return "The trail no longer records the organization's other accounts.";
-    if (is_false(batch, C_VALIDATION, row)) return "The trail no longer signs digests: altered log files cannot be told.";
+    if (is_false(batch, C_GLOBAL, row))
+        return "The trail no longer records global services such as IAM and STS.";
+    if (is_false(batch, C_ORGANIZATION, row))
+        return "The trail no longer records the organization's other accounts.";
+    if (is_false(batch, C_VALIDATION, row))
+        return "The trail no longer signs digests: altered log files cannot be told.";
     return NULL;
 }
 
 static bool emptied(const th_plugin_batch *batch, uint32_t row)
 {
-    th_text basic = th_text_at(batch, C_SELECTORS, row), advanced = th_text_at(batch, C_ADVANCED, row);
+    th_text basic = th_text_at(batch, C_SELECTORS, row),
+            advanced = th_text_at(batch, C_ADVANCED, row);
     if (advanced.bytes != NULL && !empty_list(advanced)) return false;
     if (basic.bytes == NULL && advanced.bytes == NULL) return false;
     return basic.bytes == NULL || empty_list(basic) || selectors_record_nothing(basic);
@@ -137,7 +161,8 @@ static bool judge(const th_plugin_batch *batch, uint32_t row, th_hit *hit)
     if (th_text_is(event, "StopLogging")) {
         hit->rule = "stop-logging";
         hit->title = "A trail was stopped";
-        hit->description = "StopLogging ends the recording of API calls by this trail until it is started again.";
+        hit->description =
+            "StopLogging ends the recording of API calls by this trail until it is started again.";
         return true;
     }
     if (th_text_is(event, "DeleteTrail")) {
@@ -155,22 +180,28 @@ static bool judge(const th_plugin_batch *batch, uint32_t row, th_hit *hit)
     }
     hit->rule = "empty-event-selectors";
     hit->title = "A trail's event selectors were emptied";
-    hit->description = "The trail still runs but records nothing: no selector takes management events or data.";
+    hit->description =
+        "The trail still runs but records nothing: no selector takes management events or data.";
     return emptied(batch, row);
 }
 
 static int trail_row(th_plugin_state *state, const th_plugin_batch *batch, uint32_t row)
 {
     th_hit hit = {.struct_size = sizeof(hit), .row = row, .finding_type = "TTPs/Defense Evasion"};
-    if (th_text_at(batch, C_ERROR, row).bytes != NULL) return 0; /* refused: nothing happened to the trail */
+    if (th_text_at(batch, C_ERROR, row).bytes != NULL)
+        return 0; /* refused: nothing happened to the trail */
     if (!judge(batch, row, &hit)) return 0;
     char account[32], actor[256], trail[512], region[64];
     th_text recipient = th_text_at(batch, C_RECIPIENT, row), arn = th_text_at(batch, C_ARN, row);
     th_text name = th_text_at(batch, C_NAME, row);
-    hit.account = th_text_copy(recipient.bytes != NULL ? recipient : th_text_at(batch, C_ACCOUNT, row), account, sizeof(account));
-    hit.actor = th_text_copy(arn.bytes != NULL ? arn : th_text_at(batch, C_PRINCIPAL, row), actor, sizeof(actor));
+    hit.account =
+        th_text_copy(recipient.bytes != NULL ? recipient : th_text_at(batch, C_ACCOUNT, row),
+                     account, sizeof(account));
+    hit.actor = th_text_copy(arn.bytes != NULL ? arn : th_text_at(batch, C_PRINCIPAL, row), actor,
+                             sizeof(actor));
     hit.resource_type = "AwsCloudTrailTrail";
-    hit.resource_id = th_text_copy(name.bytes != NULL ? name : th_text_at(batch, C_TRAIL, row), trail, sizeof(trail));
+    hit.resource_id = th_text_copy(name.bytes != NULL ? name : th_text_at(batch, C_TRAIL, row),
+                                   trail, sizeof(trail));
     hit.region = th_text_copy(th_text_at(batch, C_REGION, row), region, sizeof(region));
     return state->host->hit(state->host->ctx, &hit);
 }

@@ -58,7 +58,8 @@ static void put_severity(th_json_writer *w, th_slice label)
     th_json_end_object(w);
 }
 
-static void put_product_fields(th_json_writer *w, const th_finding_hit *hit, const th_finding_state *state)
+static void put_product_fields(th_json_writer *w, const th_finding_hit *hit,
+                               const th_finding_state *state)
 {
     char hex[65], anchor[16], number[24];
     th_sha256_hex(&state->first_sha, hex);
@@ -109,7 +110,8 @@ static void put_head(th_json_writer *w, const th_finding_hit *hit, th_slice acco
     put(w, "ProductName", TH_SLICE("Trailhold"));
     put(w, "CompanyName", TH_SLICE("Trailhold"));
     th_buf_clear(&text);
-    th_buf_printf(&text, "trailhold/%.*s/%.*s", TH_SLICE_ARGS(hit->plugin), TH_SLICE_ARGS(hit->rule));
+    th_buf_printf(&text, "trailhold/%.*s/%.*s", TH_SLICE_ARGS(hit->plugin),
+                  TH_SLICE_ARGS(hit->rule));
     put(w, "GeneratorId", th_buf_slice(&text));
     put(w, "AwsAccountId", account);
     if (hit->region.size > 0) put(w, "Region", hit->region);
@@ -158,19 +160,23 @@ static const struct {
     const char *path;
     th_json_kind kind;
 } required[] = {
-    {"SchemaVersion", TH_JSON_STRING}, {"Id", TH_JSON_STRING},          {"ProductArn", TH_JSON_STRING},
-    {"GeneratorId", TH_JSON_STRING},   {"AwsAccountId", TH_JSON_STRING}, {"CreatedAt", TH_JSON_STRING},
-    {"UpdatedAt", TH_JSON_STRING},     {"Title", TH_JSON_STRING},       {"Description", TH_JSON_STRING},
-    {"Severity", TH_JSON_OBJECT},      {"Resources", TH_JSON_ARRAY},
+    {"SchemaVersion", TH_JSON_STRING}, {"Id", TH_JSON_STRING},
+    {"ProductArn", TH_JSON_STRING},    {"GeneratorId", TH_JSON_STRING},
+    {"AwsAccountId", TH_JSON_STRING},  {"CreatedAt", TH_JSON_STRING},
+    {"UpdatedAt", TH_JSON_STRING},     {"Title", TH_JSON_STRING},
+    {"Description", TH_JSON_STRING},   {"Severity", TH_JSON_OBJECT},
+    {"Resources", TH_JSON_ARRAY},
 };
 
 th_err th_finding_validate(th_slice asff, th_diag *diag)
 {
     for (size_t i = 0; i < sizeof(required) / sizeof(required[0]); i++) {
         th_slice value = th_json_path(asff, required[i].path);
-        if (value.size == 0) return th_fail(diag, TH_EINVAL, NULL, "the finding has no %s", required[i].path);
+        if (value.size == 0)
+            return th_fail(diag, TH_EINVAL, NULL, "the finding has no %s", required[i].path);
         if (th_json_kind_of(value) != required[i].kind) {
-            return th_fail(diag, TH_EINVAL, NULL, "%s of the finding is of the wrong kind", required[i].path);
+            return th_fail(diag, TH_EINVAL, NULL, "%s of the finding is of the wrong kind",
+                           required[i].path);
         }
     }
     return TH_OK;

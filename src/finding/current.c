@@ -69,22 +69,27 @@ static th_slice cell_of(const th_segment_column *column, uint32_t row)
 static uint64_t lsn_of(const th_loaded *loaded, uint32_t row)
 {
     uint64_t lsn = 0;
-    for (uint32_t i = 0; i < loaded->run_count && loaded->runs[i].first_row <= row; i++) lsn = loaded->runs[i].lsn;
+    for (uint32_t i = 0; i < loaded->run_count && loaded->runs[i].first_row <= row; i++)
+        lsn = loaded->runs[i].lsn;
     return lsn;
 }
 
-static th_err take_rows(current_state *c, const th_loaded *loaded, uint32_t begin, uint32_t count, th_arena *batch)
+static th_err take_rows(current_state *c, const th_loaded *loaded, uint32_t begin, uint32_t count,
+                        th_arena *batch)
 {
     static const char *const paths[3] = {"ProductArn", "Id", "UpdatedAt"};
     th_segment_column columns[3];
     uint64_t bytes = 0;
     for (int i = 0; i < 3; i++) {
-        TH_TRY(th_segment_read_column(loaded->segment, paths[i], begin, count, batch, &columns[i], &bytes));
+        TH_TRY(th_segment_read_column(loaded->segment, paths[i], begin, count, batch, &columns[i],
+                                      &bytes));
     }
     for (uint32_t r = 0; r < count; r++) {
-        current_row row = {.id = {TH_TABLE_findings_events, loaded->ref.day, loaded->ref.first_seq + begin + r},
-                           .lsn = lsn_of(loaded, begin + r)};
-        if (!th_time_parse_iso(cell_of(&columns[2], r), &row.updated_us)) row.updated_us = INT64_MIN;
+        current_row row = {
+            .id = {TH_TABLE_findings_events, loaded->ref.day, loaded->ref.first_seq + begin + r},
+            .lsn = lsn_of(loaded, begin + r)};
+        if (!th_time_parse_iso(cell_of(&columns[2], r), &row.updated_us))
+            row.updated_us = INT64_MIN;
         TH_TRY(take_row(c, cell_of(&columns[0], r), cell_of(&columns[1], r), &row));
     }
     return TH_OK;
@@ -111,13 +116,15 @@ static int by_id(const void *a, const void *b)
     return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
-th_err th_finding_current(th_version *version, th_arena *arena, th_record_id **out, size_t *count, th_diag *diag)
+th_err th_finding_current(th_version *version, th_arena *arena, th_record_id **out, size_t *count,
+                          th_diag *diag)
 {
     current_state c = {.version = version, .arena = arena, .keys = th_map_new(arena), .diag = diag};
     th_segment_ref *refs = NULL;
     size_t ref_count = 0;
     if (c.keys == NULL) return TH_ELIMIT;
-    TH_TRY(th_version_segments(version, TH_TABLE_findings_events, TH_DAY_UNDATED, INT32_MAX, arena, &refs, &ref_count, diag));
+    TH_TRY(th_version_segments(version, TH_TABLE_findings_events, TH_DAY_UNDATED, INT32_MAX, arena,
+                               &refs, &ref_count, diag));
     th_arena *batch = th_arena_new(EACH_ARENA, NULL);
     th_err err = batch == NULL ? TH_ENOMEM : TH_OK;
     for (size_t i = 0; i < ref_count && err == TH_OK; i++) err = take_segment(&c, &refs[i], batch);
@@ -132,7 +139,8 @@ th_err th_finding_current(th_version *version, th_arena *arena, th_record_id **o
     return TH_OK;
 }
 
-static th_err give_one(th_version *version, const th_record_id *id, th_arena *batch, th_finding_fn fn, void *ctx, th_diag *diag)
+static th_err give_one(th_version *version, const th_record_id *id, th_arena *batch,
+                       th_finding_fn fn, void *ctx, th_diag *diag)
 {
     th_slice record;
     th_run arrival;
@@ -141,11 +149,13 @@ static th_err give_one(th_version *version, const th_record_id *id, th_arena *ba
     return fn(ctx, record, arrival.lsn, arrival.arrival_us);
 }
 
-static th_err each_event(th_version *version, th_arena *arena, th_arena *batch, th_finding_fn fn, void *ctx, th_diag *diag)
+static th_err each_event(th_version *version, th_arena *arena, th_arena *batch, th_finding_fn fn,
+                         void *ctx, th_diag *diag)
 {
     th_segment_ref *refs = NULL;
     size_t count = 0;
-    TH_TRY(th_version_segments(version, TH_TABLE_findings_events, TH_DAY_UNDATED, INT32_MAX, arena, &refs, &count, diag));
+    TH_TRY(th_version_segments(version, TH_TABLE_findings_events, TH_DAY_UNDATED, INT32_MAX, arena,
+                               &refs, &count, diag));
     for (size_t i = 0; i < count; i++) {
         for (uint32_t r = 0; r < refs[i].rows; r++) {
             th_record_id id = {TH_TABLE_findings_events, refs[i].day, refs[i].first_seq + r};
@@ -155,7 +165,8 @@ static th_err each_event(th_version *version, th_arena *arena, th_arena *batch, 
     return TH_OK;
 }
 
-static th_err each_current(th_version *version, th_arena *arena, th_arena *batch, th_finding_fn fn, void *ctx, th_diag *diag)
+static th_err each_current(th_version *version, th_arena *arena, th_arena *batch, th_finding_fn fn,
+                           void *ctx, th_diag *diag)
 {
     th_record_id *ids = NULL;
     size_t count = 0;
@@ -164,11 +175,13 @@ static th_err each_current(th_version *version, th_arena *arena, th_arena *batch
     return TH_OK;
 }
 
-th_err th_finding_each(th_version *version, bool history, th_finding_fn fn, void *ctx, th_diag *diag)
+th_err th_finding_each(th_version *version, bool history, th_finding_fn fn, void *ctx,
+                       th_diag *diag)
 {
     th_arena *arena = th_arena_new(EACH_ARENA, NULL), *batch = th_arena_new(EACH_ARENA, NULL);
     th_err err = arena == NULL || batch == NULL ? TH_ENOMEM : TH_OK;
-    if (err == TH_OK) err = (history ? each_event : each_current)(version, arena, batch, fn, ctx, diag);
+    if (err == TH_OK)
+        err = (history ? each_event : each_current)(version, arena, batch, fn, ctx, diag);
     th_arena_free(batch);
     th_arena_free(arena);
     return err;

@@ -37,7 +37,8 @@ void th_finding_id(const th_finding_hit *hit, char key[33], th_buf *id)
     th_hex_encode(digest.bytes, 16, key);
     key[32] = '\0';
     if (id == NULL) return;
-    th_buf_printf(id, "trailhold/%.*s/%.*s/%s", TH_SLICE_ARGS(hit->plugin), TH_SLICE_ARGS(hit->rule), key);
+    th_buf_printf(id, "trailhold/%.*s/%.*s/%s", TH_SLICE_ARGS(hit->plugin),
+                  TH_SLICE_ARGS(hit->rule), key);
 }
 
 /* The piece of evidence that a body names: the earliest, ties by SHA-256. */
@@ -50,7 +51,8 @@ static bool earlier(int64_t a_us, const th_sha256 *a, int64_t b_us, const th_sha
 bool th_finding_fold(th_finding_state *state, const th_finding_hit *hit, bool counted)
 {
     int64_t us = hit->has_time ? hit->time_us : 0;
-    bool first = state->count == 0 || earlier(us, &hit->record_sha, state->first_us, &state->first_sha);
+    bool first =
+        state->count == 0 || earlier(us, &hit->record_sha, state->first_us, &state->first_sha);
     if (state->count == 0 || us > state->last_us) state->last_us = us;
     if (first) {
         state->first_us = us;

@@ -41,7 +41,8 @@ static th_err allocate(runner_batch *m, size_t columns)
     m->schema_list = calloc(columns + 1, sizeof(*m->schema_list));
     m->array_list = calloc(columns + 1, sizeof(*m->array_list));
     m->buffers = calloc(columns + 1, sizeof(*m->buffers));
-    bool all = m->schemas != NULL && m->arrays != NULL && m->schema_list != NULL && m->array_list != NULL && m->buffers != NULL;
+    bool all = m->schemas != NULL && m->arrays != NULL && m->schema_list != NULL &&
+               m->array_list != NULL && m->buffers != NULL;
     return all ? TH_OK : TH_ENOMEM;
 }
 

@@ -33,7 +33,8 @@ static void set_aside(th_plugin_host *host, const th_loaded *loaded, uint32_t ro
     char day[16];
     th_day_format(loaded->ref.day, day);
     th_log(TH_LOG_WARN, "plugin %s fails on %s/%s/%llu: the record is set aside for it", host->name,
-           th_model_table(loaded->ref.table)->name, day, (unsigned long long)(loaded->ref.first_seq + row));
+           th_model_table(loaded->ref.table)->name, day,
+           (unsigned long long)(loaded->ref.first_seq + row));
     pthread_mutex_lock(&host->all->lock);
     host->set_aside++;
     pthread_mutex_unlock(&host->all->lock);
@@ -53,17 +54,20 @@ typedef struct rows_of {
 } rows_of;
 
 /* *too_large: the batch does not fit into memory; fewer rows may. */
-static th_err give_rows(stretch *s, const rows_of *of, const uint32_t *rows, uint32_t count, bool *too_large)
+static th_err give_rows(stretch *s, const rows_of *of, const uint32_t *rows, uint32_t count,
+                        bool *too_large)
 {
     th_plugin_host *host = s->host;
     uint32_t index = of->subscription;
     int fd = -1;
     /* A runner that was started again has greeted again, and may have said something else. */
-    if (index >= host->subscription_count || host->subscriptions[index].table != of->loaded->ref.table) {
+    if (index >= host->subscription_count ||
+        host->subscriptions[index].table != of->loaded->ref.table) {
         return th_fail(s->diag, TH_EINVAL, NULL, "plugin %s changed its subscriptions", host->name);
     }
     th_arena_reset(host->scratch);
-    th_err err = feed_batch(&host->subscriptions[index], index, of->loaded, rows, count, of->lsn, host->scratch, &fd, s->diag);
+    th_err err = feed_batch(&host->subscriptions[index], index, of->loaded, rows, count, of->lsn,
+                            host->scratch, &fd, s->diag);
     *too_large = err == TH_ELIMIT;
     if (err != TH_OK) return err;
     wire_result result;
@@ -82,8 +86,8 @@ static th_err recover(stretch *s)
     th_diag_clear(s->diag);
     host_process_end(s->host, false);
     if (++s->host->faults_in_a_row > HOST_BATCH_FAULTS_MAX) {
-        return th_fail(s->diag, TH_EPERM, "PLUGIN_OFF", "plugin %s failed %u times in a row", s->host->name,
-                       s->host->faults_in_a_row);
+        return th_fail(s->diag, TH_EPERM, "PLUGIN_OFF", "plugin %s failed %u times in a row",
+                       s->host->name, s->host->faults_in_a_row);
     }
     return host_process_start(s->host, s->diag);
 }
@@ -110,11 +114,13 @@ static th_err give_halving(stretch *s, const rows_of *of, const uint32_t *rows, 
     return give_halving(s, of, rows + count / 2, count - count / 2);
 }
 
-static th_err give_range(stretch *s, uint32_t index, const th_log_range *range, const th_loaded *loaded)
+static th_err give_range(stretch *s, uint32_t index, const th_log_range *range,
+                         const th_loaded *loaded)
 {
     uint32_t *rows = NULL, count = 0;
     rows_of of = {index, loaded, range->lsn};
-    TH_TRY(feed_rows(&s->host->subscriptions[index], s->version, range, s->arena, &rows, &count, s->diag));
+    TH_TRY(feed_rows(&s->host->subscriptions[index], s->version, range, s->arena, &rows, &count,
+                     s->diag));
     for (uint32_t begin = 0; begin < count; begin += HOST_BATCH_ROWS) {
         uint32_t n = count - begin < HOST_BATCH_ROWS ? count - begin : HOST_BATCH_ROWS;
         TH_TRY(give_halving(s, &of, rows + begin, n));
@@ -133,7 +139,8 @@ static th_err give_subscriptions(stretch *s, const th_log_range *range)
     th_err err = TH_OK;
     /* A restart in between greets anew and gives the same subscriptions. */
     for (uint32_t i = 0; i < s->host->subscription_count && err == TH_OK; i++) {
-        if (s->host->subscriptions[i].table == range->ref.table) err = give_range(s, i, range, loaded);
+        if (s->host->subscriptions[i].table == range->ref.table)
+            err = give_range(s, i, range, loaded);
     }
     th_version_unload(loaded);
     return err;
@@ -154,9 +161,12 @@ static th_err commit_stretch(stretch *s, uint64_t last_lsn)
 {
     th_plugin_host *host = s->host;
     int64_t now = th_os_mono_us();
-    if (!hits_empty(s->hits)) TH_TRY(hits_commit(s->hits, s->version, last_lsn, s->diag));
-    else if (now - host->saved_us > HOST_CURSOR_EVERY_US) TH_TRY(cursor_save(host, last_lsn, s->diag));
-    else return TH_OK;
+    if (!hits_empty(s->hits))
+        TH_TRY(hits_commit(s->hits, s->version, last_lsn, s->diag));
+    else if (now - host->saved_us > HOST_CURSOR_EVERY_US)
+        TH_TRY(cursor_save(host, last_lsn, s->diag));
+    else
+        return TH_OK;
     host->saved_us = now;
     return TH_OK;
 }
@@ -167,8 +177,8 @@ static th_err run_stretch(stretch *s, bool *moved)
     size_t table_count = subscribed_tables(s->host, tables), count = 0;
     th_log_range *ranges = NULL;
     uint64_t last_lsn = s->host->cursor;
-    TH_TRY(th_version_log(s->version, tables, table_count, s->host->cursor, HOST_STRETCH_ROWS, s->arena, &ranges, &count,
-                          &last_lsn, s->diag));
+    TH_TRY(th_version_log(s->version, tables, table_count, s->host->cursor, HOST_STRETCH_ROWS,
+                          s->arena, &ranges, &count, &last_lsn, s->diag));
     for (size_t i = 0; i < count; i++) TH_TRY(give_subscriptions(s, &ranges[i]));
     TH_TRY(commit_stretch(s, last_lsn));
     *moved = last_lsn > s->host->cursor;
@@ -196,15 +206,18 @@ th_err deliver_stretch(th_plugin_host *host, bool *moved, th_diag *diag)
 
 /* ---- the cursor in the plugin's own file ------------------------------------------------------------------------------ */
 
-static th_err load_mark(th_plugin_host *host, const char *key, uint64_t *out, bool *there, th_diag *diag)
+static th_err load_mark(th_plugin_host *host, const char *key, uint64_t *out, bool *there,
+                        th_diag *diag)
 {
     th_arena *arena = th_arena_new(1u << 20, NULL);
     if (arena == NULL) return TH_ENOMEM;
     th_slice value;
     th_err err = th_kv_get(host->kv, th_slice_text(key), arena, &value);
     *there = err == TH_OK;
-    if (err == TH_OK && value.size == sizeof(*out)) memcpy(out, value.bytes, sizeof(*out));
-    else if (err == TH_OK) err = th_fail(diag, TH_ECORRUPT, NULL, "the state of plugin %s is damaged", host->name);
+    if (err == TH_OK && value.size == sizeof(*out))
+        memcpy(out, value.bytes, sizeof(*out));
+    else if (err == TH_OK)
+        err = th_fail(diag, TH_ECORRUPT, NULL, "the state of plugin %s is damaged", host->name);
     th_arena_free(arena);
     return err == TH_ENOTFOUND ? TH_OK : err;
 }
@@ -216,9 +229,12 @@ th_err cursor_load(th_plugin_host *host, th_diag *diag)
     TH_TRY(load_mark(host, "c", &cursor, &known, diag));
     TH_TRY(load_mark(host, "l", &findings, &there, diag));
     TH_TRY(load_mark(host, "r", &rebuild, &there, diag));
-    if (!there) rebuild = stored; /* a new file: what the archive holds of ours, if anything, it does not know */
+    if (!there)
+        rebuild =
+            stored; /* a new file: what the archive holds of ours, if anything, it does not know */
     if (cursor > stored || findings > stored) {
-        return th_fail(diag, TH_ECORRUPT, NULL, "the state of plugin %s is newer than the archive", host->name);
+        return th_fail(diag, TH_ECORRUPT, NULL, "the state of plugin %s is newer than the archive",
+                       host->name);
     }
     host->findings_lsn = findings;
     host->rebuild_until = rebuild;
@@ -232,8 +248,9 @@ th_err cursor_load(th_plugin_host *host, th_diag *diag)
 th_err cursor_save(th_plugin_host *host, uint64_t cursor, th_diag *diag)
 {
     if (cursor == host->saved_cursor) return TH_OK;
-    th_kv_put puts[] = {{TH_SLICE("c"), th_slice_of(&cursor, sizeof(cursor))},
-                        {TH_SLICE("r"), th_slice_of(&host->rebuild_until, sizeof(host->rebuild_until))}};
+    th_kv_put puts[] = {
+        {TH_SLICE("c"), th_slice_of(&cursor, sizeof(cursor))},
+        {TH_SLICE("r"), th_slice_of(&host->rebuild_until, sizeof(host->rebuild_until))}};
     TH_TRY(th_kv_commit(host->kv, puts, sizeof(puts) / sizeof(puts[0]), diag));
     host->saved_cursor = cursor;
     return TH_OK;

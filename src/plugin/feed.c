@@ -12,15 +12,17 @@
 
 #define GAP_ROWS 16u /* rows apart that are still read together */
 
-th_err feed_rows(const plugin_subscription *subscription, th_version *version, const th_log_range *range, th_arena *arena,
-                 uint32_t **rows, uint32_t *count, th_diag *diag)
+th_err feed_rows(const plugin_subscription *subscription, th_version *version,
+                 const th_log_range *range, th_arena *arena, uint32_t **rows, uint32_t *count,
+                 th_diag *diag)
 {
     *rows = TH_NEW_ARRAY(arena, uint32_t, (size_t)range->count + 1);
     if (*rows == NULL) return TH_ELIMIT;
     *count = 0;
     uint64_t *bits = NULL;
     if (subscription->filter != NULL) {
-        TH_TRY(th_row_filter_run(subscription->filter, version, &range->ref, range->begin, range->count, arena, &bits, diag));
+        TH_TRY(th_row_filter_run(subscription->filter, version, &range->ref, range->begin,
+                                 range->count, arena, &bits, diag));
     }
     for (uint32_t i = 0; i < range->count; i++) {
         if (bits == NULL || th_bit_get(bits, i)) (*rows)[(*count)++] = range->begin + i;
@@ -28,34 +30,37 @@ th_err feed_rows(const plugin_subscription *subscription, th_version *version, c
     return TH_OK;
 }
 
-
 /* Read a path for the rows: neighbours together, so that a few rows of a large segment cost a few records. */
-static th_err read_path(const th_loaded *loaded, const char *path, const uint32_t *rows, uint32_t count, th_arena *arena,
-                        th_slice *out, th_diag *diag)
+static th_err read_path(const th_loaded *loaded, const char *path, const uint32_t *rows,
+                        uint32_t count, th_arena *arena, th_slice *out, th_diag *diag)
 {
     for (uint32_t i = 0; i < count;) {
         uint32_t j = i + 1;
         while (j < count && rows[j] - rows[j - 1] <= GAP_ROWS) j++;
         th_vector v;
-        TH_TRY(th_engine_paths(loaded, &path, 1, rows[i], rows[j - 1] - rows[i] + 1, arena, &v, diag));
+        TH_TRY(
+            th_engine_paths(loaded, &path, 1, rows[i], rows[j - 1] - rows[i] + 1, arena, &v, diag));
         const th_vector *base = th_vector_base(&v);
         for (uint32_t k = i; k < j; k++) {
             uint32_t at = rows[k] - rows[i];
-            out[k] = th_vector_is_null(&v, at) ? (th_slice){0} : base->data.str[th_vector_slot(&v, at)];
+            out[k] =
+                th_vector_is_null(&v, at) ? (th_slice){0} : base->data.str[th_vector_slot(&v, at)];
         }
         i = j;
     }
     return TH_OK;
 }
 
-static th_err read_records(const th_loaded *loaded, const uint32_t *rows, uint32_t count, th_arena *arena, th_slice *out)
+static th_err read_records(const th_loaded *loaded, const uint32_t *rows, uint32_t count,
+                           th_arena *arena, th_slice *out)
 {
-    for (uint32_t i = 0; i < count; i++) TH_TRY(th_segment_records(loaded->segment, rows[i], 1, arena, &out[i]));
+    for (uint32_t i = 0; i < count; i++)
+        TH_TRY(th_segment_records(loaded->segment, rows[i], 1, arena, &out[i]));
     return TH_OK;
 }
 
-static th_err read_special(const plugin_subscription *s, th_slice name, const th_loaded *loaded, const uint32_t *rows,
-                           uint32_t count, th_arena *arena, th_slice *out)
+static th_err read_special(const plugin_subscription *s, th_slice name, const th_loaded *loaded,
+                           const uint32_t *rows, uint32_t count, th_arena *arena, th_slice *out)
 {
     if (th_slice_is(name, "record")) return read_records(loaded, rows, count, arena, out);
     char day[16];
@@ -69,7 +74,8 @@ static th_err read_special(const plugin_subscription *s, th_slice name, const th
         }
         th_slice record;
         TH_TRY(th_segment_records(loaded->segment, rows[i], 1, arena, &record));
-        th_slice account = th_model_account(th_model_table(s->table), record, th_segment_layout(loaded->segment, rows[i]));
+        th_slice account = th_model_account(th_model_table(s->table), record,
+                                            th_segment_layout(loaded->segment, rows[i]));
         out[i] = account.size > 0 ? account : (th_slice){0};
     }
     return TH_OK;
@@ -96,8 +102,10 @@ static void put_valid(th_buf *image, wire_column *column, const bool *is_null, u
     for (uint32_t i = 0; i < count; i += 8) {
         uint8_t byte = 0;
         for (uint32_t b = 0; b < 8 && i + b < count; b++) {
-            if (!is_null[i + b]) byte |= (uint8_t)(1u << b);
-            else column->null_count++;
+            if (!is_null[i + b])
+                byte |= (uint8_t)(1u << b);
+            else
+                column->null_count++;
         }
         th_buf_add_byte(image, byte);
     }
@@ -105,7 +113,8 @@ static void put_valid(th_buf *image, wire_column *column, const bool *is_null, u
     column->first_at = image->size;
 }
 
-static th_err put_text_column(th_buf *image, wire_column *column, const th_slice *values, uint32_t count, th_arena *arena)
+static th_err put_text_column(th_buf *image, wire_column *column, const th_slice *values,
+                              uint32_t count, th_arena *arena)
 {
     bool *is_null = TH_NEW_ARRAY(arena, bool, (size_t)count + 1);
     if (is_null == NULL) return TH_ELIMIT;
@@ -124,8 +133,8 @@ static th_err put_text_column(th_buf *image, wire_column *column, const th_slice
     return th_buf_error(image);
 }
 
-static th_err put_time_column(th_buf *image, wire_column *column, const th_loaded *loaded, const uint32_t *rows, uint32_t count,
-                              th_arena *arena)
+static th_err put_time_column(th_buf *image, wire_column *column, const th_loaded *loaded,
+                              const uint32_t *rows, uint32_t count, th_arena *arena)
 {
     int64_t *times = TH_NEW_ARRAY(arena, int64_t, (size_t)count + 1);
     bool *is_null = TH_NEW_ARRAY(arena, bool, (size_t)count + 1);
@@ -140,11 +149,13 @@ static th_err put_time_column(th_buf *image, wire_column *column, const th_loade
     return th_buf_error(image);
 }
 
-static th_err put_column(const plugin_subscription *s, uint32_t index, const th_loaded *loaded, const uint32_t *rows,
-                         uint32_t count, th_arena *arena, th_buf *image, wire_column *column, th_diag *diag)
+static th_err put_column(const plugin_subscription *s, uint32_t index, const th_loaded *loaded,
+                         const uint32_t *rows, uint32_t count, th_arena *arena, th_buf *image,
+                         wire_column *column, th_diag *diag)
 {
     th_slice name = s->wire.columns[index];
-    if (th_slice_is(name, "_time")) return put_time_column(image, column, loaded, rows, count, arena);
+    if (th_slice_is(name, "_time"))
+        return put_time_column(image, column, loaded, rows, count, arena);
     th_slice *values = TH_NEW_ARRAY(arena, th_slice, (size_t)count + 1);
     if (values == NULL) return TH_ELIMIT;
     if (th_slice_is(name, "record") || th_slice_is(name, "_day") || th_slice_is(name, "_account")) {
@@ -160,9 +171,11 @@ static th_err put_column(const plugin_subscription *s, uint32_t index, const th_
 static th_err seal_image(th_slice image, int *out, th_diag *diag)
 {
     int fd = memfd_create("batch", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0) return th_fail(diag, TH_EIO, NULL, "cannot make memory for a batch: %s", strerror(errno));
+    if (fd < 0)
+        return th_fail(diag, TH_EIO, NULL, "cannot make memory for a batch: %s", strerror(errno));
     th_err err = th_os_write_all(fd, image, diag);
-    if (err == TH_OK && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+    if (err == TH_OK &&
+        fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
         err = th_fail(diag, TH_EIO, NULL, "cannot seal a batch: %s", strerror(errno));
     }
     if (err != TH_OK) {
@@ -173,8 +186,9 @@ static th_err seal_image(th_slice image, int *out, th_diag *diag)
     return TH_OK;
 }
 
-th_err feed_batch(const plugin_subscription *subscription, uint32_t index, const th_loaded *loaded, const uint32_t *rows,
-                  uint32_t count, uint64_t lsn, th_arena *arena, int *fd, th_diag *diag)
+th_err feed_batch(const plugin_subscription *subscription, uint32_t index, const th_loaded *loaded,
+                  const uint32_t *rows, uint32_t count, uint64_t lsn, th_arena *arena, int *fd,
+                  th_diag *diag)
 {
     uint32_t n = subscription->wire.column_count;
     wire_column *columns = TH_NEW_ARRAY(arena, wire_column, (size_t)n + 1);

@@ -46,7 +46,8 @@ th_slice hits_name(th_arena *arena, char prefix, th_slice a, th_slice b)
 /* ---- evidence ------------------------------------------------------------------------------------------------------ */
 
 /* What a record is known by, as one digest: its source's identity, its place for line logs, else its bytes. */
-static th_err identity_of(const th_loaded *loaded, uint32_t row, th_slice record, const th_sha256 *sha, th_sha256 *out)
+static th_err identity_of(const th_loaded *loaded, uint32_t row, th_slice record,
+                          const th_sha256 *sha, th_sha256 *out)
 {
     const th_stored_table *table = th_model_table(loaded->ref.table);
     th_buf identity;
@@ -55,10 +56,12 @@ static th_err identity_of(const th_loaded *loaded, uint32_t row, th_slice record
     th_buf_add_byte(&identity, 0);
     bool known = false;
     if (table->identity == TH_IDENTITY_POSITION) {
-        th_buf_printf(&identity, "%d/%llu", loaded->ref.day, (unsigned long long)(loaded->ref.first_seq + row));
+        th_buf_printf(&identity, "%d/%llu", loaded->ref.day,
+                      (unsigned long long)(loaded->ref.first_seq + row));
         known = true;
     } else {
-        known = th_model_identity(table, record, th_segment_layout(loaded->segment, row), sha->bytes, 0, &identity);
+        known = th_model_identity(table, record, th_segment_layout(loaded->segment, row),
+                                  sha->bytes, 0, &identity);
     }
     if (!known) th_buf_add(&identity, sha->bytes, TH_SHA256_SIZE);
     th_err err = th_buf_error(&identity);
@@ -94,9 +97,10 @@ static void hit_texts(hit_list *list, const wire_hit *wire, th_finding_hit *hit)
 /* The texts of a hit, in the order in which an 'f' value keeps them. */
 static void hit_text_list(th_finding_hit *hit, th_slice *out[HIT_TEXTS])
 {
-    th_slice *const list[HIT_TEXTS] = {&hit->rule,    &hit->title, &hit->description,   &hit->severity,    &hit->type,
-                                       &hit->account, &hit->actor, &hit->resource_type, &hit->resource_id, &hit->region,
-                                       &hit->author,  &hit->reference};
+    th_slice *const list[HIT_TEXTS] = {&hit->rule,     &hit->title,         &hit->description,
+                                       &hit->severity, &hit->type,          &hit->account,
+                                       &hit->actor,    &hit->resource_type, &hit->resource_id,
+                                       &hit->region,   &hit->author,        &hit->reference};
     memcpy(out, list, sizeof(list));
 }
 
@@ -115,11 +119,13 @@ th_err hits_encode(const open_finding *f, th_arena *arena, th_slice *out)
     return err == TH_OK && out->bytes == NULL ? TH_ELIMIT : err;
 }
 
-static th_err decode_finding(th_slice value, const char *plugin, const char *version, open_finding *f)
+static th_err decode_finding(th_slice value, const char *plugin, const char *version,
+                             open_finding *f)
 {
     if (value.size < sizeof(f->stored)) return TH_ECORRUPT;
     memcpy(&f->stored, value.bytes, sizeof(f->stored));
-    th_reader r = th_reader_of(th_slice_of(value.bytes + sizeof(f->stored), value.size - sizeof(f->stored)));
+    th_reader r =
+        th_reader_of(th_slice_of(value.bytes + sizeof(f->stored), value.size - sizeof(f->stored)));
     th_slice *texts[HIT_TEXTS];
     hit_text_list(&f->hit, texts);
     for (int i = 0; i < HIT_TEXTS; i++) *texts[i] = wire_take_bytes(&r, WIRE_TEXT_MAX);
@@ -132,7 +138,8 @@ static th_err decode_finding(th_slice value, const char *plugin, const char *ver
 
 th_err hits_add_row(hit_list *list, const th_stored_table *table, th_slice bytes)
 {
-    list->rows = hits_room(list->arena, list->rows, list->row_count, &list->row_room, sizeof(*list->rows));
+    list->rows =
+        hits_room(list->arena, list->rows, list->row_count, &list->row_room, sizeof(*list->rows));
     th_slice copy = th_arena_copy(list->arena, bytes);
     if (list->rows == NULL || copy.bytes == NULL) return TH_ELIMIT;
     list->rows[list->row_count++] = (new_row){table, copy, false};
@@ -164,11 +171,14 @@ static th_err evidence_row(hit_list *list, const th_finding_hit *hit)
     put_digest(&w, "record_sha256", &hit->record_sha);
     put_digest(&w, "identity_sha256", &hit->identity);
     th_json_put_key(&w, "event_time");
-    if (hit->has_time) th_json_put_string(&w, th_slice_of(time, th_time_format_iso(hit->time_us, time)));
-    else th_json_put_null(&w);
+    if (hit->has_time)
+        th_json_put_string(&w, th_slice_of(time, th_time_format_iso(hit->time_us, time)));
+    else
+        th_json_put_null(&w);
     th_json_end_object(&w);
     th_err err = th_buf_error(&row);
-    if (err == TH_OK) err = hits_add_row(list, th_model_table(TH_TABLE_finding_evidence), th_buf_slice(&row));
+    if (err == TH_OK)
+        err = hits_add_row(list, th_model_table(TH_TABLE_finding_evidence), th_buf_slice(&row));
     th_buf_free(&id);
     th_buf_free(&row);
     return err;
@@ -186,12 +196,14 @@ static th_err finding_of(hit_list *list, const th_finding_hit *hit, open_finding
     if (slot == NULL) return TH_ELIMIT;
     uint64_t index = *slot;
     if (added) {
-        list->open = hits_room(list->arena, list->open, list->open_count, &list->open_room, sizeof(*list->open));
+        list->open = hits_room(list->arena, list->open, list->open_count, &list->open_room,
+                               sizeof(*list->open));
         if (list->open == NULL) return TH_ELIMIT;
         open_finding *f = &list->open[list->open_count++];
         *f = (open_finding){0};
         memcpy(f->key, key, sizeof(key));
-        th_slice name = hits_name(list->arena, 'f', th_slice_of(key, HITS_KEY_SIZE), (th_slice){0}), value;
+        th_slice name = hits_name(list->arena, 'f', th_slice_of(key, HITS_KEY_SIZE), (th_slice){0}),
+                 value;
         if (name.bytes == NULL) return TH_ELIMIT;
         th_err err = th_kv_get(list->host->kv, name, list->arena, &value);
         if (err == TH_OK) err = decode_finding(value, list->host->name, list->host->version, f);
@@ -222,7 +234,8 @@ static th_err fold_hit(hit_list *list, const th_finding_hit *hit)
     open_finding *f = NULL;
     bool before = false;
     TH_TRY(finding_of(list, hit, &f));
-    th_slice name = hits_name(list->arena, 'e', th_slice_of(f->key, HITS_KEY_SIZE), th_slice_of(hit->identity.bytes, 16));
+    th_slice name = hits_name(list->arena, 'e', th_slice_of(f->key, HITS_KEY_SIZE),
+                              th_slice_of(hit->identity.bytes, 16));
     TH_TRY(seen_before(list, name, &before));
     th_finding_state old = f->stored.state;
     bool first = th_finding_fold(&f->stored.state, hit, before);
@@ -257,8 +270,12 @@ static th_err tag_row(hit_list *list, const wire_tag *tag, uint32_t table, const
     if (err == TH_OK) {
         th_sha256 digest = th_sha256_of(th_buf_slice(&row));
         bool before = false;
-        err = seen_before(list, hits_name(list->arena, 't', th_slice_of(digest.bytes, TH_SHA256_SIZE), (th_slice){0}), &before);
-        if (err == TH_OK && !before) err = hits_add_row(list, th_model_table(TH_TABLE_record_tags), th_buf_slice(&row));
+        err = seen_before(
+            list,
+            hits_name(list->arena, 't', th_slice_of(digest.bytes, TH_SHA256_SIZE), (th_slice){0}),
+            &before);
+        if (err == TH_OK && !before)
+            err = hits_add_row(list, th_model_table(TH_TABLE_record_tags), th_buf_slice(&row));
     }
     th_buf_free(&row);
     return err;
@@ -275,32 +292,36 @@ static th_err keep_put(hit_list *list, const wire_put *put)
         list->puts[*slot] = copy;
         return TH_OK;
     }
-    list->puts = hits_room(list->arena, list->puts, list->put_count, &list->put_room, sizeof(*list->puts));
+    list->puts =
+        hits_room(list->arena, list->puts, list->put_count, &list->put_room, sizeof(*list->puts));
     if (list->puts == NULL) return TH_ELIMIT;
     list->puts[list->put_count++] = copy;
     return TH_OK;
 }
 
 /* One hit. scratch: for what is not kept. */
-static th_err add_hit(hit_list *list, const wire_hit *wire, uint32_t table, const th_loaded *loaded, uint32_t row,
-                      th_arena *scratch)
+static th_err add_hit(hit_list *list, const wire_hit *wire, uint32_t table, const th_loaded *loaded,
+                      uint32_t row, th_arena *scratch)
 {
     th_slice record;
     int64_t time_us = INT64_MIN;
     TH_TRY(th_segment_records(loaded->segment, row, 1, scratch, &record));
     TH_TRY(th_segment_read_times(loaded->segment, row, 1, scratch, &time_us));
-    th_finding_hit hit = {.table = table, .record_sha = th_sha256_of(record), .has_time = time_us != INT64_MIN,
+    th_finding_hit hit = {.table = table,
+                          .record_sha = th_sha256_of(record),
+                          .has_time = time_us != INT64_MIN,
                           .time_us = time_us == INT64_MIN ? 0 : time_us};
     hit_texts(list, wire, &hit);
     if (hit.account.size == 0) {
-        hit.account = kept(list->arena, th_model_account(th_model_table(table), record, th_segment_layout(loaded->segment, row)));
+        hit.account = kept(list->arena, th_model_account(th_model_table(table), record,
+                                                         th_segment_layout(loaded->segment, row)));
     }
     TH_TRY(identity_of(loaded, row, record, &hit.record_sha, &hit.identity));
     return fold_hit(list, &hit);
 }
 
-th_err hits_add(hit_list *list, const wire_result *result, uint32_t table, const th_loaded *loaded, const uint32_t *rows,
-                th_arena *scratch)
+th_err hits_add(hit_list *list, const wire_result *result, uint32_t table, const th_loaded *loaded,
+                const uint32_t *rows, th_arena *scratch)
 {
     for (size_t i = 0; i < result->hit_count; i++) {
         TH_TRY(add_hit(list, &result->hits[i], table, loaded, rows[result->hits[i].row], scratch));

@@ -22,7 +22,8 @@ typedef struct stored_finding {
 typedef struct open_finding {
     char key[HITS_KEY_SIZE + 1];
     stored_finding stored;
-    th_finding_hit hit; /* texts of the first piece of evidence, so that the body does not depend on order of arrival */
+    th_finding_hit
+        hit; /* texts of the first piece of evidence, so that the body does not depend on order of arrival */
     bool changed;
 } open_finding;
 

@@ -69,7 +69,8 @@ static void wait_for_work(th_plugin_host *host, uint64_t *woken, int64_t at_most
     until(&at, at_most_us);
     pthread_mutex_lock(&all->lock);
     int rc = 0;
-    while (!all->stopping && host->enabled && !host->replay_asked && all->woken == *woken && rc == 0) {
+    while (!all->stopping && host->enabled && !host->replay_asked && all->woken == *woken &&
+           rc == 0) {
         rc = pthread_cond_timedwait(&all->changed, &all->lock, &at);
     }
     *woken = all->woken;
@@ -110,15 +111,16 @@ static void back_off(th_plugin_host *host, int64_t us)
     struct timespec at;
     until(&at, us);
     pthread_mutex_lock(&host->all->lock);
-    while (!host->all->stopping && host->enabled && pthread_cond_timedwait(&host->all->changed, &host->all->lock, &at) == 0) {
-    }
+    while (!host->all->stopping && host->enabled &&
+           pthread_cond_timedwait(&host->all->changed, &host->all->lock, &at) == 0) {}
     pthread_mutex_unlock(&host->all->lock);
 }
 
 static void wait_until_enabled(th_plugin_host *host)
 {
     pthread_mutex_lock(&host->all->lock);
-    while (!host->all->stopping && !host->enabled) pthread_cond_wait(&host->all->changed, &host->all->lock);
+    while (!host->all->stopping && !host->enabled)
+        pthread_cond_wait(&host->all->changed, &host->all->lock);
     pthread_mutex_unlock(&host->all->lock);
 }
 
@@ -174,7 +176,8 @@ static void *host_run(void *arg)
         pause_us = pause_us * 2 < BACK_OFF_MAX_US ? pause_us * 2 : BACK_OFF_MAX_US;
     }
     th_diag diag = {0};
-    if (host->kv != NULL && cursor_save(host, host->cursor, &diag) != TH_OK) th_log(TH_LOG_WARN, "%s", diag.text);
+    if (host->kv != NULL && cursor_save(host, host->cursor, &diag) != TH_OK)
+        th_log(TH_LOG_WARN, "%s", diag.text);
     set_state(host, PLUGIN_STOPPED, NULL);
     return NULL;
 }
@@ -187,7 +190,8 @@ static bool enabled_setting(struct th_plugins *all, const char *name)
     snprintf(key, sizeof(key), "plugin.%s.enabled", name);
     th_buf value;
     th_buf_init(&value, 64);
-    bool enabled = th_store_setting_get(all->store, key, &value) != TH_OK || th_slice_is(th_buf_slice(&value), "1");
+    bool enabled = th_store_setting_get(all->store, key, &value) != TH_OK ||
+                   th_slice_is(th_buf_slice(&value), "1");
     th_buf_free(&value);
     return enabled;
 }
@@ -208,8 +212,10 @@ th_err host_open_state(th_plugin_host *host, th_diag *diag)
 {
     if (host->kv != NULL) return TH_OK;
     char path[TH_PATH_SIZE_MAX];
-    int size = snprintf(path, sizeof(path), "%s/plugins/%s", th_store_dir(host->all->store), host->name);
-    if (size < 0 || (size_t)size + 16 >= sizeof(path)) return th_fail(diag, TH_EINVAL, NULL, "the data folder's path is too long");
+    int size =
+        snprintf(path, sizeof(path), "%s/plugins/%s", th_store_dir(host->all->store), host->name);
+    if (size < 0 || (size_t)size + 16 >= sizeof(path))
+        return th_fail(diag, TH_EINVAL, NULL, "the data folder's path is too long");
     TH_TRY(th_os_mkdirs(path, 0700, diag));
     memcpy(path + size, "/state.mdb", sizeof("/state.mdb"));
     th_err err = open_file(host, path, diag);
@@ -220,11 +226,14 @@ th_err host_open_state(th_plugin_host *host, th_diag *diag)
     return open_file(host, path, diag);
 }
 
-static th_err host_add(struct th_plugins *all, const char *path, const char *name, size_t name_size, th_diag *diag)
+static th_err host_add(struct th_plugins *all, const char *path, const char *name, size_t name_size,
+                       th_diag *diag)
 {
-    if (all->host_count == HOST_PLUGINS_MAX) return th_fail(diag, TH_ELIMIT, NULL, "more than %u plugins", HOST_PLUGINS_MAX);
+    if (all->host_count == HOST_PLUGINS_MAX)
+        return th_fail(diag, TH_ELIMIT, NULL, "more than %u plugins", HOST_PLUGINS_MAX);
     th_plugin_host *host = &all->hosts[all->host_count];
-    if (name_size == 0 || name_size >= sizeof(host->name)) return th_fail(diag, TH_EINVAL, NULL, "%s is no name for a plugin", name);
+    if (name_size == 0 || name_size >= sizeof(host->name))
+        return th_fail(diag, TH_EINVAL, NULL, "%s is no name for a plugin", name);
     *host = (th_plugin_host){.all = all, .code_fd = -1, .socket = -1, .state = PLUGIN_STOPPED};
     memcpy(host->name, name, name_size);
     host->path = strdup(path);
@@ -235,10 +244,13 @@ static th_err host_add(struct th_plugins *all, const char *path, const char *nam
     host->enabled = enabled_setting(all, host->name);
     if (!host->enabled) host->state = PLUGIN_DISABLED;
     all->host_count++;
-    if (host->path == NULL || host->greeting == NULL || host->scratch == NULL || host->answers == NULL) return TH_ENOMEM;
+    if (host->path == NULL || host->greeting == NULL || host->scratch == NULL ||
+        host->answers == NULL)
+        return TH_ENOMEM;
     /* Here for the list's cursor; the thread tries again and says what is wrong. */
     th_diag later = {0};
-    if (host_open_state(host, &later) != TH_OK) th_log(TH_LOG_WARN, "plugin %s: %s", host->name, later.text);
+    if (host_open_state(host, &later) != TH_OK)
+        th_log(TH_LOG_WARN, "plugin %s: %s", host->name, later.text);
     return TH_OK;
 }
 
@@ -251,7 +263,8 @@ static th_err default_dir(char out[TH_PATH_SIZE_MAX], th_diag *diag)
         if (slash != NULL) *slash = '\0';
     }
     size_t size = strlen(out);
-    if (size + sizeof("/plugins") > TH_PATH_SIZE_MAX) return th_fail(diag, TH_EINVAL, NULL, "the path of this program is too long");
+    if (size + sizeof("/plugins") > TH_PATH_SIZE_MAX)
+        return th_fail(diag, TH_EINVAL, NULL, "the path of this program is too long");
     memcpy(out + size, "/plugins", sizeof("/plugins"));
     return TH_OK;
 }
@@ -264,7 +277,8 @@ static th_err add_folder(struct th_plugins *all, const char *dir, th_diag *diag)
     size_t count = 0;
     th_diag ignored = {0};
     th_err err = th_os_list_dir(dir, arena, &names, &count, &ignored);
-    if (err == TH_ENOTFOUND) count = 0, err = TH_OK; /* a binary without its plugins still stores and answers */
+    if (err == TH_ENOTFOUND)
+        count = 0, err = TH_OK; /* a binary without its plugins still stores and answers */
     for (size_t i = 0; i < count && err == TH_OK; i++) {
         size_t size = strlen(names[i]);
         if (size < 4 || strcmp(names[i] + size - 3, ".so") != 0) continue;
@@ -301,8 +315,10 @@ th_err th_plugins_start(const th_plugins_options *options, th_plugins **out, th_
     char dir[TH_PATH_SIZE_MAX];
     th_err err = TH_OK;
     if (options->plugin_dir == NULL) err = default_dir(dir, diag);
-    if (err == TH_OK) err = add_folder(all, options->plugin_dir != NULL ? options->plugin_dir : dir, diag);
-    for (const char *const *extra = options->extra; err == TH_OK && extra != NULL && *extra != NULL; extra++) {
+    if (err == TH_OK)
+        err = add_folder(all, options->plugin_dir != NULL ? options->plugin_dir : dir, diag);
+    for (const char *const *extra = options->extra; err == TH_OK && extra != NULL && *extra != NULL;
+         extra++) {
         const char *slash = strrchr(*extra, '/'), *name = slash == NULL ? *extra : slash + 1;
         size_t size = strlen(name);
         err = host_add(all, *extra, name, size > 3 ? size - 3 : 0, diag);
@@ -350,14 +366,17 @@ void th_plugins_stop(th_plugins *plugins)
 /* ---- questions and orders ------------------------------------------------------------------------------------------------ */
 
 /* The first enabled plugin that is behind lsn; *failed: one that was switched off by a fault. */
-static const th_plugin_host *behind(th_plugins *plugins, uint64_t lsn, const th_plugin_host **failed)
+static const th_plugin_host *behind(th_plugins *plugins, uint64_t lsn,
+                                    const th_plugin_host **failed)
 {
     const th_plugin_host *found = NULL;
     *failed = NULL;
     for (uint32_t i = 0; i < plugins->host_count; i++) {
         const th_plugin_host *host = &plugins->hosts[i];
-        if (host->state == PLUGIN_FAILED) *failed = host;
-        else if (host->enabled && (host->replay_asked || host->cursor < lsn)) found = host;
+        if (host->state == PLUGIN_FAILED)
+            *failed = host;
+        else if (host->enabled && (host->replay_asked || host->cursor < lsn))
+            found = host;
     }
     return found;
 }
@@ -378,7 +397,8 @@ th_err th_plugins_wait(th_plugins *plugins, uint64_t lsn, int64_t timeout_us, th
         err = th_fail(diag, TH_ETIME, NULL, "plugin %s is at log position %llu of %llu", slow->name,
                       (unsigned long long)slow->cursor, (unsigned long long)lsn);
     } else if (failed != NULL) {
-        err = th_fail(diag, TH_EPARTIAL, "PLUGIN_OFF", "plugin %s is switched off: %s", failed->name, failed->reason);
+        err = th_fail(diag, TH_EPARTIAL, "PLUGIN_OFF", "plugin %s is switched off: %s",
+                      failed->name, failed->reason);
     }
     pthread_mutex_unlock(&plugins->lock);
     return err;
@@ -435,7 +455,8 @@ static th_err set_enabled(th_plugins *plugins, th_plugin_host *host, bool enable
 {
     char key[128];
     snprintf(key, sizeof(key), "plugin.%s.enabled", host->name);
-    TH_TRY(th_store_setting_put(plugins->store, key, enabled ? TH_SLICE("1") : TH_SLICE("0"), diag));
+    TH_TRY(
+        th_store_setting_put(plugins->store, key, enabled ? TH_SLICE("1") : TH_SLICE("0"), diag));
     pthread_mutex_lock(&plugins->lock);
     host->enabled = enabled;
     if (enabled) host->reason[0] = '\0';
@@ -454,7 +475,8 @@ th_err th_plugins_control(th_plugins *plugins, const char *verb, const char *nam
     if (host == NULL) return th_fail(diag, TH_ENOTFOUND, NULL, "no plugin '%s'", name);
     if (strcmp(verb, "enable") == 0) return set_enabled(plugins, host, true, diag);
     if (strcmp(verb, "disable") == 0) return set_enabled(plugins, host, false, diag);
-    if (strcmp(verb, "replay") != 0) return th_fail(diag, TH_EINVAL, NULL, "no order '%s' for plugins", verb);
+    if (strcmp(verb, "replay") != 0)
+        return th_fail(diag, TH_EINVAL, NULL, "no order '%s' for plugins", verb);
     pthread_mutex_lock(&plugins->lock);
     host->replay_asked = true;
     pthread_cond_broadcast(&plugins->changed);

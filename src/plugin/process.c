@@ -25,7 +25,9 @@
 static bool pinned(const char *name, const th_sha256 *sha)
 {
     for (size_t i = 0; i < th_pinned_plugin_count; i++) {
-        if (strcmp(th_pinned_plugins[i].name, name) == 0 && memcmp(th_pinned_plugins[i].sha256, sha->bytes, 32) == 0) return true;
+        if (strcmp(th_pinned_plugins[i].name, name) == 0 &&
+            memcmp(th_pinned_plugins[i].sha256, sha->bytes, 32) == 0)
+            return true;
     }
     return false;
 }
@@ -33,9 +35,12 @@ static bool pinned(const char *name, const th_sha256 *sha)
 static th_err seal(th_plugin_host *host, th_slice code, th_diag *diag)
 {
     int fd = memfd_create("plugin", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0) return th_fail(diag, TH_EIO, NULL, "cannot make memory for plugin %s: %s", host->name, strerror(errno));
+    if (fd < 0)
+        return th_fail(diag, TH_EIO, NULL, "cannot make memory for plugin %s: %s", host->name,
+                       strerror(errno));
     th_err err = th_os_write_all(fd, code, diag);
-    if (err == TH_OK && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+    if (err == TH_OK &&
+        fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
         err = th_fail(diag, TH_EIO, NULL, "cannot seal plugin %s: %s", host->name, strerror(errno));
     }
     if (err != TH_OK) {
@@ -50,7 +55,9 @@ static th_err read_code(int fd, th_buf *out, th_diag *diag)
 {
     for (;;) {
         uint8_t *room = th_buf_reserve(out, 65536);
-        if (room == NULL) return th_fail(diag, TH_ELIMIT, NULL, "the plugin is larger than %u MiB", CODE_SIZE_MAX >> 20);
+        if (room == NULL)
+            return th_fail(diag, TH_ELIMIT, NULL, "the plugin is larger than %u MiB",
+                           CODE_SIZE_MAX >> 20);
         size_t got = 0;
         TH_TRY(th_os_read(fd, room, 65536, &got, diag));
         if (got == 0) return TH_OK;
@@ -73,8 +80,9 @@ th_err host_code_load(th_plugin_host *host, th_diag *diag)
         host->sha = sha;
         pthread_mutex_unlock(&host->all->lock);
         if (!pinned(host->name, &sha)) {
-            err = th_fail(diag, TH_EPERM, "PLUGIN_NOT_TRUSTED", "%s is not one of the plugins that this binary was built with",
-                          host->path);
+            err =
+                th_fail(diag, TH_EPERM, "PLUGIN_NOT_TRUSTED",
+                        "%s is not one of the plugins that this binary was built with", host->path);
         }
     }
     if (err == TH_OK) err = seal(host, th_buf_slice(&code), diag);
@@ -99,7 +107,12 @@ static th_err spawn(th_plugin_host *host, int runner_end, th_diag *diag)
     const char *argv[] = {"trailhold", "plugin-runner", host->name, NULL};
     const char *env[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8", NULL};
     const int fds[] = {null_fd, null_fd, null_fd, runner_end, host->code_fd};
-    th_os_spawn spec = {.program = self, .argv = argv, .env = env, .fds = fds, .fd_count = 5, .die_with_parent = true};
+    th_os_spawn spec = {.program = self,
+                        .argv = argv,
+                        .env = env,
+                        .fds = fds,
+                        .fd_count = 5,
+                        .die_with_parent = true};
     pid_t pid = 0;
     th_err err = th_os_spawn_process(&spec, &pid, diag);
     th_os_close(null_fd);
@@ -107,12 +120,15 @@ static th_err spawn(th_plugin_host *host, int runner_end, th_diag *diag)
     return err;
 }
 
-static th_err bind_subscription(th_plugin_host *host, const wire_subscription *wire, plugin_subscription *out, th_diag *diag)
+static th_err bind_subscription(th_plugin_host *host, const wire_subscription *wire,
+                                plugin_subscription *out, th_diag *diag)
 {
     char table[WIRE_KEY_MAX + 1];
     snprintf(table, sizeof(table), "%.*s", TH_SLICE_ARGS(wire->table));
     const th_stored_table *stored = th_model_table_by_name(table);
-    if (stored == NULL) return th_fail(diag, TH_EINVAL, NULL, "plugin %s subscribes to '%s', which is no table", host->name, table);
+    if (stored == NULL)
+        return th_fail(diag, TH_EINVAL, NULL, "plugin %s subscribes to '%s', which is no table",
+                       host->name, table);
     out->wire = *wire;
     out->table = stored->id;
     if (wire->predicate.bytes == NULL) return TH_OK;
@@ -128,9 +144,11 @@ static th_err take_greeting(th_plugin_host *host, th_diag *diag)
     if (kept.bytes == NULL) return TH_ENOMEM;
     TH_TRY(wire_ready_decode(kept, host->greeting, &ready, diag));
     if (!th_slice_is(ready.name, host->name)) {
-        return th_fail(diag, TH_EINVAL, NULL, "the plugin in %s calls itself '%.*s'", host->path, TH_SLICE_ARGS(ready.name));
+        return th_fail(diag, TH_EINVAL, NULL, "the plugin in %s calls itself '%.*s'", host->path,
+                       TH_SLICE_ARGS(ready.name));
     }
-    host->subscriptions = TH_NEW_ARRAY(host->greeting, plugin_subscription, (size_t)ready.subscription_count + 1);
+    host->subscriptions =
+        TH_NEW_ARRAY(host->greeting, plugin_subscription, (size_t)ready.subscription_count + 1);
     if (host->subscriptions == NULL) return TH_ENOMEM;
     for (uint32_t i = 0; i < ready.subscription_count; i++) {
         host->subscription_count = i + 1;
@@ -149,8 +167,10 @@ static void log_line(th_plugin_host *host)
     uint8_t level = th_take_u8(&r);
     th_slice text = wire_take_bytes(&r, WIRE_TEXT_MAX);
     if (r.bad || text.bytes == NULL) return;
-    th_log(level == 0 ? TH_LOG_INFO : level == 1 ? TH_LOG_WARN : TH_LOG_ERROR, "plugin %s: %.*s", host->name,
-           TH_SLICE_ARGS(text));
+    th_log(level == 0   ? TH_LOG_INFO
+           : level == 1 ? TH_LOG_WARN
+                        : TH_LOG_ERROR,
+           "plugin %s: %.*s", host->name, TH_SLICE_ARGS(text));
 }
 
 static th_err answer_state(th_plugin_host *host)
@@ -190,9 +210,12 @@ static th_err next_message(th_plugin_host *host, int64_t give_up_us, wire_kind *
         TH_TRY(await_runner(host, give_up_us));
         int64_t left = give_up_us - th_os_mono_us();
         TH_TRY(wire_receive(host->socket, left > 0 ? left : 0, kind, &host->frame, NULL));
-        if (*kind == WIRE_LOG) log_line(host);
-        else if (*kind == WIRE_STATE_GET) TH_TRY(answer_state(host));
-        else return TH_OK;
+        if (*kind == WIRE_LOG)
+            log_line(host);
+        else if (*kind == WIRE_STATE_GET)
+            TH_TRY(answer_state(host));
+        else
+            return TH_OK;
     }
 }
 
@@ -206,13 +229,17 @@ static th_err greet(th_plugin_host *host, th_diag *diag)
     wire_kind kind = WIRE_CLOSE;
     if (err == TH_OK) err = next_message(host, th_os_mono_us() + HOST_OPEN_TIME_US, &kind);
     if (err == TH_ESTOPPING) return err;
-    if (err != TH_OK) return th_fail(diag, err, "PLUGIN_FAULT", "plugin %s did not start: %s", host->name, th_err_text(err));
+    if (err != TH_OK)
+        return th_fail(diag, err, "PLUGIN_FAULT", "plugin %s did not start: %s", host->name,
+                       th_err_text(err));
     if (kind == WIRE_REFUSED) {
         th_reader r = th_reader_of(th_buf_slice(&host->frame));
         th_slice text = wire_take_bytes(&r, WIRE_TEXT_MAX);
-        return th_fail(diag, TH_EPERM, "PLUGIN_REFUSED", "plugin %s: %.*s", host->name, TH_SLICE_ARGS(text));
+        return th_fail(diag, TH_EPERM, "PLUGIN_REFUSED", "plugin %s: %.*s", host->name,
+                       TH_SLICE_ARGS(text));
     }
-    if (kind != WIRE_READY) return th_fail(diag, TH_EPARSE, "PLUGIN_FAULT", "plugin %s did not greet", host->name);
+    if (kind != WIRE_READY)
+        return th_fail(diag, TH_EPARSE, "PLUGIN_FAULT", "plugin %s did not greet", host->name);
     return take_greeting(host, diag);
 }
 
@@ -221,11 +248,13 @@ th_err host_process_start(th_plugin_host *host, th_diag *diag)
     TH_TRY(host_code_load(host, diag));
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
-        return th_fail(diag, TH_EIO, NULL, "cannot make a socket for plugin %s: %s", host->name, strerror(errno));
+        return th_fail(diag, TH_EIO, NULL, "cannot make a socket for plugin %s: %s", host->name,
+                       strerror(errno));
     }
     host->socket = ends[0];
     struct timeval patience = {.tv_sec = SEND_WAIT_S};
-    (void)setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)); /* of a socket of ours: cannot fail */
+    (void)setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &patience,
+                     sizeof(patience)); /* of a socket of ours: cannot fail */
     th_err err = spawn(host, ends[1], diag);
     th_os_close(ends[1]);
     if (err == TH_OK) err = greet(host, diag);
@@ -236,7 +265,8 @@ th_err host_process_start(th_plugin_host *host, th_diag *diag)
 void host_process_end(th_plugin_host *host, bool gently)
 {
     if (host->socket >= 0) {
-        if (gently && wire_send(host->socket, WIRE_CLOSE, (th_slice){0}, -1) != TH_OK) gently = false;
+        if (gently && wire_send(host->socket, WIRE_CLOSE, (th_slice){0}, -1) != TH_OK)
+            gently = false;
         shutdown(host->socket, SHUT_WR);
     }
     if (host->pid > 0) {
@@ -244,21 +274,22 @@ void host_process_end(th_plugin_host *host, bool gently)
         while (waitpid(host->pid, NULL, WNOHANG) == 0) {
             if (th_os_mono_us() >= give_up) {
                 kill(host->pid, SIGKILL);
-                while (waitpid(host->pid, NULL, 0) < 0 && errno == EINTR) {
-                }
+                while (waitpid(host->pid, NULL, 0) < 0 && errno == EINTR) {}
                 break;
             }
             usleep(1000);
         }
     }
-    for (uint32_t i = 0; i < host->subscription_count; i++) th_row_filter_free(host->subscriptions[i].filter);
+    for (uint32_t i = 0; i < host->subscription_count; i++)
+        th_row_filter_free(host->subscriptions[i].filter);
     host->subscription_count = 0;
     th_os_close(host->socket);
     host->socket = -1;
     set_pid(host, 0);
 }
 
-th_err host_exchange(th_plugin_host *host, int batch_fd, uint32_t rows, wire_result *out, th_diag *diag)
+th_err host_exchange(th_plugin_host *host, int batch_fd, uint32_t rows, wire_result *out,
+                     th_diag *diag)
 {
     wire_kind kind = WIRE_CLOSE;
     th_err err = wire_send(host->socket, WIRE_BATCH, (th_slice){0}, batch_fd);
@@ -267,13 +298,17 @@ th_err host_exchange(th_plugin_host *host, int batch_fd, uint32_t rows, wire_res
     if (err == TH_OK && kind != WIRE_RESULT) err = TH_EPARSE;
     if (err != TH_OK) {
         return th_fail(diag, err, "PLUGIN_FAULT", "plugin %s %s", host->name,
-                       err == TH_ETIME ? "took too long over a batch" : err == TH_EIO ? "died over a batch" : "answered nonsense");
+                       err == TH_ETIME ? "took too long over a batch"
+                       : err == TH_EIO ? "died over a batch"
+                                       : "answered nonsense");
     }
     th_diag wrong = {0};
     th_slice kept = th_arena_copy(host->scratch, th_buf_slice(&host->frame));
     if (kept.bytes == NULL) return TH_ELIMIT;
     err = wire_result_decode(kept, rows, host->scratch, out, &wrong);
-    if (err == TH_EPARSE) return th_fail(diag, err, "PLUGIN_FAULT", "plugin %s: %s", host->name, wrong.text);
+    if (err == TH_EPARSE)
+        return th_fail(diag, err, "PLUGIN_FAULT", "plugin %s: %s", host->name, wrong.text);
     if (err != TH_OK || out->status == 0) return err;
-    return th_fail(diag, TH_EINVAL, "PLUGIN_FAULT", "plugin %s gave %d for a batch", host->name, out->status);
+    return th_fail(diag, TH_EINVAL, "PLUGIN_FAULT", "plugin %s gave %d for a batch", host->name,
+                   out->status);
 }

@@ -20,6 +20,7 @@
 
 typedef struct runner {
     th_host host;
+    void *code; /* of the plugin, until the process ends */
     const th_plugin *plugin;
     th_plugin_state *state;
     th_buf hits, tags, puts; /* of the batch in hand, encoded */
@@ -53,11 +54,14 @@ static bool text_fits(const char *text, size_t max)
 static int runner_hit(void *ctx, const th_hit *hit)
 {
     runner *r = ctx;
-    if (hit == NULL || hit->struct_size < sizeof(th_hit) || hit->row >= r->rows || hit->rule == NULL) return -1;
+    if (hit == NULL || hit->struct_size < sizeof(th_hit) || hit->row >= r->rows ||
+        hit->rule == NULL)
+        return -1;
     if (r->hit_count >= WIRE_HITS_MAX) return -2;
-    const char *texts[HIT_TEXTS] = {hit->rule,    hit->title, hit->description,   hit->severity,    hit->finding_type,
-                                    hit->account, hit->actor, hit->resource_type, hit->resource_id, hit->region,
-                                    hit->author,  hit->reference};
+    const char *texts[HIT_TEXTS] = {hit->rule,     hit->title,         hit->description,
+                                    hit->severity, hit->finding_type,  hit->account,
+                                    hit->actor,    hit->resource_type, hit->resource_id,
+                                    hit->region,   hit->author,        hit->reference};
     for (int i = 0; i < HIT_TEXTS; i++) {
         if (!text_fits(texts[i], i == HIT_RULE ? WIRE_RULE_MAX : WIRE_TEXT_MAX)) return -1;
     }
@@ -72,8 +76,11 @@ static int runner_hit(void *ctx, const th_hit *hit)
 static int runner_tag(void *ctx, const th_tag *tag)
 {
     runner *r = ctx;
-    if (tag == NULL || tag->struct_size < sizeof(th_tag) || tag->row >= r->rows || tag->tag == NULL) return -1;
-    if (tag->tag[0] == '\0' || !text_fits(tag->tag, WIRE_KEY_MAX) || !text_fits(tag->places, WIRE_TEXT_MAX)) return -1;
+    if (tag == NULL || tag->struct_size < sizeof(th_tag) || tag->row >= r->rows || tag->tag == NULL)
+        return -1;
+    if (tag->tag[0] == '\0' || !text_fits(tag->tag, WIRE_KEY_MAX) ||
+        !text_fits(tag->places, WIRE_TEXT_MAX))
+        return -1;
     if (r->tag_count >= WIRE_HITS_MAX) return -2;
     th_buf_add_varint(&r->tags, tag->row);
     wire_put_text(&r->tags, tag->tag);
@@ -96,7 +103,8 @@ static int runner_put(runner *r, th_slice key, th_slice value, uint64_t ttl_s)
     return 0;
 }
 
-static int runner_state_put(void *ctx, const void *key, size_t key_size, const void *value, size_t value_size, uint64_t ttl_s)
+static int runner_state_put(void *ctx, const void *key, size_t key_size, const void *value,
+                            size_t value_size, uint64_t ttl_s)
 {
     th_slice bytes = th_slice_of(value == NULL ? "" : value, value_size);
     return key == NULL ? -1 : runner_put(ctx, th_slice_of(key, key_size), bytes, ttl_s);
@@ -113,7 +121,8 @@ static bool put_in_hand(const runner *r, th_slice key, th_slice *value)
     bool found = false;
     th_reader reader = th_reader_of(th_buf_slice(&r->puts));
     for (uint32_t i = 0; i < r->put_count; i++) {
-        th_slice k = wire_take_bytes(&reader, WIRE_KEY_MAX), v = wire_take_bytes(&reader, WIRE_VALUE_MAX);
+        th_slice k = wire_take_bytes(&reader, WIRE_KEY_MAX),
+                 v = wire_take_bytes(&reader, WIRE_VALUE_MAX);
         th_take_varint(&reader);
         if (!th_slice_equal(k, key)) continue;
         *value = v;
@@ -122,7 +131,8 @@ static bool put_in_hand(const runner *r, th_slice key, th_slice *value)
     return found;
 }
 
-static int runner_state_get(void *ctx, const void *key, size_t key_size, const void **value, size_t *value_size)
+static int runner_state_get(void *ctx, const void *key, size_t key_size, const void **value,
+                            size_t *value_size)
 {
     runner *r = ctx;
     th_slice found = {0}, wanted = th_slice_of(key, key_size);
@@ -130,7 +140,8 @@ static int runner_state_get(void *ctx, const void *key, size_t key_size, const v
     if (!put_in_hand(r, wanted, &found)) {
         wire_kind kind;
         if (wire_send(RUNNER_SOCKET, WIRE_STATE_GET, wanted, -1) != TH_OK ||
-            wire_receive(RUNNER_SOCKET, -1, &kind, &r->reply, NULL) != TH_OK || kind != WIRE_STATE) {
+            wire_receive(RUNNER_SOCKET, -1, &kind, &r->reply, NULL) != TH_OK ||
+            kind != WIRE_STATE) {
             r->host_gone = true;
             return -3;
         }
@@ -203,11 +214,13 @@ static int refuse(const char *text)
 
 static th_err load_plugin(runner *r, th_diag *diag)
 {
-    void *code = dlopen(RUNNER_CODE, RTLD_NOW | RTLD_LOCAL);
-    if (code == NULL) return th_fail(diag, TH_EINVAL, NULL, "the plugin cannot be loaded: %s", dlerror());
+    r->code = dlopen(RUNNER_CODE, RTLD_NOW | RTLD_LOCAL);
+    if (r->code == NULL)
+        return th_fail(diag, TH_EINVAL, NULL, "the plugin cannot be loaded: %s", dlerror());
     const th_plugin *(*entry)(void) = NULL;
-    void *symbol = dlsym(code, "th_plugin_entry");
-    if (symbol == NULL) return th_fail(diag, TH_EINVAL, NULL, "the plugin exports no th_plugin_entry");
+    void *symbol = dlsym(r->code, "th_plugin_entry");
+    if (symbol == NULL)
+        return th_fail(diag, TH_EINVAL, NULL, "the plugin exports no th_plugin_entry");
     memcpy(&entry, &symbol, sizeof(entry)); /* ISO C has no cast from object to function */
     r->plugin = entry();
     return plugin_abi_check(r->plugin, diag);
@@ -217,7 +230,8 @@ static th_err greet(runner *r, th_diag *diag)
 {
     const th_subscription *list = NULL;
     uint32_t count = 0;
-    if (r->plugin->subscriptions(r->state, &list, &count) != 0 || count > WIRE_SUBSCRIPTIONS_MAX || (count > 0 && list == NULL)) {
+    if (r->plugin->subscriptions(r->state, &list, &count) != 0 || count > WIRE_SUBSCRIPTIONS_MAX ||
+        (count > 0 && list == NULL)) {
         return th_fail(diag, TH_EINVAL, NULL, "the plugin gives no valid list of subscriptions");
     }
     th_buf frame;
@@ -233,7 +247,8 @@ static th_err greet(runner *r, th_diag *diag)
         wire_put_text(&frame, list[i].table);
         wire_put_text(&frame, list[i].predicate);
         th_buf_add_varint(&frame, list[i].column_count);
-        for (uint32_t c = 0; c < list[i].column_count; c++) wire_put_text(&frame, list[i].columns[c]);
+        for (uint32_t c = 0; c < list[i].column_count; c++)
+            wire_put_text(&frame, list[i].columns[c]);
     }
     th_err err = th_buf_error(&frame);
     if (err == TH_OK) err = wire_send(RUNNER_SOCKET, WIRE_READY, th_buf_slice(&frame), -1);
@@ -249,7 +264,8 @@ static th_err runner_open(runner *r, th_diag *diag)
     TH_TRY(load_plugin(r, diag));
     th_reader reader = th_reader_of(th_buf_slice(&r->frame));
     th_slice config = wire_take_text(&reader, WIRE_VALUE_MAX);
-    char *text = strndup(config.bytes == NULL ? "{}" : (const char *)config.bytes, config.bytes == NULL ? 2 : config.size);
+    char *text = strndup(config.bytes == NULL ? "{}" : (const char *)config.bytes,
+                         config.bytes == NULL ? 2 : config.size);
     if (text == NULL) return TH_ENOMEM;
     int rc = r->plugin->open(&r->host, text, &r->state);
     free(text);

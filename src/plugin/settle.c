@@ -53,7 +53,8 @@ static th_err compare_known(void *ctx, size_t which, const th_record_id *id)
 
 static int by_low_bits(const void *a, const void *b)
 {
-    uint32_t x = (uint32_t)((const sought *)a)->fingerprint, y = (uint32_t)((const sought *)b)->fingerprint;
+    uint32_t x = (uint32_t)((const sought *)a)->fingerprint,
+             y = (uint32_t)((const sought *)b)->fingerprint;
     return x < y ? -1 : x > y;
 }
 
@@ -77,14 +78,18 @@ static th_err row_fingerprint(const hit_list *list, const new_row *row, uint64_t
  * state of a finding that is written now must be followed by its final body once more. */
 static uint64_t unknown_after(const hit_list *list, uint32_t table)
 {
-    bool again = list->host->cursor < list->host->rebuild_until && table != TH_TABLE_findings_events;
+    bool again =
+        list->host->cursor < list->host->rebuild_until && table != TH_TABLE_findings_events;
     return again ? 0 : list->host->findings_lsn;
 }
 
 /* Mark the rows of `table` that the log has already: left by a crashed run of the same stretch, or by a lost file. */
 static th_err find_known(hit_list *list, th_version *version, uint32_t table, th_diag *diag)
 {
-    recheck r = {.version = version, .scratch = list->host->scratch, .diag = diag, .list = TH_NEW_ARRAY(list->arena, sought, list->row_count + 1)};
+    recheck r = {.version = version,
+                 .scratch = list->host->scratch,
+                 .diag = diag,
+                 .list = TH_NEW_ARRAY(list->arena, sought, list->row_count + 1)};
     uint64_t *fingerprints = TH_NEW_ARRAY(list->arena, uint64_t, list->row_count + 1);
     if (r.list == NULL || fingerprints == NULL) return TH_ELIMIT;
     size_t n = 0;
@@ -96,7 +101,8 @@ static th_err find_known(hit_list *list, th_version *version, uint32_t table, th
     qsort(r.list, n, sizeof(*r.list), by_low_bits);
     for (size_t i = 0; i < n; i++) fingerprints[i] = r.list[i].fingerprint;
     if (n == 0) return TH_OK;
-    return th_version_find(version, table, unknown_after(list, table), fingerprints, n, compare_known, &r, diag);
+    return th_version_find(version, table, unknown_after(list, table), fingerprints, n,
+                           compare_known, &r, diag);
 }
 
 static th_err commit_write(hit_list *list, th_write **write, uint64_t *lsn, th_diag *diag)
@@ -107,7 +113,8 @@ static th_err commit_write(hit_list *list, th_write **write, uint64_t *lsn, th_d
     return err == TH_OK && *write == NULL ? TH_ENOMEM : err;
 }
 
-static th_err write_row(hit_list *list, const new_row *row, th_write **write, uint64_t *lsn, th_diag *diag)
+static th_err write_row(hit_list *list, const new_row *row, th_write **write, uint64_t *lsn,
+                        th_diag *diag)
 {
     th_row stored = {.record = row->bytes, .object = UINT32_MAX};
     stored.has_time = th_model_time(row->table, row->bytes, (th_slice){0}, &stored.time_us);
@@ -162,7 +169,8 @@ static th_err add_state_put(put_list *puts, const wire_put *put)
 
 static th_err add_mark(put_list *puts, const char *name, uint64_t value)
 {
-    return add_put(puts, th_slice_text(name), th_arena_copy(puts->arena, th_slice_of(&value, sizeof(value))));
+    return add_put(puts, th_slice_text(name),
+                   th_arena_copy(puts->arena, th_slice_of(&value, sizeof(value))));
 }
 
 static th_err save_state(hit_list *list, uint64_t cursor, uint64_t findings_lsn, th_diag *diag)
@@ -174,10 +182,13 @@ static th_err save_state(hit_list *list, uint64_t cursor, uint64_t findings_lsn,
         if (!f->changed) continue;
         th_slice value;
         TH_TRY(hits_encode(f, list->arena, &value));
-        TH_TRY(add_put(&puts, hits_name(list->arena, 'f', th_slice_of(f->key, HITS_KEY_SIZE), (th_slice){0}), value));
+        TH_TRY(add_put(
+            &puts, hits_name(list->arena, 'f', th_slice_of(f->key, HITS_KEY_SIZE), (th_slice){0}),
+            value));
     }
     for (size_t i = 0; i < th_map_count(list->seen); i++) {
-        if (th_map_value_at(list->seen, i) == SEEN_NEW) TH_TRY(add_put(&puts, th_map_key_at(list->seen, i), TH_SLICE("")));
+        if (th_map_value_at(list->seen, i) == SEEN_NEW)
+            TH_TRY(add_put(&puts, th_map_key_at(list->seen, i), TH_SLICE("")));
     }
     for (size_t i = 0; i < list->put_count; i++) TH_TRY(add_state_put(&puts, &list->puts[i]));
     TH_TRY(add_mark(&puts, "c", cursor));
@@ -200,16 +211,19 @@ static void count_findings(hit_list *list)
 th_err hits_commit(hit_list *list, th_version *version, uint64_t cursor, th_diag *diag)
 {
     th_plugin_host *host = list->host;
-    static const uint32_t tables[] = {TH_TABLE_findings_events, TH_TABLE_finding_evidence, TH_TABLE_record_tags};
+    static const uint32_t tables[] = {TH_TABLE_findings_events, TH_TABLE_finding_evidence,
+                                      TH_TABLE_record_tags};
     TH_TRY(add_bodies(list));
-    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) TH_TRY(find_known(list, version, tables[i], diag));
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+        TH_TRY(find_known(list, version, tables[i], diag));
     TH_FAILPOINT("plugin_before_findings");
     uint64_t lsn = host->findings_lsn;
     TH_TRY(write_rows(list, &lsn, diag));
     TH_FAILPOINT("plugin_after_findings");
     TH_TRY(save_state(list, cursor, lsn, diag));
     TH_FAILPOINT("plugin_after_cursor");
-    host->findings_lsn = lsn; /* not before: a save that failed is tried again, and must find these rows */
+    host->findings_lsn =
+        lsn; /* not before: a save that failed is tried again, and must find these rows */
     count_findings(list);
     host->saved_cursor = cursor;
     return TH_OK;

@@ -25,7 +25,8 @@ th_err wire_send(int socket, wire_kind kind, th_slice payload, int fd)
 {
     if (payload.size > WIRE_FRAME_MAX) return TH_ELIMIT;
     uint32_t size = (uint32_t)payload.size;
-    uint8_t head[FRAME_HEAD] = {(uint8_t)size, (uint8_t)(size >> 8), (uint8_t)(size >> 16), (uint8_t)(size >> 24), (uint8_t)kind};
+    uint8_t head[FRAME_HEAD] = {(uint8_t)size, (uint8_t)(size >> 8), (uint8_t)(size >> 16),
+                                (uint8_t)(size >> 24), (uint8_t)kind};
     struct iovec part = {head, sizeof(head)};
     union {
         struct cmsghdr align;
@@ -70,8 +71,10 @@ static void take_fd(struct msghdr *message, int *fd)
         for (size_t i = 0; i < count; i++) {
             int got;
             memcpy(&got, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-            if (fd != NULL && *fd < 0) *fd = got;
-            else close(got);
+            if (fd != NULL && *fd < 0)
+                *fd = got;
+            else
+                close(got);
         }
     }
 }
@@ -85,7 +88,9 @@ static th_err receive_bytes(int socket, int64_t give_up_us, uint8_t *out, size_t
             struct cmsghdr align;
             char bytes[CMSG_SPACE(4 * sizeof(int))];
         } control;
-        struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
+        struct msghdr message = {.msg_iov = &part,
+                                 .msg_iovlen = 1,
+                                 .msg_control = control.bytes,
                                  .msg_controllen = sizeof(control.bytes)};
         ssize_t n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
         if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
@@ -103,7 +108,8 @@ th_err wire_receive(int socket, int64_t timeout_us, wire_kind *kind, th_buf *pay
     uint8_t head[FRAME_HEAD];
     if (fd != NULL) *fd = -1;
     TH_TRY(receive_bytes(socket, give_up_us, head, sizeof(head), fd));
-    uint32_t size = head[0] | (uint32_t)head[1] << 8 | (uint32_t)head[2] << 16 | (uint32_t)head[3] << 24;
+    uint32_t size =
+        head[0] | (uint32_t)head[1] << 8 | (uint32_t)head[2] << 16 | (uint32_t)head[3] << 24;
     if (size > WIRE_FRAME_MAX) return TH_EPARSE;
     th_buf_clear(payload);
     uint8_t *room = th_buf_reserve(payload, size);
@@ -134,7 +140,8 @@ th_slice wire_take_bytes(th_reader *r, size_t max)
         return (th_slice){0};
     }
     th_slice bytes = th_take_bytes(r, (size_t)(size - 1));
-    if (bytes.bytes == NULL && !r->bad) bytes.bytes = r->pos; /* an empty value is not an absent one */
+    if (bytes.bytes == NULL && !r->bad)
+        bytes.bytes = r->pos; /* an empty value is not an absent one */
     return bytes;
 }
 
@@ -147,34 +154,45 @@ th_slice wire_take_text(th_reader *r, size_t max)
 
 bool wire_severity_known(th_slice s)
 {
-    return th_slice_is(s, "INFORMATIONAL") || th_slice_is(s, "LOW") || th_slice_is(s, "MEDIUM") || th_slice_is(s, "HIGH") ||
-           th_slice_is(s, "CRITICAL");
+    return th_slice_is(s, "INFORMATIONAL") || th_slice_is(s, "LOW") || th_slice_is(s, "MEDIUM") ||
+           th_slice_is(s, "HIGH") || th_slice_is(s, "CRITICAL");
 }
 
-static th_err decode_hits(th_reader *r, uint32_t rows, th_arena *arena, wire_result *out, th_diag *diag)
+static th_err decode_hits(th_reader *r, uint32_t rows, th_arena *arena, wire_result *out,
+                          th_diag *diag)
 {
     uint64_t count = th_take_varint(r);
-    if (r->bad || count > WIRE_HITS_MAX) return th_fail(diag, TH_EPARSE, NULL, "a runner's answer has too many hits");
+    if (r->bad || count > WIRE_HITS_MAX)
+        return th_fail(diag, TH_EPARSE, NULL, "a runner's answer has too many hits");
     out->hits = TH_NEW_ARRAY(arena, wire_hit, (size_t)count + 1);
     if (out->hits == NULL) return TH_ELIMIT;
     for (uint64_t i = 0; i < count; i++) {
         wire_hit *hit = &out->hits[i];
         uint64_t row = th_take_varint(r);
-        for (int t = 0; t < HIT_TEXTS; t++) hit->text[t] = wire_take_text(r, t == HIT_RULE ? WIRE_RULE_MAX : WIRE_TEXT_MAX);
-        if (r->bad) return th_fail(diag, TH_EPARSE, NULL, "a hit in a runner's answer is cut off, too long or not UTF-8");
-        if (row >= rows) return th_fail(diag, TH_EPARSE, NULL, "a hit names row %llu of %u", (unsigned long long)row, rows);
-        if (hit->text[HIT_RULE].size == 0) return th_fail(diag, TH_EPARSE, NULL, "a hit names no rule");
-        if (!wire_severity_known(hit->text[HIT_SEVERITY])) return th_fail(diag, TH_EPARSE, NULL, "a hit has no known severity");
+        for (int t = 0; t < HIT_TEXTS; t++)
+            hit->text[t] = wire_take_text(r, t == HIT_RULE ? WIRE_RULE_MAX : WIRE_TEXT_MAX);
+        if (r->bad)
+            return th_fail(diag, TH_EPARSE, NULL,
+                           "a hit in a runner's answer is cut off, too long or not UTF-8");
+        if (row >= rows)
+            return th_fail(diag, TH_EPARSE, NULL, "a hit names row %llu of %u",
+                           (unsigned long long)row, rows);
+        if (hit->text[HIT_RULE].size == 0)
+            return th_fail(diag, TH_EPARSE, NULL, "a hit names no rule");
+        if (!wire_severity_known(hit->text[HIT_SEVERITY]))
+            return th_fail(diag, TH_EPARSE, NULL, "a hit has no known severity");
         hit->row = (uint32_t)row;
     }
     out->hit_count = (size_t)count;
     return TH_OK;
 }
 
-static th_err decode_tags(th_reader *r, uint32_t rows, th_arena *arena, wire_result *out, th_diag *diag)
+static th_err decode_tags(th_reader *r, uint32_t rows, th_arena *arena, wire_result *out,
+                          th_diag *diag)
 {
     uint64_t count = th_take_varint(r);
-    if (r->bad || count > WIRE_HITS_MAX) return th_fail(diag, TH_EPARSE, NULL, "a runner's answer has too many tags");
+    if (r->bad || count > WIRE_HITS_MAX)
+        return th_fail(diag, TH_EPARSE, NULL, "a runner's answer has too many tags");
     out->tags = TH_NEW_ARRAY(arena, wire_tag, (size_t)count + 1);
     if (out->tags == NULL) return TH_ELIMIT;
     for (uint64_t i = 0; i < count; i++) {
@@ -194,7 +212,8 @@ static th_err decode_tags(th_reader *r, uint32_t rows, th_arena *arena, wire_res
 static th_err decode_puts(th_reader *r, th_arena *arena, wire_result *out, th_diag *diag)
 {
     uint64_t count = th_take_varint(r);
-    if (r->bad || count > WIRE_HITS_MAX) return th_fail(diag, TH_EPARSE, NULL, "a runner's answer changes too much state");
+    if (r->bad || count > WIRE_HITS_MAX)
+        return th_fail(diag, TH_EPARSE, NULL, "a runner's answer changes too much state");
     out->puts = TH_NEW_ARRAY(arena, wire_put, (size_t)count + 1);
     if (out->puts == NULL) return TH_ELIMIT;
     for (uint64_t i = 0; i < count; i++) {
@@ -202,14 +221,16 @@ static th_err decode_puts(th_reader *r, th_arena *arena, wire_result *out, th_di
         out->puts[i].value = wire_take_bytes(r, WIRE_VALUE_MAX);
         out->puts[i].ttl_s = th_take_varint(r);
         if (r->bad || out->puts[i].key.size == 0) {
-            return th_fail(diag, TH_EPARSE, NULL, "a state change in a runner's answer is not valid");
+            return th_fail(diag, TH_EPARSE, NULL,
+                           "a state change in a runner's answer is not valid");
         }
     }
     out->put_count = (size_t)count;
     return TH_OK;
 }
 
-th_err wire_result_decode(th_slice payload, uint32_t rows, th_arena *arena, wire_result *out, th_diag *diag)
+th_err wire_result_decode(th_slice payload, uint32_t rows, th_arena *arena, wire_result *out,
+                          th_diag *diag)
 {
     *out = (wire_result){0};
     th_reader r = th_reader_of(payload);
@@ -217,11 +238,13 @@ th_err wire_result_decode(th_slice payload, uint32_t rows, th_arena *arena, wire
     TH_TRY(decode_hits(&r, rows, arena, out, diag));
     TH_TRY(decode_tags(&r, rows, arena, out, diag));
     TH_TRY(decode_puts(&r, arena, out, diag));
-    if (r.bad || r.pos != r.end) return th_fail(diag, TH_EPARSE, NULL, "a runner's answer has bytes left over");
+    if (r.bad || r.pos != r.end)
+        return th_fail(diag, TH_EPARSE, NULL, "a runner's answer has bytes left over");
     return TH_OK;
 }
 
-static th_err decode_subscription(th_reader *r, th_arena *arena, wire_subscription *out, th_diag *diag)
+static th_err decode_subscription(th_reader *r, th_arena *arena, wire_subscription *out,
+                                  th_diag *diag)
 {
     out->table = wire_take_text(r, WIRE_KEY_MAX);
     out->predicate = wire_take_text(r, WIRE_VALUE_MAX);
@@ -233,7 +256,8 @@ static th_err decode_subscription(th_reader *r, th_arena *arena, wire_subscripti
     if (out->columns == NULL) return TH_ELIMIT;
     for (uint64_t c = 0; c < columns; c++) {
         out->columns[c] = wire_take_text(r, WIRE_TEXT_MAX);
-        if (r->bad || out->columns[c].size == 0) return th_fail(diag, TH_EPARSE, NULL, "a subscription's column is not valid");
+        if (r->bad || out->columns[c].size == 0)
+            return th_fail(diag, TH_EPARSE, NULL, "a subscription's column is not valid");
     }
     out->column_count = (uint32_t)columns;
     return TH_OK;
@@ -250,11 +274,14 @@ th_err wire_ready_decode(th_slice payload, th_arena *arena, wire_ready *out, th_
     out->version = wire_take_text(&r, WIRE_KEY_MAX);
     out->description = wire_take_text(&r, WIRE_TEXT_MAX);
     uint64_t count = th_take_varint(&r);
-    if (r.bad || count > WIRE_SUBSCRIPTIONS_MAX) return th_fail(diag, TH_EPARSE, NULL, "a runner's greeting is not valid");
+    if (r.bad || count > WIRE_SUBSCRIPTIONS_MAX)
+        return th_fail(diag, TH_EPARSE, NULL, "a runner's greeting is not valid");
     out->subscriptions = TH_NEW_ARRAY(arena, wire_subscription, (size_t)count + 1);
     if (out->subscriptions == NULL) return TH_ELIMIT;
-    for (uint64_t i = 0; i < count; i++) TH_TRY(decode_subscription(&r, arena, &out->subscriptions[i], diag));
+    for (uint64_t i = 0; i < count; i++)
+        TH_TRY(decode_subscription(&r, arena, &out->subscriptions[i], diag));
     out->subscription_count = (uint32_t)count;
-    if (r.bad || r.pos != r.end) return th_fail(diag, TH_EPARSE, NULL, "a runner's greeting has bytes left over");
+    if (r.bad || r.pos != r.end)
+        return th_fail(diag, TH_EPARSE, NULL, "a runner's greeting has bytes left over");
     return TH_OK;
 }

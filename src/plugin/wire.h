@@ -37,7 +37,8 @@ typedef enum wire_kind {
 TH_MUST_CHECK th_err wire_send(int socket, wire_kind kind, th_slice payload, int fd);
 /* Receive one frame into payload (cleared first). timeout_us < 0: wait for ever. *fd -1 when none came (fd may be NULL: none is
  * taken). TH_ETIME, TH_EIO (closed), TH_EPARSE (over the bounds). */
-TH_MUST_CHECK th_err wire_receive(int socket, int64_t timeout_us, wire_kind *kind, th_buf *payload, int *fd);
+TH_MUST_CHECK th_err wire_receive(int socket, int64_t timeout_us, wire_kind *kind, th_buf *payload,
+                                  int *fd);
 
 /* A text with its size; NULL becomes absent (size + 1, 0 = absent). */
 void wire_put_text(th_buf *out, const char *text);
@@ -51,8 +52,19 @@ bool wire_severity_known(th_slice label);
 
 /* The texts of a hit, in the order of the frame. */
 typedef enum wire_hit_text {
-    HIT_RULE, HIT_TITLE, HIT_DESCRIPTION, HIT_SEVERITY, HIT_TYPE, HIT_ACCOUNT, HIT_ACTOR, HIT_RESOURCE_TYPE, HIT_RESOURCE_ID,
-    HIT_REGION, HIT_AUTHOR, HIT_REFERENCE, HIT_TEXTS
+    HIT_RULE,
+    HIT_TITLE,
+    HIT_DESCRIPTION,
+    HIT_SEVERITY,
+    HIT_TYPE,
+    HIT_ACCOUNT,
+    HIT_ACTOR,
+    HIT_RESOURCE_TYPE,
+    HIT_RESOURCE_ID,
+    HIT_REGION,
+    HIT_AUTHOR,
+    HIT_REFERENCE,
+    HIT_TEXTS
 } wire_hit_text;
 
 typedef struct wire_hit {
@@ -80,7 +92,8 @@ typedef struct wire_result {
     size_t put_count;
 } wire_result;
 /* rows: of the batch; a row number past it is refused. TH_EPARSE with what is wrong in diag. */
-TH_MUST_CHECK th_err wire_result_decode(th_slice payload, uint32_t rows, th_arena *arena, wire_result *out, th_diag *diag);
+TH_MUST_CHECK th_err wire_result_decode(th_slice payload, uint32_t rows, th_arena *arena,
+                                        wire_result *out, th_diag *diag);
 
 typedef struct wire_subscription {
     th_slice table, predicate; /* predicate.bytes NULL = all rows */
@@ -93,7 +106,8 @@ typedef struct wire_ready {
     wire_subscription *subscriptions;
     uint32_t subscription_count;
 } wire_ready;
-TH_MUST_CHECK th_err wire_ready_decode(th_slice payload, th_arena *arena, wire_ready *out, th_diag *diag);
+TH_MUST_CHECK th_err wire_ready_decode(th_slice payload, th_arena *arena, wire_ready *out,
+                                       th_diag *diag);
 
 /* A batch in its memfd: this header, then per column a wire_column, then the buffers, all at 64-byte places. */
 #define WIRE_BATCH_MAGIC UINT32_C(0x31425054) /* "TPB1" */

@@ -7,14 +7,16 @@ static void put(th_store *store, const char *product, const char *id, const char
 {
     char text[512];
     const th_stored_table *table = th_model_table(TH_TABLE_findings_events);
-    int size = snprintf(text, sizeof(text), "{\"ProductArn\":\"%s\",\"Id\":\"%s\",\"UpdatedAt\":\"%s\",\"mark\":%d}", product, id,
-                        updated, mark);
+    int size = snprintf(text, sizeof(text),
+                        "{\"ProductArn\":\"%s\",\"Id\":\"%s\",\"UpdatedAt\":\"%s\",\"mark\":%d}",
+                        product, id, updated, mark);
     th_row row = {.record = th_slice_of(text, (size_t)size), .object = UINT32_MAX};
     row.has_time = th_model_time(table, row.record, (th_slice){0}, &row.time_us);
     th_write *write = th_write_new(store);
     uint32_t local = 0;
     uint64_t lsn = 0;
-    CHECK(th_write_add(write, table, th_model_day(row.has_time, row.time_us), &row, &local) == TH_OK);
+    CHECK(th_write_add(write, table, th_model_day(row.has_time, row.time_us), &row, &local) ==
+          TH_OK);
     CHECK(th_store_commit(store, write, &lsn, NULL) == TH_OK);
     th_write_free(write);
 }
@@ -30,7 +32,8 @@ static th_err note(void *ctx, th_slice asff, uint64_t lsn, int64_t arrival_us)
     CHECK(arrival_us > 0 && lsn > 0);
     size_t at = th_slice_find(asff, TH_SLICE("\"mark\":")) + 7;
     size_t used = strlen(s->marks);
-    snprintf(s->marks + used, sizeof(s->marks) - used, "%s%.*s", used > 0 ? " " : "", (int)(asff.size - at - 1), asff.bytes + at);
+    snprintf(s->marks + used, sizeof(s->marks) - used, "%s%.*s", used > 0 ? " " : "",
+             (int)(asff.size - at - 1), asff.bytes + at);
     s->last_lsn = lsn;
     return TH_OK;
 }
@@ -107,4 +110,5 @@ TEST(no_findings_are_no_error)
 }
 
 TEST_MAIN(the_last_update_counts_not_the_last_arrival, at_the_same_moment_the_later_arrival_counts,
-          a_finding_is_known_by_product_and_id, sealed_and_fresh_events_are_one_history, no_findings_are_no_error)
+          a_finding_is_known_by_product_and_id, sealed_and_fresh_events_are_one_history,
+          no_findings_are_no_error)

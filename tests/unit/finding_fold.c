@@ -20,10 +20,17 @@ static uint32_t random_below(uint32_t n)
 
 static th_finding_hit hit_at(int64_t us, const char *event, const char *spelling)
 {
-    th_finding_hit hit = {.plugin = TH_SLICE("some-rule"), .plugin_version = TH_SLICE("1.0.0"), .rule = TH_SLICE("used"),
-                          .title = th_slice_text(spelling), .severity = TH_SLICE("HIGH"), .account = TH_SLICE("210987654321"),
-                          .actor = TH_SLICE("arn:aws:iam::210987654321:root"), .region = TH_SLICE("eu-central-1"),
-                          .table = TH_TABLE_cloudtrail, .has_time = true, .time_us = us};
+    th_finding_hit hit = {.plugin = TH_SLICE("some-rule"),
+                          .plugin_version = TH_SLICE("1.0.0"),
+                          .rule = TH_SLICE("used"),
+                          .title = th_slice_text(spelling),
+                          .severity = TH_SLICE("HIGH"),
+                          .account = TH_SLICE("210987654321"),
+                          .actor = TH_SLICE("arn:aws:iam::210987654321:root"),
+                          .region = TH_SLICE("eu-central-1"),
+                          .table = TH_TABLE_cloudtrail,
+                          .has_time = true,
+                          .time_us = us};
     hit.record_sha = th_sha256_of(th_slice_text(spelling));
     hit.identity = th_sha256_of(th_slice_text(event));
     return hit;
@@ -98,7 +105,8 @@ static folded fold_all(const th_finding_hit *hits, size_t count)
 {
     folded f = {0};
     for (size_t i = 0; i < count; i++) {
-        if (th_finding_fold(&f.state, &hits[i], known_before(hits, i, &hits[i].identity))) f.first = hits[i];
+        if (th_finding_fold(&f.state, &hits[i], known_before(hits, i, &hits[i].identity)))
+            f.first = hits[i];
     }
     return f;
 }
@@ -163,7 +171,8 @@ TEST(the_same_evidence_again_changes_nothing)
 
 TEST(two_spellings_of_one_event_are_one_piece_of_evidence)
 {
-    th_finding_hit hits[] = {hit_at(NOON, "e", "{}"), hit_at(NOON, "e", "{ }"), hit_at(NOON + 1, "f", "[]")};
+    th_finding_hit hits[] = {hit_at(NOON, "e", "{}"), hit_at(NOON, "e", "{ }"),
+                             hit_at(NOON + 1, "f", "[]")};
     folded f = fold_all(hits, 3);
     CHECK_EQ_U64(f.state.count, 2);
     CHECK_EQ_I64(f.state.first_us, NOON);
@@ -189,7 +198,8 @@ TEST(a_body_is_valid_asff_whatever_the_texts_are)
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         th_finding_hit hit = hit_at(NOON, "e", texts[i]);
         th_slice text = th_slice_text(texts[i]);
-        hit.description = hit.type = hit.account = hit.actor = hit.resource_type = hit.resource_id = hit.region = text;
+        hit.description = hit.type = hit.account = hit.actor = hit.resource_type = hit.resource_id =
+            hit.region = text;
         hit.author = hit.reference = text;
         th_slice value, json = body_of(&hit, &body);
         th_diag diag = {0};
@@ -232,7 +242,9 @@ TEST(an_imported_finding_must_have_what_asff_asks_for)
     th_buf_free(&body);
 }
 
-TEST_MAIN(an_id_is_of_rule_account_actor_resource_and_day, parts_of_an_id_do_not_run_into_each_other, order_does_not_matter,
-          the_same_evidence_again_changes_nothing, two_spellings_of_one_event_are_one_piece_of_evidence,
+TEST_MAIN(an_id_is_of_rule_account_actor_resource_and_day,
+          parts_of_an_id_do_not_run_into_each_other, order_does_not_matter,
+          the_same_evidence_again_changes_nothing,
+          two_spellings_of_one_event_are_one_piece_of_evidence,
           a_body_is_valid_asff_whatever_the_texts_are, a_long_title_is_cut_at_a_character,
           an_imported_finding_must_have_what_asff_asks_for)

@@ -121,6 +121,7 @@ TEST(capabilities_that_this_host_does_not_have_are_refused)
 }
 
 TEST_MAIN(a_complete_plugin_is_taken, a_newer_minor_version_with_a_larger_struct_is_taken,
-          another_major_version_is_refused_before_anything_else_is_read, a_short_description_is_refused,
-          a_plugin_needs_a_name_and_its_calls, a_capability_without_its_call_is_refused_by_name,
+          another_major_version_is_refused_before_anything_else_is_read,
+          a_short_description_is_refused, a_plugin_needs_a_name_and_its_calls,
+          a_capability_without_its_call_is_refused_by_name,
           capabilities_that_this_host_does_not_have_are_refused)

@@ -30,22 +30,26 @@ static th_slice record_of(uint32_t row, char out[256])
 {
     char name[64] = "", parameters[64] = "null";
     if (row % 3 != 0) snprintf(name, sizeof(name), "\"eventName\":\"Caf\\u00e9 %u\",", row);
-    if (row % 5 != 0) snprintf(parameters, sizeof(parameters), "{\"deep\":{\"n\":%u}, \"list\":[]}", row);
-    int size = snprintf(out, 256, "{%s\"requestParameters\":%s,\"recipientAccountId\":\"%012u\"}", name, parameters, row);
+    if (row % 5 != 0)
+        snprintf(parameters, sizeof(parameters), "{\"deep\":{\"n\":%u}, \"list\":[]}", row);
+    int size = snprintf(out, 256, "{%s\"requestParameters\":%s,\"recipientAccountId\":\"%012u\"}",
+                        name, parameters, row);
     return th_slice_of(out, (size_t)size);
 }
 
 static void load(void)
 {
-    static const char *const list[C_COUNT] = {"eventName", "requestParameters", "requestParameters.deep.n", "_account", "_day",
-                                              "_time", "record"};
+    static const char *const list[C_COUNT] = {
+        "eventName", "requestParameters", "requestParameters.deep.n", "_account", "_day", "_time",
+        "record"};
     for (int i = 0; i < C_COUNT; i++) names[i] = th_slice_text(list[i]);
     arena = th_arena_new(64u << 20, NULL);
     th_segment_builder *builder = th_segment_builder_new(th_model_table(TH_TABLE_cloudtrail), NULL);
     CHECK(arena != NULL && builder != NULL);
     for (uint32_t row = 0; row < ROWS; row++) {
         char text[256];
-        CHECK(th_segment_builder_add(builder, record_of(row, text), (th_slice){0}, row > 0, time_of(row)) == TH_OK);
+        CHECK(th_segment_builder_add(builder, record_of(row, text), (th_slice){0}, row > 0,
+                                     time_of(row)) == TH_OK);
     }
     th_buf_init(&image, 16u << 20);
     CHECK(th_segment_builder_finish(builder, &image) == TH_OK);
@@ -53,7 +57,9 @@ static void load(void)
     th_segment *segment = NULL;
     th_diag diag = {0};
     CHECK(th_segment_open(th_buf_slice(&image), &segment, &diag) == TH_OK);
-    loaded = (th_loaded){.segment = segment, .ref = {.table = TH_TABLE_cloudtrail, .day = DAY, .rows = ROWS, .rows_stored = ROWS}};
+    loaded = (th_loaded){
+        .segment = segment,
+        .ref = {.table = TH_TABLE_cloudtrail, .day = DAY, .rows = ROWS, .rows_stored = ROWS}};
 }
 
 static void unload(void)
@@ -66,11 +72,13 @@ static void unload(void)
 /* The rows as a memfd, mapped as the runner does. */
 static int feed(const uint32_t *rows, uint32_t count, runner_batch *batch)
 {
-    plugin_subscription subscription = {.wire = {.table = TH_SLICE("cloudtrail"), .columns = names, .column_count = C_COUNT},
-                                        .table = TH_TABLE_cloudtrail};
+    plugin_subscription subscription = {
+        .wire = {.table = TH_SLICE("cloudtrail"), .columns = names, .column_count = C_COUNT},
+        .table = TH_TABLE_cloudtrail};
     th_diag diag = {0};
     int fd = -1;
-    if (feed_batch(&subscription, 3, &loaded, rows, count, 77, arena, &fd, &diag) != TH_OK) FAIL("%s", diag.text);
+    if (feed_batch(&subscription, 3, &loaded, rows, count, 77, arena, &fd, &diag) != TH_OK)
+        FAIL("%s", diag.text);
     CHECK(runner_batch_map(fd, batch) == TH_OK);
     CHECK_EQ_U64(batch->batch.rows, count);
     return fd;
@@ -128,7 +136,8 @@ TEST(a_plugin_reads_what_the_records_hold)
 
 TEST(any_rows_of_a_segment_can_be_given)
 {
-    static const uint32_t lists[][5] = {{0, 1, 2, 3, 4}, {39, 0, 0, 0, 0}, {1, 2, 19, 20, 39}, {0, 17, 34, 0, 0}};
+    static const uint32_t lists[][5] = {
+        {0, 1, 2, 3, 4}, {39, 0, 0, 0, 0}, {1, 2, 19, 20, 39}, {0, 17, 34, 0, 0}};
     static const uint32_t counts[] = {5, 1, 5, 3};
     load();
     for (size_t l = 0; l < sizeof(counts) / sizeof(counts[0]); l++) {
@@ -154,7 +163,8 @@ TEST(buffers_are_aligned_and_null_counts_true)
         CHECK_EQ_I64(array->length, ROWS);
         CHECK_EQ_I64(array->null_count, nulls[c]);
         CHECK_EQ_I64(array->n_buffers, c == C_TIME ? 2 : 3);
-        for (int64_t i = 0; i < array->n_buffers; i++) CHECK((uintptr_t)array->buffers[i] % 64 == 0);
+        for (int64_t i = 0; i < array->n_buffers; i++)
+            CHECK((uintptr_t)array->buffers[i] % 64 == 0);
     }
     runner_batch_unmap(&b);
     close(fd);
@@ -188,5 +198,6 @@ TEST(what_is_no_batch_is_refused)
     close(fd);
 }
 
-TEST_MAIN(a_plugin_reads_what_the_records_hold, any_rows_of_a_segment_can_be_given, buffers_are_aligned_and_null_counts_true,
-          a_batch_cannot_be_changed, what_is_no_batch_is_refused)
+TEST_MAIN(a_plugin_reads_what_the_records_hold, any_rows_of_a_segment_can_be_given,
+          buffers_are_aligned_and_null_counts_true, a_batch_cannot_be_changed,
+          what_is_no_batch_is_refused)

@@ -61,10 +61,11 @@ static void say_result(const th_plugin_batch *batch, bool wrong)
         char text[64];
         th_buf_add_varint(&frame, wrong ? batch->rows : row);
         for (int i = 0; i < HIT_TEXTS; i++) {
-            wire_put_text(&frame, i == HIT_RULE         ? "rule"
-                                  : i == HIT_SEVERITY   ? "LOW"
-                                  : i == HIT_RESOURCE_ID ? th_text_copy(th_text_at(batch, 0, row), text, sizeof(text))
-                                                         : NULL);
+            wire_put_text(&frame, i == HIT_RULE       ? "rule"
+                                  : i == HIT_SEVERITY ? "LOW"
+                                  : i == HIT_RESOURCE_ID
+                                      ? th_text_copy(th_text_at(batch, 0, row), text, sizeof(text))
+                                      : NULL);
         }
     }
     th_buf_add_varint(&frame, 0);
@@ -157,7 +158,8 @@ static void clean(void)
 static void start_plugins(rig *r)
 {
     static const char *const extra[] = {"zig-out/plugins/" PLUGIN ".so", NULL};
-    th_plugins_options options = {.store = r->store, .provider = r->provider, .plugin_dir = "/nowhere", .extra = extra};
+    th_plugins_options options = {
+        .store = r->store, .provider = r->provider, .plugin_dir = "/nowhere", .extra = extra};
     th_diag diag = {0};
     if (th_plugins_start(&options, &r->plugins, &diag) != TH_OK) FAIL("%s", diag.text);
 }
@@ -358,7 +360,8 @@ TEST(a_plugin_that_was_switched_off_goes_on_where_it_was)
 }
 
 TEST_MAIN(every_row_is_delivered, replay_counts_nothing_twice, a_lost_state_file_is_made_again,
-          a_runner_that_dies_of_something_else_loses_no_row, a_record_that_kills_the_runner_is_set_aside,
+          a_runner_that_dies_of_something_else_loses_no_row,
+          a_record_that_kills_the_runner_is_set_aside,
           an_answer_that_is_not_valid_is_a_fault_of_the_runner, a_flood_of_log_lines_is_cut_short,
           stopping_does_not_wait_for_a_runner_that_hangs, a_plugin_that_is_another_is_switched_off,
           a_plugin_that_was_switched_off_goes_on_where_it_was)

@@ -24,7 +24,10 @@ static void put_hit(uint64_t row, const char *rule, const char *severity, const 
 {
     th_buf_add_varint(&frame, row);
     for (int i = 0; i < HIT_TEXTS; i++) {
-        wire_put_text(&frame, i == HIT_RULE ? rule : i == HIT_SEVERITY ? severity : i == HIT_TITLE ? title : NULL);
+        wire_put_text(&frame, i == HIT_RULE       ? rule
+                              : i == HIT_SEVERITY ? severity
+                              : i == HIT_TITLE    ? title
+                                                  : NULL);
     }
 }
 
@@ -53,7 +56,9 @@ static void put_full_result(void)
     th_buf_add_u32(&frame, 0);
     th_buf_add_varint(&frame, 2);
     put_hit(3, "rule", "HIGH", "");
-    put_hit(9, "other", "LOW", "Gr\xc3\xb6\xc3\x9f" "e");
+    put_hit(9, "other", "LOW",
+            "Gr\xc3\xb6\xc3\x9f"
+            "e");
     th_buf_add_varint(&frame, 1);
     th_buf_add_varint(&frame, 4);
     wire_put_text(&frame, "secret.key");
@@ -79,7 +84,8 @@ TEST(a_result_is_read_as_it_was_written)
     CHECK_SLICE(r.hits[0].text[HIT_RULE], "rule");
     CHECK(r.hits[0].text[HIT_TITLE].bytes != NULL && r.hits[0].text[HIT_TITLE].size == 0);
     CHECK(r.hits[0].text[HIT_ACTOR].bytes == NULL);
-    CHECK_SLICE(r.hits[1].text[HIT_TITLE], "Gr\xc3\xb6\xc3\x9f" "e");
+    CHECK_SLICE(r.hits[1].text[HIT_TITLE], "Gr\xc3\xb6\xc3\x9f"
+                                           "e");
     CHECK_EQ_U64(r.tag_count, 1);
     CHECK_SLICE(r.tags[0].tag, "secret.key");
     CHECK_EQ_U64(r.tags[0].count, UINT64_MAX);
@@ -95,7 +101,8 @@ TEST(every_cut_of_a_result_is_refused)
     for (size_t size = 0; size < frame.size; size++) {
         wire_result r;
         th_diag diag = {0};
-        CHECK(wire_result_decode(th_slice_of(frame.bytes, size), ROWS, arena, &r, &diag) == TH_EPARSE);
+        CHECK(wire_result_decode(th_slice_of(frame.bytes, size), ROWS, arena, &r, &diag) ==
+              TH_EPARSE);
     }
     th_buf_add_byte(&frame, 0);
     check_refused("bytes left over");
@@ -185,8 +192,13 @@ TEST(a_greeting_is_read_as_it_was_written)
 TEST(a_greeting_is_bounded)
 {
     wire_ready r;
-    static const uint64_t wrong[][2] = {
-        {WIRE_SUBSCRIPTIONS_MAX + 1, 2}, {UINT64_MAX, 2}, {1, WIRE_COLUMNS_MAX + 1}, {1, 3}, {2, 2}, {1, 1}, {0, 0}};
+    static const uint64_t wrong[][2] = {{WIRE_SUBSCRIPTIONS_MAX + 1, 2},
+                                        {UINT64_MAX, 2},
+                                        {1, WIRE_COLUMNS_MAX + 1},
+                                        {1, 3},
+                                        {2, 2},
+                                        {1, 1},
+                                        {0, 0}};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         th_diag diag = {0};
         put_ready("some-rule", wrong[i][0], wrong[i][1]);
@@ -261,7 +273,9 @@ TEST(a_frame_over_the_bound_and_a_silent_side_are_errors)
     close(ends[1]);
 }
 
-TEST_MAIN(a_result_is_read_as_it_was_written, every_cut_of_a_result_is_refused, a_hit_must_name_a_row_of_the_batch,
-          a_hit_needs_a_rule_and_a_severity, texts_are_bounded_and_utf8, counts_are_bounded_before_memory_is_taken,
-          a_greeting_is_read_as_it_was_written, a_greeting_is_bounded, frames_carry_bytes_and_a_descriptor,
-          descriptors_that_nobody_asked_for_are_closed, a_frame_over_the_bound_and_a_silent_side_are_errors)
+TEST_MAIN(a_result_is_read_as_it_was_written, every_cut_of_a_result_is_refused,
+          a_hit_must_name_a_row_of_the_batch, a_hit_needs_a_rule_and_a_severity,
+          texts_are_bounded_and_utf8, counts_are_bounded_before_memory_is_taken,
+          a_greeting_is_read_as_it_was_written, a_greeting_is_bounded,
+          frames_carry_bytes_and_a_descriptor, descriptors_that_nobody_asked_for_are_closed,
+          a_frame_over_the_bound_and_a_silent_side_are_errors)
