@@ -8,7 +8,7 @@
 
 #define TABLE_SQL                                                                                                \
     "SELECT json_extract_scalar(record, '$.Severity.Label') AS severity, title, awsaccountid AS account, "        \
-    "json_extract_scalar(record, '$.ProductFields.trailhold/count') AS count, updatedat AS last_update FROM "
+    "json_extract_scalar(record, '$.ProductFields[\"trailhold/count\"]') AS count, updatedat AS last_update FROM "
 
 static th_err print_asff(void *ctx, th_slice asff, uint64_t lsn, int64_t arrival_us)
 {
