@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Text functions. Lengths and positions count code points; text that is not UTF-8 counts bad bytes as one each. */
+#include <locale.h>
+#include <pthread.h>
 #include <wctype.h>
 
 #include "query/fn/call.h"
@@ -37,6 +39,21 @@ static bool is_ascii(th_slice s)
     return any < 0x80;
 }
 
+/* Case by Unicode whatever the program's locale is; made once, never freed. */
+static locale_t unicode_locale;
+static pthread_once_t unicode_once = PTHREAD_ONCE_INIT;
+
+static void make_unicode_locale(void)
+{
+    unicode_locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+}
+
+static uint32_t case_of(uint32_t code, bool upper)
+{
+    if (unicode_locale == (locale_t)0) return code;
+    return (uint32_t)(upper ? towupper_l((wint_t)code, unicode_locale) : towlower_l((wint_t)code, unicode_locale));
+}
+
 static th_err change_case(th_fn_call *call, th_slice s, bool upper, th_value *out)
 {
     if (is_ascii(s)) {
@@ -51,9 +68,10 @@ static th_err change_case(th_fn_call *call, th_slice s, bool upper, th_value *ou
         return TH_OK;
     }
     th_buf *b = fn_scratch(call);
+    (void)pthread_once(&unicode_once, make_unicode_locale);
     for (size_t at = 0; at < s.size;) {
         uint32_t code = fn_utf8_next(s, &at);
-        fn_utf8_put(b, (uint32_t)(upper ? towupper((wint_t)code) : towlower((wint_t)code)));
+        fn_utf8_put(b, case_of(code, upper));
     }
     return fn_take_scratch(call, out);
 }
