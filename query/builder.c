@@ -8,24 +8,19 @@ static size_t width_of(th_type_kind kind)
 {
     switch (kind) {
     case TH_UNKNOWN:
-    case TH_BOOLEAN:
-        return 1;
-    case TH_DECIMAL:
-        return sizeof(th_i128);
+    case TH_BOOLEAN: return 1;
+    case TH_DECIMAL: return sizeof(th_i128);
     case TH_CHAR:
     case TH_VARCHAR:
     case TH_VARBINARY:
     case TH_JSON:
     case TH_UUID:
-    case TH_IPADDRESS:
-        return sizeof(th_slice);
+    case TH_IPADDRESS: return sizeof(th_slice);
     case TH_ARRAY:
     case TH_MAP:
     case TH_ROW:
-    case TH_FUNCTION:
-        return 0;
-    default:
-        return 8;
+    case TH_FUNCTION: return 0;
+    default: return 8;
     }
 }
 
@@ -59,8 +54,10 @@ static bool grow(th_builder *b, uint32_t capacity)
     size_t n = b->capacity, width = width_of(b->type->kind), words = (n + 63) / 64;
     b->valid = regrow(b->arena, b->valid, words * 8, ((size_t)capacity + 63) / 64 * 8);
     if (b->valid == NULL) return false;
-    if (width > 0 && (b->data = regrow(b->arena, b->data, n * width, capacity * width)) == NULL) return false;
-    if (may_have_extra(b->type) && (b->extra = regrow(b->arena, b->extra, n * 4, (size_t)capacity * 4)) == NULL)
+    if (width > 0 && (b->data = regrow(b->arena, b->data, n * width, capacity * width)) == NULL)
+        return false;
+    if (may_have_extra(b->type) &&
+        (b->extra = regrow(b->arena, b->extra, n * 4, (size_t)capacity * 4)) == NULL)
         return false;
     if (b->type->kind == TH_TIMESTAMP_TZ &&
         (b->zone = regrow(b->arena, b->zone, n * 2, (size_t)capacity * 2)) == NULL)
@@ -74,7 +71,8 @@ static bool grow(th_builder *b, uint32_t capacity)
     return true;
 }
 
-bool th_builder_init(th_builder *b, th_arena *arena, const th_type *type, uint32_t capacity, bool copy_text)
+bool th_builder_init(th_builder *b, th_arena *arena, const th_type *type, uint32_t capacity,
+                     bool copy_text)
 {
     *b = (th_builder){.arena = arena, .type = type, .copy_text = copy_text};
     if (capacity < 1) capacity = 1;
@@ -85,7 +83,8 @@ bool th_builder_init(th_builder *b, th_arena *arena, const th_type *type, uint32
     b->vectors = TH_NEW_ARRAY(arena, th_vector, b->child_count);
     if (b->children == NULL || b->vectors == NULL) return false;
     for (uint32_t i = 0; i < b->child_count; i++)
-        if (!th_builder_init(&b->children[i], arena, type->children[i], capacity, copy_text)) return false;
+        if (!th_builder_init(&b->children[i], arena, type->children[i], capacity, copy_text))
+            return false;
     return true;
 }
 
@@ -161,18 +160,11 @@ bool th_builder_add(th_builder *b, const th_value *v)
     uint32_t at = b->count - 1;
     switch (kind) {
     case TH_UNKNOWN:
-    case TH_FUNCTION:
-        break;
-    case TH_BOOLEAN:
-        ((uint8_t *)b->data)[at] = v->i != 0;
-        break;
+    case TH_FUNCTION: break;
+    case TH_BOOLEAN: ((uint8_t *)b->data)[at] = v->i != 0; break;
     case TH_REAL:
-    case TH_DOUBLE:
-        ((double *)b->data)[at] = v->f;
-        break;
-    case TH_DECIMAL:
-        ((th_i128 *)b->data)[at] = v->d;
-        break;
+    case TH_DOUBLE: ((double *)b->data)[at] = v->f; break;
+    case TH_DECIMAL: ((th_i128 *)b->data)[at] = v->d; break;
     default:
         ((int64_t *)b->data)[at] = v->i;
         if (b->extra != NULL) b->extra[at] = v->extra;
@@ -208,7 +200,8 @@ bool th_value_copy(th_arena *arena, const th_type *type, const th_value *in, th_
     }
     if (type->child_count == 0) return true;
     th_vector *v = TH_NEW(arena, th_vector);
-    if (v == NULL || !th_builder_init(&b, arena, type, 1, true) || !th_builder_add(&b, in)) return false;
+    if (v == NULL || !th_builder_init(&b, arena, type, 1, true) || !th_builder_add(&b, in))
+        return false;
     th_builder_finish(&b, v);
     out->n.vector = v;
     out->n.slot = 0;
@@ -219,7 +212,8 @@ th_vector *th_vector_const(th_arena *arena, const th_type *type, const th_value 
 {
     th_builder b;
     th_vector *out = TH_NEW(arena, th_vector);
-    if (out == NULL || !th_builder_init(&b, arena, type, 1, false) || !th_builder_add(&b, v)) return NULL;
+    if (out == NULL || !th_builder_init(&b, arena, type, 1, false) || !th_builder_add(&b, v))
+        return NULL;
     th_builder_finish(&b, out);
     out->form = TH_CONST;
     out->count = count;
@@ -232,7 +226,8 @@ th_vector *th_vector_null(th_arena *arena, const th_type *type, uint32_t count)
     return th_vector_const(arena, type, &null, count);
 }
 
-static bool gather_valid(th_arena *arena, const uint64_t *valid, const uint32_t *rows, uint32_t count, th_vector *out)
+static bool gather_valid(th_arena *arena, const uint64_t *valid, const uint32_t *rows,
+                         uint32_t count, th_vector *out)
 {
     uint64_t *bits = TH_NEW_ARRAY(arena, uint64_t, ((size_t)count + 63) / 64);
     if (bits == NULL) return false;
@@ -242,28 +237,24 @@ static bool gather_valid(th_arena *arena, const uint64_t *valid, const uint32_t 
     return true;
 }
 
-#define GATHER(type, from)                                                                         \
-    do {                                                                                           \
-        type *to_ = th_arena_alloc(arena, (size_t)count * sizeof(type));                           \
-        if (to_ == NULL) return false;                                                             \
-        for (uint32_t i_ = 0; i_ < count; i_++)                                                    \
-            to_[i_] = (from)[rows[i_]];                                                            \
-        gathered = to_;                                                                            \
+#define GATHER(type, from)                                                  \
+    do {                                                                    \
+        type *to_ = th_arena_alloc(arena, (size_t)count * sizeof(type));    \
+        if (to_ == NULL) return false;                                      \
+        for (uint32_t i_ = 0; i_ < count; i_++) to_[i_] = (from)[rows[i_]]; \
+        gathered = to_;                                                     \
     } while (0)
 
-static bool gather_flat(th_arena *arena, const th_vector *v, const uint32_t *rows, uint32_t count, th_vector *out)
+static bool gather_flat(th_arena *arena, const th_vector *v, const uint32_t *rows, uint32_t count,
+                        th_vector *out)
 {
     const void *gathered = NULL;
     switch (width_of(v->type->kind)) {
     case 1:
         if (v->data.u8 != NULL) GATHER(uint8_t, v->data.u8);
         break;
-    case 8:
-        GATHER(int64_t, v->data.i64);
-        break;
-    default:
-        GATHER(th_i128, v->data.i128);
-        break;
+    case 8: GATHER(int64_t, v->data.i64); break;
+    default: GATHER(th_i128, v->data.i128); break;
     }
     out->data.any = gathered;
     if (v->extra != NULL) {
@@ -279,7 +270,8 @@ static bool gather_flat(th_arena *arena, const th_vector *v, const uint32_t *row
 
 _Static_assert(sizeof(th_slice) == sizeof(th_i128), "text and decimals are moved alike");
 
-bool th_vector_gather(th_arena *arena, const th_vector *v, const uint32_t *rows, uint32_t count, th_vector *out)
+bool th_vector_gather(th_arena *arena, const th_vector *v, const uint32_t *rows, uint32_t count,
+                      th_vector *out)
 {
     const void *gathered;
     if (v->form == TH_CONST) {
@@ -301,7 +293,8 @@ bool th_vector_gather(th_arena *arena, const th_vector *v, const uint32_t *rows,
         th_vector *base = TH_NEW(arena, th_vector);
         if (base == NULL) return false;
         *base = *v;
-        *out = (th_vector){.type = v->type, .form = TH_DICT, .count = count, .codes = codes, .dictionary = base};
+        *out = (th_vector){
+            .type = v->type, .form = TH_DICT, .count = count, .codes = codes, .dictionary = base};
         return true;
     }
     *out = (th_vector){.type = v->type, .form = TH_FLAT, .count = count};

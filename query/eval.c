@@ -21,7 +21,8 @@ static th_err compile(th_eval *eval, const th_expr *x, uint32_t depth, eval_node
     th_exec *exec = eval->exec;
     *node = (eval_node){.expr = x, .is_constant_list = x->kind == TH_X_IN};
     if (depth > TH_SQL_DEPTH_MAX)
-        return th_fail_at(exec->diag, TH_ELIMIT, NULL, x->line, x->column, "Expression is nested too deeply");
+        return th_fail_at(exec->diag, TH_ELIMIT, NULL, x->line, x->column,
+                          "Expression is nested too deeply");
     if (x->kind == TH_X_LAMBDA && x->index + x->index2 > eval->param_slots)
         eval->param_slots = x->index + x->index2;
     if (x->child_count == 0) return TH_OK;
@@ -31,7 +32,8 @@ static th_err compile(th_eval *eval, const th_expr *x, uint32_t depth, eval_node
     for (uint32_t i = 0; i < x->child_count; i++) {
         node->arg_types[i] = x->children[i]->type;
         TH_TRY(compile(eval, x->children[i], depth + 1, &node->children[i]));
-        if (i > 0 && x->kind == TH_X_IN && !th_expr_is_constant(x->children[i])) node->is_constant_list = false;
+        if (i > 0 && x->kind == TH_X_IN && !th_expr_is_constant(x->children[i]))
+            node->is_constant_list = false;
     }
     return TH_OK;
 }
@@ -50,14 +52,14 @@ th_err th_eval_new_many(th_exec *exec, const th_expr *const *exprs, uint32_t cou
 {
     th_eval **evals = TH_NEW_ARRAY(exec->arena, th_eval *, count);
     if (evals == NULL) return no_memory(exec);
-    for (uint32_t i = 0; i < count; i++)
-        TH_TRY(th_eval_new(exec, exprs[i], &evals[i]));
+    for (uint32_t i = 0; i < count; i++) TH_TRY(th_eval_new(exec, exprs[i], &evals[i]));
     *out = evals;
     return TH_OK;
 }
 
 /* Stored into arena-owned memory so that frames of the recursion stay small. */
-static th_err select_params(const eval_frame *frame, const uint32_t *sel, uint32_t count, eval_frame *out)
+static th_err select_params(const eval_frame *frame, const uint32_t *sel, uint32_t count,
+                            eval_frame *out)
 {
     uint32_t slots = frame->eval->param_slots;
     const th_vector **params = TH_NEW_ARRAY(frame->arena, const th_vector *, slots);
@@ -73,13 +75,13 @@ static th_err select_params(const eval_frame *frame, const uint32_t *sel, uint32
     return TH_OK;
 }
 
-static const uint32_t *compose(th_arena *arena, const uint32_t *outer, const uint32_t *sel, uint32_t count)
+static const uint32_t *compose(th_arena *arena, const uint32_t *outer, const uint32_t *sel,
+                               uint32_t count)
 {
     if (outer == NULL) return sel;
     uint32_t *rows = th_arena_alloc(arena, (size_t)count * sizeof *rows);
     if (rows == NULL) return NULL;
-    for (uint32_t i = 0; i < count; i++)
-        rows[i] = outer[sel[i]];
+    for (uint32_t i = 0; i < count; i++) rows[i] = outer[sel[i]];
     return rows;
 }
 
@@ -98,8 +100,8 @@ th_err eval_select(const eval_frame *frame, const uint32_t *sel, uint32_t count,
 
 bool eval_is_catchable(const th_diag *diag)
 {
-    static const char *const names[] = {"DIVISION_BY_ZERO", "INVALID_CAST_ARGUMENT", "INVALID_FUNCTION_ARGUMENT",
-                                        "NUMERIC_VALUE_OUT_OF_RANGE"};
+    static const char *const names[] = {"DIVISION_BY_ZERO", "INVALID_CAST_ARGUMENT",
+                                        "INVALID_FUNCTION_ARGUMENT", "NUMERIC_VALUE_OUT_OF_RANGE"};
     if (diag->code != TH_ESQL) return false;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(diag->name, names[i]) == 0) return true;
@@ -119,7 +121,9 @@ static th_err eval_column(eval_node *node, eval_frame *frame, th_vector *out)
         *out = *column;
         return TH_OK;
     }
-    return th_vector_gather(frame->arena, column, frame->rows, frame->count, out) ? TH_OK : eval_memory(frame);
+    return th_vector_gather(frame->arena, column, frame->rows, frame->count, out)
+               ? TH_OK
+               : eval_memory(frame);
 }
 
 static th_err eval_constant(const th_vector *constant, eval_frame *frame, th_vector *out)
@@ -131,7 +135,8 @@ static th_err eval_constant(const th_vector *constant, eval_frame *frame, th_vec
 }
 
 /* Field of the physical rows: the child, NULL where the row is. */
-static th_err field_of_base(eval_frame *frame, const th_vector *base, uint32_t field, uint32_t count, th_vector *out)
+static th_err field_of_base(eval_frame *frame, const th_vector *base, uint32_t field,
+                            uint32_t count, th_vector *out)
 {
     const th_vector *child = &base->children[field];
     if (base->valid == NULL || child->form == TH_CONST) {
@@ -183,64 +188,53 @@ static th_err eval_field(eval_node *node, eval_frame *frame, th_vector *out)
         return TH_OK;
     }
     if (field->form == TH_FLAT) {
-        *out = (th_vector){.type = field->type, .form = TH_DICT, .count = frame->count, .codes = row->codes,
+        *out = (th_vector){.type = field->type,
+                           .form = TH_DICT,
+                           .count = frame->count,
+                           .codes = row->codes,
                            .dictionary = field};
         return TH_OK;
     }
-    return th_vector_gather(frame->arena, field, row->codes, frame->count, out) ? TH_OK : eval_memory(frame);
+    return th_vector_gather(frame->arena, field, row->codes, frame->count, out)
+               ? TH_OK
+               : eval_memory(frame);
 }
 
 static th_err eval_outer(eval_node *node, eval_frame *frame, th_vector *out)
 {
     const th_vector *const *outer = frame->eval->exec->env->outer_row;
     if (outer == NULL || node->expr->index2 > 1)
-        return th_fail_at(frame->eval->exec->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", node->expr->line,
-                          node->expr->column, "This form of correlated subquery is not supported");
+        return th_fail_at(frame->eval->exec->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED",
+                          node->expr->line, node->expr->column,
+                          "This form of correlated subquery is not supported");
     return eval_constant(outer[node->expr->index], frame, out);
 }
 
 th_err eval_node_run(eval_node *node, eval_frame *frame, th_vector *out)
 {
     switch (node->expr->kind) {
-    case TH_X_CONST:
-        return eval_constant(node->expr->constant, frame, out);
-    case TH_X_COLUMN:
-        return eval_column(node, frame, out);
-    case TH_X_OUTER:
-        return eval_outer(node, frame, out);
-    case TH_X_FIELD:
-        return eval_field(node, frame, out);
-    case TH_X_CALL:
-        return eval_call(node, frame, out);
-    case TH_X_CAST:
-        return eval_cast(node, frame, out);
+    case TH_X_CONST: return eval_constant(node->expr->constant, frame, out);
+    case TH_X_COLUMN: return eval_column(node, frame, out);
+    case TH_X_OUTER: return eval_outer(node, frame, out);
+    case TH_X_FIELD: return eval_field(node, frame, out);
+    case TH_X_CALL: return eval_call(node, frame, out);
+    case TH_X_CAST: return eval_cast(node, frame, out);
     case TH_X_AND:
-    case TH_X_OR:
-        return eval_logic(node, frame, out);
-    case TH_X_NOT:
-        return eval_not(node, frame, out);
-    case TH_X_IS_NULL:
-        return eval_is_null(node, frame, out);
-    case TH_X_CASE:
-        return eval_case(node, frame, out);
-    case TH_X_COALESCE:
-        return eval_coalesce(node, frame, out);
-    case TH_X_IN:
-        return eval_in(node, frame, out);
-    case TH_X_TRY:
-        return eval_try(node, frame, out);
-    case TH_X_PARAM:
-        *out = *frame->params[node->expr->index];
-        return TH_OK;
+    case TH_X_OR: return eval_logic(node, frame, out);
+    case TH_X_NOT: return eval_not(node, frame, out);
+    case TH_X_IS_NULL: return eval_is_null(node, frame, out);
+    case TH_X_CASE: return eval_case(node, frame, out);
+    case TH_X_COALESCE: return eval_coalesce(node, frame, out);
+    case TH_X_IN: return eval_in(node, frame, out);
+    case TH_X_TRY: return eval_try(node, frame, out);
+    case TH_X_PARAM: *out = *frame->params[node->expr->index]; return TH_OK;
     case TH_X_SCALAR:
     case TH_X_EXISTS:
-    case TH_X_IN_PLAN:
-        return eval_subquery(node, frame, out);
-    case TH_X_LAMBDA:
-        break;
+    case TH_X_IN_PLAN: return eval_subquery(node, frame, out);
+    case TH_X_LAMBDA: break;
     }
-    return th_fail_at(frame->eval->exec->diag, TH_ESQL, "SYNTAX_ERROR", node->expr->line, node->expr->column,
-                      "A lambda is not allowed here");
+    return th_fail_at(frame->eval->exec->diag, TH_ESQL, "SYNTAX_ERROR", node->expr->line,
+                      node->expr->column, "A lambda is not allowed here");
 }
 
 th_err th_eval_run(th_eval *eval, const th_batch *batch, th_arena *arena, th_vector *out)
@@ -255,7 +249,8 @@ th_err th_eval_run(th_eval *eval, const th_batch *batch, th_arena *arena, th_vec
     return TH_OK;
 }
 
-static uint32_t filter_flat(const uint8_t *truth, const uint64_t *valid, uint32_t rows, uint32_t *out)
+static uint32_t filter_flat(const uint8_t *truth, const uint64_t *valid, uint32_t rows,
+                            uint32_t *out)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < rows; i++) {
@@ -277,7 +272,8 @@ static uint32_t filter_dict(const th_vector *v, uint32_t *out)
     return n;
 }
 
-th_err th_eval_filter(th_eval *eval, const th_batch *batch, th_arena *arena, const uint32_t **rows, uint32_t *count)
+th_err th_eval_filter(th_eval *eval, const th_batch *batch, th_arena *arena, const uint32_t **rows,
+                      uint32_t *count)
 {
     th_vector *v = TH_NEW(arena, th_vector);
     uint32_t *out = th_arena_alloc(arena, ((size_t)batch->rows + 1) * sizeof *out);
@@ -292,8 +288,7 @@ th_err th_eval_filter(th_eval *eval, const th_batch *batch, th_arena *arena, con
         *count = filter_dict(v, out);
     } else {
         bool all = !th_vector_is_null(v, 0) && v->data.u8[0];
-        for (uint32_t i = 0; all && i < batch->rows; i++)
-            out[i] = i;
+        for (uint32_t i = 0; all && i < batch->rows; i++) out[i] = i;
         *count = all ? batch->rows : 0;
     }
     return TH_OK;

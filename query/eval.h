@@ -12,11 +12,13 @@ typedef struct th_eval th_eval;
 
 TH_MUST_CHECK th_err th_eval_new(th_exec *exec, const th_expr *expr, th_eval **out);
 /* batch->rows values into *out; what it points to lives in arena or in the batch. */
-TH_MUST_CHECK th_err th_eval_run(th_eval *eval, const th_batch *batch, th_arena *arena, th_vector *out);
+TH_MUST_CHECK th_err th_eval_run(th_eval *eval, const th_batch *batch, th_arena *arena,
+                                 th_vector *out);
 /* Numbers of the rows for which the boolean expression is true, in order. */
-TH_MUST_CHECK th_err th_eval_filter(th_eval *eval, const th_batch *batch, th_arena *arena, const uint32_t **rows,
-                                    uint32_t *count);
+TH_MUST_CHECK th_err th_eval_filter(th_eval *eval, const th_batch *batch, th_arena *arena,
+                                    const uint32_t **rows, uint32_t *count);
 /* count of them at once. */
-TH_MUST_CHECK th_err th_eval_new_many(th_exec *exec, const th_expr *const *exprs, uint32_t count, th_eval ***out);
+TH_MUST_CHECK th_err th_eval_new_many(th_exec *exec, const th_expr *const *exprs, uint32_t count,
+                                      th_eval ***out);
 
 #endif

@@ -46,7 +46,8 @@ static th_err call_lambda(th_fn_call *call, uint32_t arg, const uint32_t *rows, 
 }
 
 /* One call; *out is NULL when an argument is and the function does not ask for NULLs. */
-static th_err one(th_fn_call *call, th_fn_row row, uint32_t flags, const th_value *args, uint32_t count, th_value *out)
+static th_err one(th_fn_call *call, th_fn_row row, uint32_t flags, const th_value *args,
+                  uint32_t count, th_value *out)
 {
     *out = (th_value){0};
     if ((flags & TH_FN_NULLS) == 0) {
@@ -69,17 +70,16 @@ static bool caught(th_fn_call *call, const eval_frame *frame, th_value *out)
 }
 
 static th_err rows_constant(eval_frame *frame, th_fn_call *call, th_fn_row row, uint32_t flags,
-                            const th_vector *const *args, uint32_t arg_count, th_value *values, th_vector *out)
+                            const th_vector *const *args, uint32_t arg_count, th_value *values,
+                            th_vector *out)
 {
     th_value v = {.null = true};
-    for (uint32_t i = 0; i < arg_count; i++)
-        th_value_get(args[i], 0, &values[i]);
+    for (uint32_t i = 0; i < arg_count; i++) th_value_get(args[i], 0, &values[i]);
     if (frame->count > 0) {
         th_err e = one(call, row, flags, values, arg_count, &v);
         if (e != TH_OK) {
             if (!caught(call, frame, &v)) return e;
-            for (uint32_t i = 0; i < frame->count; i++)
-                eval_mark_failed(frame, i);
+            for (uint32_t i = 0; i < frame->count; i++) eval_mark_failed(frame, i);
         }
     }
     th_vector *c = th_vector_const(frame->arena, call->type, &v, frame->count);
@@ -90,8 +90,8 @@ static th_err rows_constant(eval_frame *frame, th_fn_call *call, th_fn_row row, 
 
 /* One argument is a dictionary, the others are constant: run for each entry in use. */
 static th_err rows_dictionary(eval_frame *frame, th_fn_call *call, th_fn_row row, uint32_t flags,
-                              const th_vector *const *args, uint32_t arg_count, uint32_t which, th_value *values,
-                              th_vector *out)
+                              const th_vector *const *args, uint32_t arg_count, uint32_t which,
+                              th_value *values, th_vector *out)
 {
     const th_vector *v = args[which], *d = v->dictionary;
     th_builder b;
@@ -101,8 +101,7 @@ static th_err rows_dictionary(eval_frame *frame, th_fn_call *call, th_fn_row row
     bool any_failed = false;
     if (used == NULL || entries == NULL) return fn_memory(call);
     if (!th_builder_init(&b, frame->arena, call->type, d->count, false)) return fn_memory(call);
-    for (uint32_t i = 0; i < frame->count; i++)
-        used[v->codes[i]] = 1;
+    for (uint32_t i = 0; i < frame->count; i++) used[v->codes[i]] = 1;
     for (uint32_t i = 0; i < arg_count; i++)
         if (i != which) th_value_get(args[i], 0, &values[i]);
     for (uint32_t k = 0; k < d->count; k++) {
@@ -121,21 +120,24 @@ static th_err rows_dictionary(eval_frame *frame, th_fn_call *call, th_fn_row row
     for (uint32_t i = 0; any_failed && i < frame->count; i++)
         if (used[v->codes[i]] == 2) eval_mark_failed(frame, i);
     th_builder_finish(&b, entries);
-    *out = (th_vector){.type = call->type, .form = TH_DICT, .count = frame->count, .codes = v->codes,
+    *out = (th_vector){.type = call->type,
+                       .form = TH_DICT,
+                       .count = frame->count,
+                       .codes = v->codes,
                        .dictionary = entries};
     return TH_OK;
 }
 
 static th_err rows_plain(eval_frame *frame, th_fn_call *call, th_fn_row row, uint32_t flags,
-                         const th_vector *const *args, uint32_t arg_count, th_value *values, th_vector *out)
+                         const th_vector *const *args, uint32_t arg_count, th_value *values,
+                         th_vector *out)
 {
     th_builder b;
     th_value x;
     if (!th_builder_init(&b, frame->arena, call->type, frame->count, false)) return fn_memory(call);
     for (uint32_t i = 0; i < frame->count; i++) {
         if ((i & 255) == 255) TH_TRY(fn_check(call));
-        for (uint32_t k = 0; k < arg_count; k++)
-            th_value_get(args[k], i, &values[k]);
+        for (uint32_t k = 0; k < arg_count; k++) th_value_get(args[k], i, &values[k]);
         th_err e = one(call, row, flags, values, arg_count, &x);
         if (e != TH_OK) {
             if (!caught(call, frame, &x)) return e;
@@ -147,8 +149,8 @@ static th_err rows_plain(eval_frame *frame, th_fn_call *call, th_fn_row row, uin
     return TH_OK;
 }
 
-th_err eval_rows(eval_node *node, eval_frame *frame, th_fn_call *call, th_fn_row row, uint32_t flags,
-                 const th_vector *const *args, uint32_t arg_count, th_vector *out)
+th_err eval_rows(eval_node *node, eval_frame *frame, th_fn_call *call, th_fn_row row,
+                 uint32_t flags, const th_vector *const *args, uint32_t arg_count, th_vector *out)
 {
     uint32_t constants = 0, which = 0;
     bool is_volatile = (flags & TH_FN_VOLATILE) != 0;
@@ -167,7 +169,8 @@ th_err eval_rows(eval_node *node, eval_frame *frame, th_fn_call *call, th_fn_row
     return rows_plain(frame, call, row, flags, args, arg_count, values, out);
 }
 
-static bool merge_valid(eval_frame *frame, const th_vector *const *args, uint32_t arg_count, const uint64_t **out)
+static bool merge_valid(eval_frame *frame, const th_vector *const *args, uint32_t arg_count,
+                        const uint64_t **out)
 {
     size_t words = ((size_t)frame->count + 63) / 64;
     uint64_t *valid = NULL;
@@ -187,8 +190,8 @@ static bool merge_valid(eval_frame *frame, const th_vector *const *args, uint32_
 }
 
 /* The fast twin: true when it did the work. */
-static bool try_kernel(const th_function *fn, eval_frame *frame, th_fn_call *call, const th_vector *const *args,
-                       uint32_t arg_count, th_vector *out)
+static bool try_kernel(const th_function *fn, eval_frame *frame, th_fn_call *call,
+                       const th_vector *const *args, uint32_t arg_count, th_vector *out)
 {
     size_t width = call->type->kind == TH_BOOLEAN ? 1 : 8;
     bool any_flat = false;
@@ -220,7 +223,8 @@ static th_err eval_args(eval_node *node, eval_frame *frame, const th_vector ***o
     return TH_OK;
 }
 
-static th_err call_function(eval_node *node, eval_frame *frame, const th_vector *const *args, th_vector *out)
+static th_err call_function(eval_node *node, eval_frame *frame, const th_vector *const *args,
+                            th_vector *out)
 {
     const th_function *fn = node->expr->function;
     th_fn_call call;
@@ -261,7 +265,9 @@ static th_err try_cast_row(th_fn_call *call, const th_value *args, th_value *out
 static bool is_relabel(const th_type *from, const th_type *to)
 {
     bool integers = th_type_is_integer(from) && th_type_is_integer(to) && to->kind >= from->kind;
-    return integers || (from->kind == TH_VARCHAR && to->kind == TH_VARCHAR && to->precision >= from->precision) ||
+    return integers ||
+           (from->kind == TH_VARCHAR && to->kind == TH_VARCHAR &&
+            to->precision >= from->precision) ||
            (from->kind == TH_REAL && to->kind == TH_DOUBLE) || th_type_equal(from, to);
 }
 
@@ -279,13 +285,15 @@ static th_err relabel(eval_frame *frame, const th_vector *arg, const th_type *ty
     return TH_OK;
 }
 
-static th_err cast_args(eval_node *node, eval_frame *frame, const th_vector *const *args, th_vector *out)
+static th_err cast_args(eval_node *node, eval_frame *frame, const th_vector *const *args,
+                        th_vector *out)
 {
     th_fn_call call;
     if (is_relabel(node->arg_types[0], node->expr->type))
         return relabel(frame, args[0], node->expr->type, out);
     eval_call_init(node, frame, &call);
-    return eval_rows(node, frame, &call, node->expr->try_cast ? try_cast_row : cast_row, 0, args, 1, out);
+    return eval_rows(node, frame, &call, node->expr->try_cast ? try_cast_row : cast_row, 0, args, 1,
+                     out);
 }
 
 th_err eval_cast(eval_node *node, eval_frame *frame, th_vector *out)

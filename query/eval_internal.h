@@ -30,8 +30,9 @@ typedef struct eval_frame {
     const uint32_t *rows;
     uint32_t count;
     const th_vector **params; /* by slot; vectors of count rows */
-    uint64_t *failed;         /* inside TRY: one bit a row of TRY's frame; an error marks it instead of failing */
-    const uint32_t *origin;   /* row i of this frame belongs to row origin[i] of TRY's; NULL: row i */
+    uint64_t *
+        failed; /* inside TRY: one bit a row of TRY's frame; an error marks it instead of failing */
+    const uint32_t *origin; /* row i of this frame belongs to row origin[i] of TRY's; NULL: row i */
 } eval_frame;
 
 th_err eval_node_run(eval_node *node, eval_frame *frame, th_vector *out);
@@ -42,8 +43,8 @@ bool eval_is_catchable(const th_diag *diag);
 void eval_mark_failed(const eval_frame *frame, uint32_t i);
 void eval_call_init(eval_node *node, eval_frame *frame, th_fn_call *call);
 /* Run a row function over argument vectors: constants once, dictionaries once an entry, else row by row. */
-th_err eval_rows(eval_node *node, eval_frame *frame, th_fn_call *call, th_fn_row row, uint32_t flags,
-                 const th_vector *const *args, uint32_t arg_count, th_vector *out);
+th_err eval_rows(eval_node *node, eval_frame *frame, th_fn_call *call, th_fn_row row,
+                 uint32_t flags, const th_vector *const *args, uint32_t arg_count, th_vector *out);
 
 th_err eval_call(eval_node *node, eval_frame *frame, th_vector *out);
 th_err eval_cast(eval_node *node, eval_frame *frame, th_vector *out);

@@ -25,7 +25,8 @@ static th_err from_truth(eval_frame *frame, uint8_t *truth, th_vector *out)
         valid[i >> 6] &= ~(UINT64_C(1) << (i & 63));
         truth[i] = 0;
     }
-    *out = (th_vector){.type = &th_type_boolean, .form = TH_FLAT, .count = frame->count, .valid = valid};
+    *out = (th_vector){
+        .type = &th_type_boolean, .form = TH_FLAT, .count = frame->count, .valid = valid};
     out->data.u8 = truth;
     return TH_OK;
 }
@@ -47,8 +48,7 @@ static lazy *lazy_new(eval_frame *frame)
     z->truth = th_arena_alloc(frame->arena, (size_t)frame->count + 1);
     if (z->active == NULL || z->truth == NULL) return NULL;
     z->count = frame->count;
-    for (uint32_t i = 0; i < frame->count; i++)
-        z->active[i] = i;
+    for (uint32_t i = 0; i < frame->count; i++) z->active[i] = i;
     return z;
 }
 
@@ -92,8 +92,7 @@ th_err eval_not(eval_node *node, eval_frame *frame, th_vector *out)
     uint8_t *truth = th_arena_alloc(frame->arena, (size_t)frame->count + 1);
     if (v == NULL || truth == NULL) return eval_memory(frame);
     TH_TRY(eval_node_run(&node->children[0], frame, v));
-    for (uint32_t i = 0; i < frame->count; i++)
-        truth[i] = negated[truth_at(v, i)];
+    for (uint32_t i = 0; i < frame->count; i++) truth[i] = negated[truth_at(v, i)];
     return from_truth(frame, truth, out);
 }
 
@@ -138,7 +137,8 @@ static th_err pieces_join(eval_frame *frame, const th_type *type, const pieces *
 {
     th_builder b;
     th_value v;
-    if (p->count == 1 && p->vectors[0]->count == frame->count && p->vectors[0]->type->kind == type->kind) {
+    if (p->count == 1 && p->vectors[0]->count == frame->count &&
+        p->vectors[0]->type->kind == type->kind) {
         *out = *p->vectors[0];
         return TH_OK;
     }
@@ -152,7 +152,8 @@ static th_err pieces_join(eval_frame *frame, const th_type *type, const pieces *
 }
 
 /* Give the rows hits[0..n) (frame rows) the values of node. */
-static th_err case_branch(eval_node *node, eval_frame *frame, lazy *z, const uint32_t *hits, uint32_t n, pieces *p)
+static th_err case_branch(eval_node *node, eval_frame *frame, lazy *z, const uint32_t *hits,
+                          uint32_t n, pieces *p)
 {
     TH_TRY(eval_select(frame, hits, n, &z->inner));
     TH_TRY(eval_node_run(node, &z->inner, &z->v));
@@ -224,7 +225,8 @@ static th_err try_each(eval_node *node, eval_frame *frame, th_vector *out)
     th_vector v;
     th_value x;
     th_diag *diag = frame->eval->exec->diag;
-    if (!th_builder_init(&b, frame->arena, node->expr->type, frame->count, false)) return eval_memory(frame);
+    if (!th_builder_init(&b, frame->arena, node->expr->type, frame->count, false))
+        return eval_memory(frame);
     for (uint32_t i = 0; i < frame->count; i++) {
         uint32_t *row = th_arena_alloc(frame->arena, sizeof *row);
         if (row == NULL) return eval_memory(frame);
@@ -245,12 +247,13 @@ static th_err try_each(eval_node *node, eval_frame *frame, th_vector *out)
     return TH_OK;
 }
 
-static th_err hide_failed(eval_node *node, eval_frame *frame, const uint64_t *failed, const th_vector *v,
-                          th_vector *out)
+static th_err hide_failed(eval_node *node, eval_frame *frame, const uint64_t *failed,
+                          const th_vector *v, th_vector *out)
 {
     th_builder b;
     th_value x;
-    if (!th_builder_init(&b, frame->arena, node->expr->type, frame->count, false)) return eval_memory(frame);
+    if (!th_builder_init(&b, frame->arena, node->expr->type, frame->count, false))
+        return eval_memory(frame);
     for (uint32_t i = 0; i < frame->count; i++) {
         th_value_get(v, i, &x);
         if (th_bit_get(failed, i)) x.null = true;
@@ -304,15 +307,18 @@ static th_err set_build(eval_node *node, eval_frame *frame, in_set **out)
 {
     th_arena *arena = frame->eval->exec->arena;
     uint32_t n = node->expr->child_count - 1, size = 16, bucket = 0;
-    while (size < n * 2)
-        size *= 2;
+    while (size < n * 2) size *= 2;
     in_set *set = TH_NEW(arena, in_set);
     if (set == NULL) return eval_memory(frame);
     set->mask = size - 1;
     set->values = TH_NEW_ARRAY(arena, th_value, n);
     set->buckets = TH_NEW_ARRAY(arena, uint32_t, size);
     if (set->values == NULL || set->buckets == NULL) return eval_memory(frame);
-    eval_frame one = {.eval = frame->eval, .arena = arena, .batch = frame->batch, .count = 1, .params = frame->params};
+    eval_frame one = {.eval = frame->eval,
+                      .arena = arena,
+                      .batch = frame->batch,
+                      .count = 1,
+                      .params = frame->params};
     for (uint32_t i = 0; i < n; i++) {
         th_vector *v = TH_NEW(arena, th_vector); /* nested values point to it */
         th_value *value = &set->values[set->count];

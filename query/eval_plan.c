@@ -21,7 +21,8 @@ static bool plan_reads_outer(const th_plan *p, uint32_t depth)
     for (uint32_t i = 0; i < exprs; i++)
         if (expr_reads_outer(p->exprs[i], depth)) return true;
     for (uint32_t i = 0; i < p->key_count; i++)
-        if (expr_reads_outer(p->left_keys[i], depth) || expr_reads_outer(p->right_keys[i], depth)) return true;
+        if (expr_reads_outer(p->left_keys[i], depth) || expr_reads_outer(p->right_keys[i], depth))
+            return true;
     for (uint32_t i = 0; i < p->sort_count; i++)
         if (expr_reads_outer(p->sorts[i].expr, depth)) return true;
     for (uint32_t i = 0; i < p->aggregate_count; i++) {
@@ -58,8 +59,7 @@ static th_err index_column(eval_frame *frame, answer *a)
 {
     uint32_t size = 16, bucket;
     th_value v;
-    while (size < a->column.count * 2)
-        size *= 2;
+    while (size < a->column.count * 2) size *= 2;
     a->mask = size - 1;
     a->buckets = TH_NEW_ARRAY(frame->eval->exec->arena, uint32_t, size);
     if (a->buckets == NULL) return eval_memory(frame);
@@ -73,7 +73,8 @@ static th_err index_column(eval_frame *frame, answer *a)
     return TH_OK;
 }
 
-static th_err answer_new(eval_node *node, eval_frame *frame, const th_vector *const *outer, answer **out)
+static th_err answer_new(eval_node *node, eval_frame *frame, const th_vector *const *outer,
+                         answer **out)
 {
     th_exec *exec = frame->eval->exec;
     const th_expr *x = node->expr;
@@ -114,7 +115,8 @@ static void answer_value(const answer *a, th_expr_kind kind, const th_value *nee
 }
 
 /* Run again for each row of the frame with the row as the outer row. */
-static th_err correlated(eval_node *node, eval_frame *frame, const th_vector *needles, th_vector *out)
+static th_err correlated(eval_node *node, eval_frame *frame, const th_vector *needles,
+                         th_vector *out)
 {
     const th_batch *batch = frame->batch;
     th_builder b;

@@ -23,7 +23,8 @@ static th_err start(running *r, const th_run_env *env, uint64_t memory, th_diag 
     r->own_diag = (th_diag){0};
     th_budget_init(&r->budget, "query", memory, env->budget);
     r->env.budget = &r->budget;
-    r->exec = (th_exec){.env = &r->env, .diag = diag == NULL ? &r->own_diag : diag, .memory_bytes = memory};
+    r->exec = (th_exec){
+        .env = &r->env, .diag = diag == NULL ? &r->own_diag : diag, .memory_bytes = memory};
     th_buf_init(&r->exec.scratch, SCRATCH_MAX);
     r->exec.arena = th_exec_arena(&r->exec);
     return r->exec.arena == NULL ? th_fail_memory(r->exec.diag) : TH_OK;
@@ -75,14 +76,15 @@ static void memory_text(running *r)
     th_diag *d = r->exec.diag;
     if (d->code == TH_ELIMIT && strcmp(d->name, "EXCEEDED_LOCAL_MEMORY_LIMIT") == 0) {
         th_diag_clear(d);
-        (void)th_fail(d, TH_ELIMIT, "EXCEEDED_LOCAL_MEMORY_LIMIT", "Query exceeded its memory limit of %llu MB",
+        (void)th_fail(d, TH_ELIMIT, "EXCEEDED_LOCAL_MEMORY_LIMIT",
+                      "Query exceeded its memory limit of %llu MB",
                       (unsigned long long)(r->exec.memory_bytes >> 20));
         th_diag_hint(d, "narrow the query, or raise the memory limit");
     }
 }
 
-th_err th_plan_run(const th_plan *plan, const th_run_env *env, const th_result_sink *sink, th_query_stats *stats,
-                   th_diag *diag)
+th_err th_plan_run(const th_plan *plan, const th_run_env *env, const th_result_sink *sink,
+                   th_query_stats *stats, th_diag *diag)
 {
     running r;
     th_op *root = NULL;
@@ -136,11 +138,12 @@ static th_err collect_from(collector *c, th_op *root)
     return e;
 }
 
-th_err th_exec_collect(th_exec *exec, const th_plan *plan, uint32_t row_max, const th_vector *const *outer_row,
-                       th_vector **columns, uint32_t *rows)
+th_err th_exec_collect(th_exec *exec, const th_plan *plan, uint32_t row_max,
+                       const th_vector *const *outer_row, th_vector **columns, uint32_t *rows)
 {
     th_run_env env = *exec->env;
-    th_exec inner = {.env = &env, .arena = exec->arena, .diag = exec->diag, .memory_bytes = exec->memory_bytes};
+    th_exec inner = {
+        .env = &env, .arena = exec->arena, .diag = exec->diag, .memory_bytes = exec->memory_bytes};
     collector c = {.exec = &inner, .row_max = row_max};
     th_op *root;
     env.outer_row = outer_row;
@@ -165,18 +168,15 @@ static bool is_constant(const th_expr *x, uint32_t lambda_from)
     case TH_X_OUTER:
     case TH_X_SCALAR:
     case TH_X_EXISTS:
-    case TH_X_IN_PLAN:
-        return false;
-    case TH_X_PARAM:
-        return x->index >= lambda_from;
+    case TH_X_IN_PLAN: return false;
+    case TH_X_PARAM: return x->index >= lambda_from;
     case TH_X_CALL:
         if ((x->function->flags & TH_FN_VOLATILE) != 0) return false;
         break;
     case TH_X_LAMBDA:
         if (x->index < lambda_from) lambda_from = x->index;
         break;
-    default:
-        break;
+    default: break;
     }
     for (uint32_t i = 0; i < x->child_count; i++)
         if (!is_constant(x->children[i], lambda_from)) return false;
@@ -188,7 +188,8 @@ bool th_expr_is_constant(const th_expr *expr)
     return is_constant(expr, UINT32_MAX);
 }
 
-th_err th_expr_fold(const th_expr *expr, const th_run_env *env, th_arena *arena, const th_vector **out, th_diag *diag)
+th_err th_expr_fold(const th_expr *expr, const th_run_env *env, th_arena *arena,
+                    const th_vector **out, th_diag *diag)
 {
     running r;
     th_eval *eval;

@@ -8,7 +8,8 @@
 
 th_err th_fail_memory(th_diag *diag)
 {
-    return th_fail(diag, TH_ELIMIT, "EXCEEDED_LOCAL_MEMORY_LIMIT", "Query exceeded its memory limit");
+    return th_fail(diag, TH_ELIMIT, "EXCEEDED_LOCAL_MEMORY_LIMIT",
+                   "Query exceeded its memory limit");
 }
 
 void th_value_get(const th_vector *v, uint32_t row, th_value *out)
@@ -20,27 +21,17 @@ void th_value_get(const th_vector *v, uint32_t row, th_value *out)
     switch (v->type->kind) {
     case TH_UNKNOWN:
     case TH_FUNCTION:
-    case TH_TYPE_KIND_COUNT:
-        out->null = true;
-        break;
-    case TH_BOOLEAN:
-        out->i = v->data.u8[slot];
-        break;
+    case TH_TYPE_KIND_COUNT: out->null = true; break;
+    case TH_BOOLEAN: out->i = v->data.u8[slot]; break;
     case TH_REAL:
-    case TH_DOUBLE:
-        out->f = v->data.f64[slot];
-        break;
-    case TH_DECIMAL:
-        out->d = v->data.i128[slot];
-        break;
+    case TH_DOUBLE: out->f = v->data.f64[slot]; break;
+    case TH_DECIMAL: out->d = v->data.i128[slot]; break;
     case TH_CHAR:
     case TH_VARCHAR:
     case TH_VARBINARY:
     case TH_JSON:
     case TH_UUID:
-    case TH_IPADDRESS:
-        out->s = v->data.str[slot];
-        break;
+    case TH_IPADDRESS: out->s = v->data.str[slot]; break;
     case TH_TIMESTAMP_TZ:
         out->zone = v->zone == NULL ? 0 : v->zone[slot];
         out->i = v->data.i64[slot];
@@ -129,26 +120,19 @@ int th_value_compare_unordered_first(const th_type *type, const th_value *a, con
 static int compare(const th_type *type, const th_value *a, const th_value *b, bool first)
 {
     switch (type->kind) {
-    case TH_UNKNOWN:
-        return 0;
+    case TH_UNKNOWN: return 0;
     case TH_REAL:
-    case TH_DOUBLE:
-        return compare_f64(a->f, b->f, first);
-    case TH_DECIMAL:
-        return (a->d > b->d) - (a->d < b->d);
-    case TH_CHAR:
-        return compare_char(a->s, b->s);
+    case TH_DOUBLE: return compare_f64(a->f, b->f, first);
+    case TH_DECIMAL: return (a->d > b->d) - (a->d < b->d);
+    case TH_CHAR: return compare_char(a->s, b->s);
     case TH_VARCHAR:
     case TH_VARBINARY:
     case TH_JSON:
     case TH_UUID:
-    case TH_IPADDRESS:
-        return th_slice_compare(a->s, b->s);
-    case TH_MAP:
-        return th_value_same(type, a, b) ? 0 : 1;
+    case TH_IPADDRESS: return th_slice_compare(a->s, b->s);
+    case TH_MAP: return th_value_same(type, a, b) ? 0 : 1;
     case TH_ARRAY:
-    case TH_ROW:
-        return compare_nested(type, a, b, first);
+    case TH_ROW: return compare_nested(type, a, b, first);
     default:
         if (a->i != b->i) return a->i < b->i ? -1 : 1;
         return (a->extra > b->extra) - (a->extra < b->extra);
@@ -187,8 +171,7 @@ bool th_value_same(const th_type *type, const th_value *a, const th_value *b)
     th_value x, y;
     if (a->null || b->null) return a->null == b->null;
     switch (type->kind) {
-    case TH_MAP:
-        return same_map(type, a, b);
+    case TH_MAP: return same_map(type, a, b);
     case TH_ARRAY:
         if (th_value_size(a) != th_value_size(b)) return false;
         for (uint32_t i = 0, n = th_value_size(a); i < n; i++) {
@@ -204,10 +187,8 @@ bool th_value_same(const th_type *type, const th_value *a, const th_value *b)
             if (!th_value_same(type->children[i], &x, &y)) return false;
         }
         return true;
-    case TH_VARCHAR:
-        return th_slice_equal(a->s, b->s);
-    default:
-        return th_value_compare(type, a, b) == 0;
+    case TH_VARCHAR: return th_slice_equal(a->s, b->s);
+    default: return th_value_compare(type, a, b) == 0;
     }
 }
 
@@ -255,26 +236,21 @@ uint64_t th_value_hash(const th_type *type, const th_value *v)
         memcpy(&bits, &f, sizeof bits);
         return isnan(f) ? mix(1) : mix(bits);
     }
-    case TH_DECIMAL:
-        return mix((uint64_t)v->d * 31 + (uint64_t)(v->d >> 64));
+    case TH_DECIMAL: return mix((uint64_t)v->d * 31 + (uint64_t)(v->d >> 64));
     case TH_CHAR: {
         th_slice s = v->s;
-        while (s.size > 0 && s.bytes[s.size - 1] == ' ')
-            s.size--;
+        while (s.size > 0 && s.bytes[s.size - 1] == ' ') s.size--;
         return th_xxh3(s);
     }
     case TH_VARCHAR:
     case TH_VARBINARY:
     case TH_JSON:
     case TH_UUID:
-    case TH_IPADDRESS:
-        return th_xxh3(v->s);
+    case TH_IPADDRESS: return th_xxh3(v->s);
     case TH_ARRAY:
     case TH_MAP:
-    case TH_ROW:
-        return hash_nested(type, v);
-    default:
-        return mix((uint64_t)v->i * 31 + (uint64_t)(uint32_t)v->extra);
+    case TH_ROW: return hash_nested(type, v);
+    default: return mix((uint64_t)v->i * 31 + (uint64_t)(uint32_t)v->extra);
     }
 }
 
@@ -305,7 +281,8 @@ int th_value_equal3(const th_type *type, const th_value *a, const th_value *b)
     if (a->null || b->null) return -1;
     if (type->kind == TH_MAP) return equal3_map(type, a, b);
     if (type->kind != TH_ARRAY && type->kind != TH_ROW) {
-        if ((type->kind == TH_DOUBLE || type->kind == TH_REAL) && (isnan(a->f) || isnan(b->f))) return 0;
+        if ((type->kind == TH_DOUBLE || type->kind == TH_REAL) && (isnan(a->f) || isnan(b->f)))
+            return 0;
         return th_value_same(type, a, b);
     }
     bool row = type->kind == TH_ROW;

@@ -69,8 +69,8 @@ typedef struct th_builder {
 } th_builder;
 
 /* False, here and below: no memory (report with th_fail_memory). */
-TH_MUST_CHECK bool th_builder_init(th_builder *b, th_arena *arena, const th_type *type, uint32_t capacity,
-                                   bool copy_text);
+TH_MUST_CHECK bool th_builder_init(th_builder *b, th_arena *arena, const th_type *type,
+                                   uint32_t capacity, bool copy_text);
 TH_MUST_CHECK bool th_builder_add(th_builder *b, const th_value *v);
 TH_MUST_CHECK bool th_builder_add_null(th_builder *b);
 /* array, map: after the elements were added to children[0] (and [1]), end the entry; row: after each child got one. */
@@ -79,13 +79,14 @@ TH_MUST_CHECK bool th_builder_end_nested(th_builder *b);
 void th_builder_finish(th_builder *b, th_vector *out);
 
 /* Deep copy of a value into the arena. */
-TH_MUST_CHECK bool th_value_copy(th_arena *arena, const th_type *type, const th_value *in, th_value *out);
+TH_MUST_CHECK bool th_value_copy(th_arena *arena, const th_type *type, const th_value *in,
+                                 th_value *out);
 /* One value as a CONST vector of count rows; copies nothing but the box. NULL: no memory. */
 th_vector *th_vector_const(th_arena *arena, const th_type *type, const th_value *v, uint32_t count);
 th_vector *th_vector_null(th_arena *arena, const th_type *type, uint32_t count);
 /* Rows rows[0..count) of v: flat scalars are copied, the rest becomes codes into v's physical data. */
-TH_MUST_CHECK bool th_vector_gather(th_arena *arena, const th_vector *v, const uint32_t *rows, uint32_t count,
-                                    th_vector *out);
+TH_MUST_CHECK bool th_vector_gather(th_arena *arena, const th_vector *v, const uint32_t *rows,
+                                    uint32_t count, th_vector *out);
 
 /* Fill diag with EXCEEDED_LOCAL_MEMORY_LIMIT; returns TH_ELIMIT. */
 th_err th_fail_memory(th_diag *diag);

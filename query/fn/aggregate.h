@@ -33,9 +33,10 @@ struct th_aggregate {
 };
 
 /* As th_function_resolve. count(*) is "count" without arguments. */
-TH_MUST_CHECK th_err th_aggregate_resolve(th_slice name, const th_type *const *args, uint32_t count, th_arena *arena,
-                                          const th_aggregate **agg, const th_type *const **params,
-                                          const th_type **result, th_diag *diag);
+TH_MUST_CHECK th_err th_aggregate_resolve(th_slice name, const th_type *const *args, uint32_t count,
+                                          th_arena *arena, const th_aggregate **agg,
+                                          const th_type *const **params, const th_type **result,
+                                          th_diag *diag);
 bool th_aggregate_exists(th_slice name);
 const th_aggregate *th_aggregate_list(uint32_t *count);
 

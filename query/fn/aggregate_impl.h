@@ -50,14 +50,16 @@ typedef struct map_state {
     uint32_t capacity;
 } map_state;
 
-#define AGG(name, params, result, nulls, state, add, many, finish, help)                           \
-    void add(th_agg_context *, void *, const th_value *);                                          \
+#define AGG(name, params, result, nulls, state, add, many, finish, help) \
+    void add(th_agg_context *, void *, const th_value *);                \
     void finish(th_agg_context *, void *, th_arena *, th_value *);
 #include "query/fn/aggregates.def"
 #undef AGG
-void many_count(th_agg_context *, uint8_t *, uint32_t, const uint32_t *, const th_vector *, uint32_t);
+void many_count(th_agg_context *, uint8_t *, uint32_t, const uint32_t *, const th_vector *,
+                uint32_t);
 void many_sum(th_agg_context *, uint8_t *, uint32_t, const uint32_t *, const th_vector *, uint32_t);
-void many_sum_double(th_agg_context *, uint8_t *, uint32_t, const uint32_t *, const th_vector *, uint32_t);
+void many_sum_double(th_agg_context *, uint8_t *, uint32_t, const uint32_t *, const th_vector *,
+                     uint32_t);
 
 /* Record the failure in the context, from where the operator takes it. */
 void agg_fail(th_agg_context *ctx, const char *name, const char *text);

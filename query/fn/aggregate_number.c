@@ -12,8 +12,8 @@ void add_count(th_agg_context *ctx, void *state, const th_value *args)
     ((count_state *)state)->count++;
 }
 
-void many_count(th_agg_context *ctx, uint8_t *states, uint32_t stride, const uint32_t *groups, const th_vector *arg,
-                uint32_t rows)
+void many_count(th_agg_context *ctx, uint8_t *states, uint32_t stride, const uint32_t *groups,
+                const th_vector *arg, uint32_t rows)
 {
     (void)ctx;
     (void)arg;
@@ -46,8 +46,8 @@ void add_sum(th_agg_context *ctx, void *state, const th_value *args)
     if (__builtin_add_overflow(s->i, args[0].i, &s->i)) sum_overflow(ctx);
 }
 
-void many_sum(th_agg_context *ctx, uint8_t *states, uint32_t stride, const uint32_t *groups, const th_vector *arg,
-              uint32_t rows)
+void many_sum(th_agg_context *ctx, uint8_t *states, uint32_t stride, const uint32_t *groups,
+              const th_vector *arg, uint32_t rows)
 {
     bool bad = false;
     for (uint32_t i = 0; i < rows; i++) {

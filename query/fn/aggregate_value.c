@@ -12,7 +12,8 @@ static void keep(th_agg_context *ctx, uint32_t arg, const th_value *v, th_value 
 /* NaN loses against any number, in max as in min. */
 static bool is_better(const th_type *type, const th_value *v, const th_value *best, int sign)
 {
-    return sign > 0 ? th_value_compare_unordered_first(type, v, best) > 0 : th_value_compare(type, v, best) < 0;
+    return sign > 0 ? th_value_compare_unordered_first(type, v, best) > 0
+                    : th_value_compare(type, v, best) < 0;
 }
 
 static void add_best(th_agg_context *ctx, best_state *s, const th_value *v, int sign)
@@ -104,7 +105,8 @@ void add_list(th_agg_context *ctx, void *state, const th_value *args)
 static void add_ranked(th_agg_context *ctx, list_state *s, const th_value *args, int sign)
 {
     if (args[1].null || args[1].i <= 0 || args[1].i > 10000) {
-        agg_fail(ctx, "INVALID_FUNCTION_ARGUMENT", "second argument of max/min must be between 1 and 10000");
+        agg_fail(ctx, "INVALID_FUNCTION_ARGUMENT",
+                 "second argument of max/min must be between 1 and 10000");
         return;
     }
     uint32_t most = (uint32_t)args[1].i, at = s->count;
@@ -141,12 +143,12 @@ static void give_nested(th_agg_context *ctx, th_arena *arena, th_builder *b, th_
     out->n.slot = 0;
 }
 
-static void give_values(th_agg_context *ctx, th_arena *arena, const th_value *values, uint32_t count, th_value *out)
+static void give_values(th_agg_context *ctx, th_arena *arena, const th_value *values,
+                        uint32_t count, th_value *out)
 {
     th_builder b;
     bool ok = th_builder_init(&b, arena, ctx->type, 1, false);
-    for (uint32_t i = 0; i < count && ok; i++)
-        ok = th_builder_add(&b.children[0], &values[i]);
+    for (uint32_t i = 0; i < count && ok; i++) ok = th_builder_add(&b.children[0], &values[i]);
     if (ok)
         give_nested(ctx, arena, &b, out);
     else
@@ -194,7 +196,8 @@ static th_value at_share(th_agg_context *ctx, const list_state *s, double share)
 
 static void sort_list(th_agg_context *ctx, list_state *s)
 {
-    qsort_r(s->values, s->count, sizeof *s->values, compare_values, (void *)(uintptr_t)ctx->arg_types[0]);
+    qsort_r(s->values, s->count, sizeof *s->values, compare_values,
+            (void *)(uintptr_t)ctx->arg_types[0]);
 }
 
 void finish_percentile(th_agg_context *ctx, void *state, th_arena *arena, th_value *out)
@@ -306,7 +309,8 @@ void finish_map(th_agg_context *ctx, void *state, th_arena *arena, th_value *out
     if (out->null) return;
     bool ok = th_builder_init(&b, arena, ctx->type, 1, false);
     for (uint32_t i = 0; i < s->keys->count && ok; i++)
-        ok = th_builder_add(&b.children[0], valueset_at(s->keys, i, 0)) && th_builder_add(&b.children[1], &s->values[i]);
+        ok = th_builder_add(&b.children[0], valueset_at(s->keys, i, 0)) &&
+             th_builder_add(&b.children[1], &s->values[i]);
     if (ok)
         give_nested(ctx, arena, &b, out);
     else

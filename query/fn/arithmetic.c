@@ -8,24 +8,22 @@
 
 static th_err overflow(th_fn_call *call, const char *what, int64_t a, int64_t b)
 {
-    static const char *const names[] = {[TH_TINYINT] = "tinyint", [TH_SMALLINT] = "smallint",
-                                        [TH_INTEGER] = "integer", [TH_BIGINT] = "bigint"};
+    static const char *const names[] = {[TH_TINYINT] = "tinyint",
+                                        [TH_SMALLINT] = "smallint",
+                                        [TH_INTEGER] = "integer",
+                                        [TH_BIGINT] = "bigint"};
     const char *op = what[0] == 'a' ? "+" : what[0] == 's' ? "-" : "*";
-    return fn_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE", "%s %s overflow: %lld %s %lld", names[call->type->kind], what,
-                   (long long)a, op, (long long)b);
+    return fn_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE", "%s %s overflow: %lld %s %lld",
+                   names[call->type->kind], what, (long long)a, op, (long long)b);
 }
 
 static bool fits(th_type_kind kind, int64_t v)
 {
     switch (kind) {
-    case TH_TINYINT:
-        return v >= INT8_MIN && v <= INT8_MAX;
-    case TH_SMALLINT:
-        return v >= INT16_MIN && v <= INT16_MAX;
-    case TH_INTEGER:
-        return v >= INT32_MIN && v <= INT32_MAX;
-    default:
-        return true;
+    case TH_TINYINT: return v >= INT8_MIN && v <= INT8_MAX;
+    case TH_SMALLINT: return v >= INT16_MIN && v <= INT16_MAX;
+    case TH_INTEGER: return v >= INT32_MIN && v <= INT32_MAX;
+    default: return true;
     }
 }
 
@@ -55,7 +53,8 @@ th_err fn_div_int(th_fn_call *call, const th_value *args, th_value *out)
     if (args[1].i == 0) return fn_fail(call, "DIVISION_BY_ZERO", "Division by zero");
     if (args[1].i == -1) {
         if (__builtin_sub_overflow(0, args[0].i, &out->i) || !fits(call->type->kind, out->i))
-            return fn_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE", "division overflow: %lld / -1", (long long)args[0].i);
+            return fn_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE", "division overflow: %lld / -1",
+                           (long long)args[0].i);
         return TH_OK;
     }
     out->i = args[0].i / args[1].i;
@@ -72,22 +71,23 @@ th_err fn_mod_int(th_fn_call *call, const th_value *args, th_value *out)
 th_err fn_neg_int(th_fn_call *call, const th_value *args, th_value *out)
 {
     if (__builtin_sub_overflow(0, args[0].i, &out->i) || !fits(call->type->kind, out->i))
-        return fn_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE", "negation overflow: %lld", (long long)args[0].i);
+        return fn_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE", "negation overflow: %lld",
+                       (long long)args[0].i);
     return TH_OK;
 }
 
 /* Plain loop over one or two arrays; overflow anywhere leaves it to the row twin, which knows the place. */
-#define INT_KERNEL(name, builtin)                                                                  \
-    bool name(th_fn_call *call, const th_vector *const *args, uint32_t rows, void *data)           \
-    {                                                                                              \
-        const int64_t *a = args[0]->data.i64, *b = args[1]->data.i64;                              \
-        uint32_t sa = args[0]->form == TH_FLAT, sb = args[1]->form == TH_FLAT;                     \
-        int64_t *out = data;                                                                       \
-        bool bad = false;                                                                          \
-        if (call->type->kind != TH_BIGINT || args[0]->valid != NULL || args[1]->valid != NULL) return false;       \
-        for (uint32_t i = 0; i < rows; i++)                                                        \
-            bad |= builtin(a[i * sa], b[i * sb], &out[i]);                                         \
-        return !bad;                                                                               \
+#define INT_KERNEL(name, builtin)                                                              \
+    bool name(th_fn_call *call, const th_vector *const *args, uint32_t rows, void *data)       \
+    {                                                                                          \
+        const int64_t *a = args[0]->data.i64, *b = args[1]->data.i64;                          \
+        uint32_t sa = args[0]->form == TH_FLAT, sb = args[1]->form == TH_FLAT;                 \
+        int64_t *out = data;                                                                   \
+        bool bad = false;                                                                      \
+        if (call->type->kind != TH_BIGINT || args[0]->valid != NULL || args[1]->valid != NULL) \
+            return false;                                                                      \
+        for (uint32_t i = 0; i < rows; i++) bad |= builtin(a[i * sa], b[i * sb], &out[i]);     \
+        return !bad;                                                                           \
     }
 INT_KERNEL(fn_add_int_many, __builtin_add_overflow)
 INT_KERNEL(fn_sub_int_many, __builtin_sub_overflow)
@@ -136,7 +136,8 @@ typedef struct decimal_args {
 
 static decimal_args args_of(const th_type *const *types)
 {
-    return (decimal_args){types[0]->precision, types[0]->scale, types[1]->precision, types[1]->scale};
+    return (decimal_args){types[0]->precision, types[0]->scale, types[1]->precision,
+                          types[1]->scale};
 }
 
 static uint32_t max_u32(uint32_t a, uint32_t b)
@@ -197,7 +198,8 @@ static bool align(const th_fn_call *call, const th_value *args, th_i128 *a, th_i
 th_err fn_add_decimal(th_fn_call *call, const th_value *args, th_value *out)
 {
     th_i128 a, b;
-    if (!align(call, args, &a, &b) || __builtin_add_overflow(a, b, &out->d) || !th_decimal_fits(out->d, 38))
+    if (!align(call, args, &a, &b) || __builtin_add_overflow(a, b, &out->d) ||
+        !th_decimal_fits(out->d, 38))
         return decimal_overflow(call);
     return TH_OK;
 }
@@ -205,7 +207,8 @@ th_err fn_add_decimal(th_fn_call *call, const th_value *args, th_value *out)
 th_err fn_sub_decimal(th_fn_call *call, const th_value *args, th_value *out)
 {
     th_i128 a, b;
-    if (!align(call, args, &a, &b) || __builtin_sub_overflow(a, b, &out->d) || !th_decimal_fits(out->d, 38))
+    if (!align(call, args, &a, &b) || __builtin_sub_overflow(a, b, &out->d) ||
+        !th_decimal_fits(out->d, 38))
         return decimal_overflow(call);
     return TH_OK;
 }

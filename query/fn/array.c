@@ -5,7 +5,6 @@
 #include "query/fn/datetime.h"
 #include "query/fn/families.h"
 #include "query/fn/nested.h"
-#include "query/op/valueset.h"
 
 #define SEQUENCE_MAX 10000
 
@@ -55,8 +54,9 @@ th_err fn_subscript(th_fn_call *call, const th_value *args, th_value *out)
     if (n == 0) return fn_bad(call, "SQL array indices start at 1");
     if (n < 0) return fn_bad(call, "Array subscript is negative: %lld", (long long)n);
     if (n > size)
-        return fn_bad(call, "Array subscript must be less than or equal to array length: %lld > %lld", (long long)n,
-                      (long long)size);
+        return fn_bad(call,
+                      "Array subscript must be less than or equal to array length: %lld > %lld",
+                      (long long)n, (long long)size);
     th_value_element(&args[0], 0, (uint32_t)n - 1, out);
     return TH_OK;
 }
@@ -100,8 +100,8 @@ th_err fn_map_subscript(th_fn_call *call, const th_value *args, th_value *out)
         th_diag_clear(call->diag);
         return fn_bad(call, "Key not present in map");
     }
-    return fn_bad(call, "Key not present in map: %.*s", (int)(text.s.size > 200 ? 200 : text.s.size),
-                  (const char *)text.s.bytes);
+    return fn_bad(call, "Key not present in map: %.*s",
+                  (int)(text.s.size > 200 ? 200 : text.s.size), (const char *)text.s.bytes);
 }
 
 th_err fn_contains(th_fn_call *call, const th_value *args, th_value *out)
@@ -117,7 +117,9 @@ th_err fn_contains(th_fn_call *call, const th_value *args, th_value *out)
             return TH_OK;
         }
         if (e < 0 && !x.null && type->child_count > 0)
-            return fn_fail(call, "NOT_SUPPORTED", "contains does not support arrays with elements that are null or contain null");
+            return fn_fail(
+                call, "NOT_SUPPORTED",
+                "contains does not support arrays with elements that are null or contain null");
         undecided = undecided || e < 0;
     }
     out->null = undecided;
@@ -131,7 +133,9 @@ th_err fn_array_position(th_fn_call *call, const th_value *args, th_value *out)
         th_value_element(&args[0], 0, i, &x);
         int e = th_value_equal3(call->arg_types[1], &x, &args[1]);
         if (e < 0 && !x.null)
-            return fn_fail(call, "NOT_SUPPORTED", "array_position does not support arrays with elements that are null or contain null");
+            return fn_fail(call, "NOT_SUPPORTED",
+                           "array_position does not support arrays with elements that are null or "
+                           "contain null");
         if (e != 1) continue;
         out->i = i + 1;
         return TH_OK;
@@ -147,7 +151,8 @@ th_err fn_array_join(th_fn_call *call, const th_value *args, th_value *out)
     th_buf b;
     th_err e = TH_OK;
     if (element->child_count > 0)
-        return fn_fail(call, "OPERATOR_NOT_FOUND", "Input type for array_join cannot be cast to varchar");
+        return fn_fail(call, "OPERATOR_NOT_FOUND",
+                       "Input type for array_join cannot be cast to varchar");
     th_buf_init(&b, UINT32_MAX);
     for (uint32_t i = 0, n = th_value_size(&args[0]); i < n && e == TH_OK; i++) {
         th_value_element(&args[0], 0, i, &x);
@@ -165,92 +170,6 @@ th_err fn_array_join(th_fn_call *call, const th_value *args, th_value *out)
     return e;
 }
 
-static bool new_set(th_fn_call *call, const th_type *const *element, valueset *set)
-{
-    return valueset_init(set, call->arena, element, 1);
-}
-
-static th_err add_distinct(th_fn_call *call, const th_value *array, valueset *seen, const valueset *wanted,
-                           bool want_present, th_builder *b)
-{
-    th_value x;
-    uint32_t index;
-    bool added;
-    for (uint32_t i = 0, n = th_value_size(array); i < n; i++) {
-        th_value_element(array, 0, i, &x);
-        if (wanted != NULL && (valueset_find(wanted, &x) != UINT32_MAX) != want_present) continue;
-        if (!valueset_put(seen, &x, &index, &added)) return fn_memory(call);
-        if (added && b != NULL && !th_builder_add(&b->children[0], &x)) return fn_memory(call);
-    }
-    return TH_OK;
-}
-
-th_err fn_array_distinct(th_fn_call *call, const th_value *args, th_value *out)
-{
-    valueset seen;
-    th_builder b;
-    if (!new_set(call, &call->type->children[0], &seen) || !th_builder_init(&b, call->arena, call->type, 1, false))
-        return fn_memory(call);
-    TH_TRY(add_distinct(call, &args[0], &seen, NULL, false, &b));
-    return fn_finish_nested(call, &b, out);
-}
-
-th_err fn_array_union(th_fn_call *call, const th_value *args, th_value *out)
-{
-    valueset seen;
-    th_builder b;
-    if (!new_set(call, &call->type->children[0], &seen) || !th_builder_init(&b, call->arena, call->type, 1, false))
-        return fn_memory(call);
-    TH_TRY(add_distinct(call, &args[0], &seen, NULL, false, &b));
-    TH_TRY(add_distinct(call, &args[1], &seen, NULL, false, &b));
-    return fn_finish_nested(call, &b, out);
-}
-
-static th_err by_presence(th_fn_call *call, const th_value *args, bool want, th_value *out)
-{
-    valueset seen, other;
-    th_builder b;
-    if (!new_set(call, &call->type->children[0], &seen) || !new_set(call, &call->type->children[0], &other) ||
-        !th_builder_init(&b, call->arena, call->type, 1, false))
-        return fn_memory(call);
-    TH_TRY(add_distinct(call, &args[1], &other, NULL, false, NULL));
-    TH_TRY(add_distinct(call, &args[0], &seen, &other, want, &b));
-    return fn_finish_nested(call, &b, out);
-}
-
-th_err fn_array_intersect(th_fn_call *call, const th_value *args, th_value *out)
-{
-    th_value swapped[2] = {args[1], args[0]}; /* in the order of the longer one */
-    return by_presence(call, th_value_size(&args[0]) < th_value_size(&args[1]) ? swapped : args, true, out);
-}
-
-th_err fn_array_except(th_fn_call *call, const th_value *args, th_value *out)
-{
-    return by_presence(call, args, false, out);
-}
-
-th_err fn_arrays_overlap(th_fn_call *call, const th_value *args, th_value *out)
-{
-    valueset other;
-    th_value x;
-    bool null = false, other_null = false;
-    const th_type *const *element = &call->arg_types[0]->children[0];
-    if (!new_set(call, element, &other)) return fn_memory(call);
-    TH_TRY(add_distinct(call, &args[1], &other, NULL, false, NULL));
-    for (uint32_t i = 0; i < other.count; i++)
-        other_null = other_null || valueset_at(&other, i, 0)->null;
-    uint32_t n = th_value_size(&args[0]);
-    for (uint32_t i = 0; i < n; i++) {
-        th_value_element(&args[0], 0, i, &x);
-        null = null || x.null;
-        if (x.null || valueset_find(&other, &x) == UINT32_MAX) continue;
-        out->i = 1;
-        return TH_OK;
-    }
-    out->null = n > 0 && other.count > 0 && (null || other_null);
-    return TH_OK;
-}
-
 static int compare_elements(const void *a, const void *b, void *type)
 {
     const th_value *x = a, *y = b;
@@ -263,8 +182,7 @@ th_err fn_elements(th_fn_call *call, const th_value *array, th_value **out)
     uint32_t n = th_value_size(array);
     th_value *v = TH_NEW_ARRAY(call->arena, th_value, n);
     if (v == NULL) return fn_memory(call);
-    for (uint32_t i = 0; i < n; i++)
-        th_value_element(array, 0, i, &v[i]);
+    for (uint32_t i = 0; i < n; i++) th_value_element(array, 0, i, &v[i]);
     *out = v;
     return TH_OK;
 }
@@ -345,7 +263,8 @@ th_err fn_trim_array(th_fn_call *call, const th_value *args, th_value *out)
     int64_t n = th_value_size(&args[0]), cut = args[1].i;
     if (cut < 0) return fn_bad(call, "size must not be negative: %lld", (long long)cut);
     if (cut > n)
-        return fn_bad(call, "size must not exceed array cardinality %lld: %lld", (long long)n, (long long)cut);
+        return fn_bad(call, "size must not exceed array cardinality %lld: %lld", (long long)n,
+                      (long long)cut);
     TH_TRY(fn_elements(call, &args[0], &v));
     return fn_give_array(call, v, (uint32_t)(n - cut), out);
 }
@@ -423,8 +342,11 @@ th_err fn_repeat(th_fn_call *call, const th_value *args, th_value *out)
         out->null = true;
         return TH_OK;
     }
-    if (args[1].i < 0) return fn_bad(call, "count argument of repeat function must be greater than or equal to 0");
-    if (args[1].i > SEQUENCE_MAX) return fn_bad(call, "count argument of repeat function must be less than or equal to 10000");
+    if (args[1].i < 0)
+        return fn_bad(call, "count argument of repeat function must be greater than or equal to 0");
+    if (args[1].i > SEQUENCE_MAX)
+        return fn_bad(call,
+                      "count argument of repeat function must be less than or equal to 10000");
     if (!th_builder_init(&b, call->arena, call->type, 1, false)) return fn_memory(call);
     for (int64_t i = 0; i < args[1].i; i++)
         if (!th_builder_add(&b.children[0], &args[0])) return fn_memory(call);
@@ -435,16 +357,21 @@ th_err fn_sequence(th_fn_call *call, const th_value *args, th_value *out)
 {
     th_builder b;
     int64_t from = args[0].i, to = args[1].i, unit = 1, step;
-    if (call->type->children[0]->kind == TH_DATE && call->arg_count > 2) unit = INT64_C(86400000000);
+    if (call->type->children[0]->kind == TH_DATE && call->arg_count > 2)
+        unit = INT64_C(86400000000);
     step = call->arg_count > 2 ? args[2].i / unit : from <= to ? 1 : -1;
     if (call->arg_count > 2 && args[2].i % unit != 0)
-        return fn_bad(call, "sequence step must be a day interval if start and end values are dates");
+        return fn_bad(call,
+                      "sequence step must be a day interval if start and end values are dates");
     if (step == 0) return fn_bad(call, "step must not be zero");
     if (step > 0 ? to < from : to > from)
-        return fn_bad(call, "sequence stop value should be greater than or equal to start value if step is greater "
-                            "than zero otherwise stop should be less than or equal to start");
+        return fn_bad(
+            call,
+            "sequence stop value should be greater than or equal to start value if step is greater "
+            "than zero otherwise stop should be less than or equal to start");
     th_i128 count = ((th_i128)to - from) / step + 1;
-    if (count > SEQUENCE_MAX) return fn_bad(call, "result of sequence function must not have more than 10000 entries");
+    if (count > SEQUENCE_MAX)
+        return fn_bad(call, "result of sequence function must not have more than 10000 entries");
     if (!th_builder_init(&b, call->arena, call->type, 1, false)) return fn_memory(call);
     for (int64_t i = 0; i < (int64_t)count; i++) {
         th_value v = fn_int((int64_t)((uint64_t)from + (uint64_t)i * (uint64_t)step));
@@ -467,8 +394,10 @@ th_err fn_sequence_months(th_fn_call *call, const th_value *args, th_value *out)
     int64_t step = args[2].i, from = fn_local_us(type, &args[0]), to = fn_local_us(type, &args[1]);
     if (step == 0) return fn_bad(call, "step must not be zero");
     if (step > 0 ? to < from : to > from)
-        return fn_bad(call, "sequence stop value should be greater than or equal to start value if step is greater "
-                            "than zero otherwise stop should be less than or equal to start");
+        return fn_bad(
+            call,
+            "sequence stop value should be greater than or equal to start value if step is greater "
+            "than zero otherwise stop should be less than or equal to start");
     if (!th_builder_init(&b, call->arena, call->type, 1, false)) return fn_memory(call);
     for (int64_t i = 0; i <= SEQUENCE_MAX; i++) {
         int64_t at = fn_add_months(from, i * step);

@@ -8,8 +8,7 @@
 th_err fn_to_hex(th_fn_call *call, const th_value *args, th_value *out)
 {
     th_buf *b = fn_scratch(call);
-    for (size_t i = 0; i < args[0].s.size; i++)
-        th_buf_printf(b, "%02X", args[0].s.bytes[i]);
+    for (size_t i = 0; i < args[0].s.size; i++) th_buf_printf(b, "%02X", args[0].s.bytes[i]);
     return fn_take_scratch(call, out);
 }
 
@@ -19,13 +18,16 @@ th_err fn_from_hex(th_fn_call *call, const th_value *args, th_value *out)
     uint8_t *to = th_arena_alloc(call->arena, s.size / 2 + 1);
     if (to == NULL) return fn_memory(call);
     if (s.size % 2 != 0 || !th_hex_decode(s, to, s.size / 2))
-        return fn_bad(call, "Invalid hex: %.*s", (int)(s.size > 100 ? 100 : s.size), (const char *)s.bytes);
+        return fn_bad(call, "Invalid hex: %.*s", (int)(s.size > 100 ? 100 : s.size),
+                      (const char *)s.bytes);
     out->s = th_slice_of(to, s.size / 2);
     return TH_OK;
 }
 
-static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-static const char base64url_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+static const char base64_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char base64url_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 static th_err to_base64(th_fn_call *call, th_slice s, const char *digits, th_value *out)
 {
@@ -54,8 +56,7 @@ static th_err from_base64(th_fn_call *call, th_slice s, const char *digits, th_v
 {
     th_buf *b = fn_scratch(call);
     uint32_t v = 0, n = 0;
-    while (s.size > 0 && s.bytes[s.size - 1] == '=')
-        s.size--;
+    while (s.size > 0 && s.bytes[s.size - 1] == '=') s.size--;
     for (size_t i = 0; i < s.size; i++) {
         const char *at = s.bytes[i] == 0 ? NULL : strchr(digits, s.bytes[i]);
         if (at == NULL) return fn_bad(call, "Illegal base64 character %x", s.bytes[i]);
@@ -96,7 +97,8 @@ th_err fn_from_utf8(th_fn_call *call, const th_value *args, th_value *out)
     bool drop = false;
     if (call->arg_count > 1) {
         size_t at = 0;
-        if (fn_utf8_length(args[1].s) > 1) return fn_bad(call, "Replacement character string must empty or a single character");
+        if (fn_utf8_length(args[1].s) > 1)
+            return fn_bad(call, "Replacement character string must empty or a single character");
         drop = args[1].s.size == 0;
         if (!drop) replacement = fn_utf8_next(args[1].s, &at);
     }
@@ -120,7 +122,8 @@ static th_err digest(th_fn_call *call, const EVP_MD *md, th_slice s, th_value *o
 {
     uint8_t bytes[EVP_MAX_MD_SIZE];
     unsigned size = 0;
-    if (EVP_Digest(s.bytes == NULL ? (const void *)"" : s.bytes, s.size, bytes, &size, md, NULL) != 1)
+    if (EVP_Digest(s.bytes == NULL ? (const void *)"" : s.bytes, s.size, bytes, &size, md, NULL) !=
+        1)
         return fn_fail(call, "GENERIC_INTERNAL_ERROR", "The digest failed");
     return fn_copy(call, th_slice_of(bytes, size), out);
 }

@@ -70,7 +70,8 @@ th_err th_control_check(th_query_control *control, th_diag *diag)
         struct timespec t;
         (void)clock_gettime(CLOCK_MONOTONIC, &t);
         int64_t now = (int64_t)t.tv_sec * TH_US_PER_SECOND + t.tv_nsec / 1000;
-        if (now > control->deadline_mono_us) return th_fail(diag, TH_ETIME, NULL, "Query exceeded its time limit");
+        if (now > control->deadline_mono_us)
+            return th_fail(diag, TH_ETIME, NULL, "Query exceeded its time limit");
     }
     return TH_OK;
 }
@@ -105,12 +106,10 @@ void fn_ip_print(th_buf *out, const uint8_t ip[16])
         th_buf_printf(out, "%u.%u.%u.%u", ip[12], ip[13], ip[14], ip[15]);
         return;
     }
-    for (int i = 0; i < 8; i++)
-        group[i] = (uint32_t)ip[2 * i] << 8 | ip[2 * i + 1];
+    for (int i = 0; i < 8; i++) group[i] = (uint32_t)ip[2 * i] << 8 | ip[2 * i + 1];
     for (int i = 0; i < 8; i++) {
         int n = 0;
-        while (i + n < 8 && group[i + n] == 0)
-            n++;
+        while (i + n < 8 && group[i + n] == 0) n++;
         if (n > best_size) {
             best = i;
             best_size = n;
@@ -130,8 +129,7 @@ void fn_ip_print(th_buf *out, const uint8_t ip[16])
 size_t fn_utf8_length(th_slice s)
 {
     size_t n = 0;
-    for (size_t i = 0; i < s.size; i++)
-        n += (s.bytes[i] & 0xC0) != 0x80;
+    for (size_t i = 0; i < s.size; i++) n += (s.bytes[i] & 0xC0) != 0x80;
     return n;
 }
 
@@ -148,7 +146,11 @@ size_t fn_utf8_prefix(th_slice s, size_t n)
 uint32_t fn_utf8_next(th_slice s, size_t *at)
 {
     uint8_t c = s.bytes[*at];
-    uint32_t size = c < 0x80 ? 1 : c >= 0xF0 && c < 0xF8 ? 4 : c >= 0xE0 && c < 0xF0 ? 3 : c >= 0xC2 && c < 0xE0 ? 2 : 0;
+    uint32_t size = c < 0x80                ? 1
+                    : c >= 0xF0 && c < 0xF8 ? 4
+                    : c >= 0xE0 && c < 0xF0 ? 3
+                    : c >= 0xC2 && c < 0xE0 ? 2
+                                            : 0;
     if (size == 1) {
         (*at)++;
         return c;

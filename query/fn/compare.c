@@ -29,7 +29,8 @@ th_err fn_is_distinct(th_fn_call *call, const th_value *args, th_value *out)
 
 static bool has_nan(const th_type *type, const th_value *args)
 {
-    return (type->kind == TH_DOUBLE || type->kind == TH_REAL) && (isnan(args[0].f) || isnan(args[1].f));
+    return (type->kind == TH_DOUBLE || type->kind == TH_REAL) &&
+           (isnan(args[0].f) || isnan(args[1].f));
 }
 
 /* A NULL inside an array or row leaves the order undecided. */
@@ -48,11 +49,13 @@ static bool has_null(const th_type *type, const th_value *v)
     return false;
 }
 
-static th_err order(th_fn_call *call, const th_value *args, bool less, bool equal, bool greater, th_value *out)
+static th_err order(th_fn_call *call, const th_value *args, bool less, bool equal, bool greater,
+                    th_value *out)
 {
     const th_type *type = call->arg_types[0];
     if (type->kind == TH_ARRAY && (has_null(type, &args[0]) || has_null(type, &args[1])))
-        return fn_fail(call, "NOT_SUPPORTED", "ARRAY comparison not supported for arrays with null elements");
+        return fn_fail(call, "NOT_SUPPORTED",
+                       "ARRAY comparison not supported for arrays with null elements");
     if (type->kind == TH_ROW && (has_null(type, &args[0]) || has_null(type, &args[1]))) {
         out->null = true;
         return TH_OK;
@@ -90,22 +93,20 @@ static bool is_i64(const th_type *type)
 }
 
 /* Comparisons never fail, so NULL slots may be computed and thrown away. */
-#define COMPARE_KERNEL(name, op)                                                                   \
-    bool name(th_fn_call *call, const th_vector *const *args, uint32_t rows, void *data)           \
-    {                                                                                              \
-        uint32_t sa = args[0]->form == TH_FLAT, sb = args[1]->form == TH_FLAT;                     \
-        uint8_t *out = data;                                                                       \
-        if (call->arg_types[0]->kind == TH_DOUBLE) {                                               \
-            const double *x = args[0]->data.f64, *y = args[1]->data.f64;                           \
-            for (uint32_t i = 0; i < rows; i++)                                                    \
-                out[i] = x[i * sa] op y[i * sb];                                                   \
-            return true;                                                                           \
-        }                                                                                          \
-        if (!is_i64(call->arg_types[0])) return false;                                             \
-        const int64_t *a = args[0]->data.i64, *b = args[1]->data.i64;                              \
-        for (uint32_t i = 0; i < rows; i++)                                                        \
-            out[i] = a[i * sa] op b[i * sb];                                                       \
-        return true;                                                                               \
+#define COMPARE_KERNEL(name, op)                                                         \
+    bool name(th_fn_call *call, const th_vector *const *args, uint32_t rows, void *data) \
+    {                                                                                    \
+        uint32_t sa = args[0]->form == TH_FLAT, sb = args[1]->form == TH_FLAT;           \
+        uint8_t *out = data;                                                             \
+        if (call->arg_types[0]->kind == TH_DOUBLE) {                                     \
+            const double *x = args[0]->data.f64, *y = args[1]->data.f64;                 \
+            for (uint32_t i = 0; i < rows; i++) out[i] = x[i * sa] op y[i * sb];         \
+            return true;                                                                 \
+        }                                                                                \
+        if (!is_i64(call->arg_types[0])) return false;                                   \
+        const int64_t *a = args[0]->data.i64, *b = args[1]->data.i64;                    \
+        for (uint32_t i = 0; i < rows; i++) out[i] = a[i * sa] op b[i * sb];             \
+        return true;                                                                     \
     }
 COMPARE_KERNEL(fn_eq_many, ==)
 COMPARE_KERNEL(fn_ne_many, !=)

@@ -10,9 +10,11 @@
 #define US_PER_HOUR (INT64_C(3600) * TH_US_PER_SECOND)
 #define US_PER_MINUTE (INT64_C(60) * TH_US_PER_SECOND)
 
-const char *const fn_month_names[12] = {"January", "February", "March",     "April",   "May",      "June",
-                                        "July",    "August",   "September", "October", "November", "December"};
-const char *const fn_day_names[7] = {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"};
+const char *const fn_month_names[12] = {"January",   "February", "March",    "April",
+                                        "May",       "June",     "July",     "August",
+                                        "September", "October",  "November", "December"};
+const char *const fn_day_names[7] = {"Monday", "Tuesday",  "Wednesday", "Thursday",
+                                     "Friday", "Saturday", "Sunday"};
 
 int64_t fn_floor_div(int64_t a, int64_t b)
 {
@@ -23,7 +25,8 @@ int64_t fn_floor_div(int64_t a, int64_t b)
 int64_t fn_local_us(const th_type *type, const th_value *v)
 {
     if (type->kind == TH_DATE) return v->i * TH_US_PER_DAY;
-    if (type->kind == TH_TIMESTAMP_TZ) return v->i + th_zone_offset_at(v->zone, v->i) * TH_US_PER_SECOND;
+    if (type->kind == TH_TIMESTAMP_TZ)
+        return v->i + th_zone_offset_at(v->zone, v->i) * TH_US_PER_SECOND;
     return v->i;
 }
 
@@ -75,7 +78,20 @@ int64_t fn_iso_week(int64_t local_us, int64_t *year)
     return (day_of_year(thursday) - 1) / 7 + 1;
 }
 
-enum { YEAR, QUARTER, MONTH, WEEK, DAY, HOUR, MINUTE, SECOND, MILLISECOND, DAY_OF_WEEK, DAY_OF_YEAR, YEAR_OF_WEEK };
+enum {
+    YEAR,
+    QUARTER,
+    MONTH,
+    WEEK,
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    MILLISECOND,
+    DAY_OF_WEEK,
+    DAY_OF_YEAR,
+    YEAR_OF_WEEK
+};
 
 static int64_t field_of(int64_t us, int field)
 {
@@ -83,39 +99,26 @@ static int64_t field_of(int64_t us, int field)
     int64_t year;
     th_civil_from_us(us, &c);
     switch (field) {
-    case YEAR:
-        return c.year;
-    case QUARTER:
-        return (c.month - 1) / 3 + 1;
-    case MONTH:
-        return c.month;
-    case WEEK:
-        return fn_iso_week(us, NULL);
-    case DAY:
-        return c.day;
-    case HOUR:
-        return c.hour;
-    case MINUTE:
-        return c.minute;
-    case SECOND:
-        return c.second;
-    case MILLISECOND:
-        return c.us / 1000;
-    case DAY_OF_WEEK:
-        return weekday(us);
-    case DAY_OF_YEAR:
-        return day_of_year(us);
-    default:
-        (void)fn_iso_week(us, &year);
-        return year;
+    case YEAR: return c.year;
+    case QUARTER: return (c.month - 1) / 3 + 1;
+    case MONTH: return c.month;
+    case WEEK: return fn_iso_week(us, NULL);
+    case DAY: return c.day;
+    case HOUR: return c.hour;
+    case MINUTE: return c.minute;
+    case SECOND: return c.second;
+    case MILLISECOND: return c.us / 1000;
+    case DAY_OF_WEEK: return weekday(us);
+    case DAY_OF_YEAR: return day_of_year(us);
+    default: (void)fn_iso_week(us, &year); return year;
     }
 }
 
-#define FIELD(name, field)                                                                         \
-    th_err name(th_fn_call *call, const th_value *args, th_value *out)                             \
-    {                                                                                              \
-        out->i = field_of(fn_local_us(call->arg_types[0], &args[0]), field);                       \
-        return TH_OK;                                                                              \
+#define FIELD(name, field)                                                   \
+    th_err name(th_fn_call *call, const th_value *args, th_value *out)       \
+    {                                                                        \
+        out->i = field_of(fn_local_us(call->arg_types[0], &args[0]), field); \
+        return TH_OK;                                                        \
     }
 FIELD(fn_year, YEAR)
 FIELD(fn_quarter, QUARTER)
@@ -130,12 +133,12 @@ FIELD(fn_day_of_week, DAY_OF_WEEK)
 FIELD(fn_day_of_year, DAY_OF_YEAR)
 FIELD(fn_year_of_week, YEAR_OF_WEEK)
 
-#define INTERVAL_FIELD(name, divisor, modulus)                                                     \
-    th_err name(th_fn_call *call, const th_value *args, th_value *out)                             \
-    {                                                                                              \
-        (void)call;                                                                                \
-        out->i = args[0].i / (divisor) % (modulus);                                                \
-        return TH_OK;                                                                              \
+#define INTERVAL_FIELD(name, divisor, modulus)                         \
+    th_err name(th_fn_call *call, const th_value *args, th_value *out) \
+    {                                                                  \
+        (void)call;                                                    \
+        out->i = args[0].i / (divisor) % (modulus);                    \
+        return TH_OK;                                                  \
     }
 INTERVAL_FIELD(fn_interval_year, 12, INT64_MAX)
 INTERVAL_FIELD(fn_interval_month, 1, 12)
@@ -165,10 +168,14 @@ static const struct unit {
     int field;
     int64_t us;     /* fixed length, or */
     int64_t months; /* months */
-} units[] = {{"millisecond", MILLISECOND, 1000, 0},        {"second", SECOND, TH_US_PER_SECOND, 0},
-             {"minute", MINUTE, US_PER_MINUTE, 0},         {"hour", HOUR, US_PER_HOUR, 0},
-             {"day", DAY, TH_US_PER_DAY, 0},               {"week", WEEK, 7 * TH_US_PER_DAY, 0},
-             {"month", MONTH, 0, 1},                       {"quarter", QUARTER, 0, 3},
+} units[] = {{"millisecond", MILLISECOND, 1000, 0},
+             {"second", SECOND, TH_US_PER_SECOND, 0},
+             {"minute", MINUTE, US_PER_MINUTE, 0},
+             {"hour", HOUR, US_PER_HOUR, 0},
+             {"day", DAY, TH_US_PER_DAY, 0},
+             {"week", WEEK, 7 * TH_US_PER_DAY, 0},
+             {"month", MONTH, 0, 1},
+             {"quarter", QUARTER, 0, 3},
              {"year", YEAR, 0, 12}};
 
 static th_err unit_of(th_fn_call *call, th_slice name, bool is_date, const struct unit **out)
@@ -198,11 +205,14 @@ th_err fn_date_trunc(th_fn_call *call, const th_value *args, th_value *out)
         us = (fn_floor_div(us, TH_US_PER_DAY) - (weekday(us) - 1)) * TH_US_PER_DAY;
     } else {
         th_civil_from_us(us, &c);
-        int32_t month = u->field == YEAR ? 1 : u->field == QUARTER ? (c.month - 1) / 3 * 3 + 1 : c.month;
+        int32_t month = u->field == YEAR      ? 1
+                        : u->field == QUARTER ? (c.month - 1) / 3 * 3 + 1
+                                              : c.month;
         us = th_day_from_civil(c.year, (uint32_t)month, 1) * TH_US_PER_DAY;
     }
     if (u->field >= HOUR && u->field <= MILLISECOND && type->kind == TH_TIMESTAMP_TZ) {
-        out->i = args[1].i - (fn_local_us(type, &args[1]) - us); /* the offset stays: no gap or overlap is crossed */
+        out->i = args[1].i - (fn_local_us(type, &args[1]) -
+                              us); /* the offset stays: no gap or overlap is crossed */
         out->zone = args[1].zone;
         return TH_OK;
     }
@@ -211,8 +221,8 @@ th_err fn_date_trunc(th_fn_call *call, const th_value *args, th_value *out)
 }
 
 /* Add months or microseconds to a value of a date or time type. */
-static th_err shift(th_fn_call *call, const th_type *type, const th_value *v, int64_t us, int64_t months,
-                    th_value *out)
+static th_err shift(th_fn_call *call, const th_type *type, const th_value *v, int64_t us,
+                    int64_t months, th_value *out)
 {
     int64_t moved;
     *out = *v;
@@ -241,7 +251,8 @@ th_err fn_date_add(th_fn_call *call, const th_value *args, th_value *out)
         return fn_bad(call, "date_add out of range");
     if (u->us == 0 || type->kind != TH_TIMESTAMP_TZ || u->us < TH_US_PER_DAY)
         return shift(call, type, &args[2], u->us > 0 ? amount : 0, u->us > 0 ? 0 : amount, out);
-    fn_from_local(type, fn_local_us(type, &args[2]) + amount, &args[2], out); /* days keep the local time */
+    fn_from_local(type, fn_local_us(type, &args[2]) + amount, &args[2],
+                  out); /* days keep the local time */
     return TH_OK;
 }
 
@@ -253,8 +264,7 @@ static int64_t months_between(int64_t a, int64_t b)
     th_civil_from_us(a, &x);
     th_civil_from_us(b, &y);
     int64_t n = ((int64_t)y.year - x.year) * 12 + (y.month - x.month);
-    while (n > 0 && fn_add_months(a, n) > b)
-        n--;
+    while (n > 0 && fn_add_months(a, n) > b) n--;
     return n;
 }
 
@@ -271,7 +281,8 @@ th_err fn_date_diff(th_fn_call *call, const th_value *args, th_value *out)
         b = args[2].i + th_zone_offset_at(args[1].zone, args[2].i) * TH_US_PER_SECOND;
     }
     if (u->us > 0) {
-        if (__builtin_sub_overflow(b, a, &difference)) return fn_bad(call, "date_diff out of range");
+        if (__builtin_sub_overflow(b, a, &difference))
+            return fn_bad(call, "date_diff out of range");
         out->i = difference / u->us;
     } else {
         out->i = months_between(a, b) / u->months;
@@ -287,18 +298,20 @@ th_err fn_last_day_of_month(th_fn_call *call, const th_value *args, th_value *ou
     return TH_OK;
 }
 
-static th_err date_and_time(th_fn_call *call, const th_type *type, const th_value *v, int64_t us, const char *verb,
-                            th_value *out)
+static th_err date_and_time(th_fn_call *call, const th_type *type, const th_value *v, int64_t us,
+                            const char *verb, th_value *out)
 {
     if (type->kind == TH_DATE && us % TH_US_PER_DAY != 0)
-        return fn_bad(call, "Cannot %s hour, minutes or seconds %s a date", verb, verb[0] == 'a' ? "to" : "from");
+        return fn_bad(call, "Cannot %s hour, minutes or seconds %s a date", verb,
+                      verb[0] == 'a' ? "to" : "from");
     return shift(call, type, v, us, 0, out);
 }
 
 /* Intervals have milliseconds: the sum has at least three digits. */
 static const th_type *with_milliseconds(th_arena *arena, const th_type *type)
 {
-    bool times = type->kind == TH_TIMESTAMP || type->kind == TH_TIMESTAMP_TZ || type->kind == TH_TIME;
+    bool times =
+        type->kind == TH_TIMESTAMP || type->kind == TH_TIMESTAMP_TZ || type->kind == TH_TIME;
     return times && type->precision < 3 ? th_type_with_precision(arena, type->kind, 3) : type;
 }
 
@@ -347,15 +360,16 @@ th_err fn_sub_ym(th_fn_call *call, const th_value *args, th_value *out)
 th_err fn_sub_time(th_fn_call *call, const th_value *args, th_value *out)
 {
     int64_t unit = call->arg_types[0]->kind == TH_DATE ? TH_US_PER_DAY : 1;
-    if (__builtin_sub_overflow(args[0].i, args[1].i, &out->i) || __builtin_mul_overflow(out->i, unit, &out->i))
+    if (__builtin_sub_overflow(args[0].i, args[1].i, &out->i) ||
+        __builtin_mul_overflow(out->i, unit, &out->i))
         return fn_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE", "interval out of range");
     int64_t rest = out->i % 1000; /* intervals count milliseconds */
     out->i += (rest >= 500 ? 1000 : rest <= -500 ? -1000 : 0) - rest;
     return TH_OK;
 }
 
-static th_err interval(th_fn_call *call, bool overflow, const char *what, int64_t a, const char *op, int64_t b,
-                       th_value *out)
+static th_err interval(th_fn_call *call, bool overflow, const char *what, int64_t a, const char *op,
+                       int64_t b, th_value *out)
 {
     bool ym = call->type->kind == TH_INTERVAL_YEAR_MONTH;
     if (!overflow && (!ym || (out->i >= INT32_MIN && out->i <= INT32_MAX))) return TH_OK;
@@ -386,16 +400,19 @@ th_err fn_neg_interval(th_fn_call *call, const th_value *args, th_value *out)
     if (__builtin_sub_overflow(0, args[0].i, &out->i) ||
         (call->type->kind == TH_INTERVAL_YEAR_MONTH && out->i > INT32_MAX))
         return fn_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE", "interval %s negation overflow: %lld",
-                       call->type->kind == TH_INTERVAL_YEAR_MONTH ? "year to month" : "day to second",
+                       call->type->kind == TH_INTERVAL_YEAR_MONTH ? "year to month"
+                                                                  : "day to second",
                        (long long)args[0].i);
     return TH_OK;
 }
 
 static th_err scaled(th_fn_call *call, double v, th_value *out)
 {
-    double unit = call->type->kind == TH_INTERVAL_DAY_SECOND ? 1000.0 : 1.0; /* whole milliseconds */
+    double unit =
+        call->type->kind == TH_INTERVAL_DAY_SECOND ? 1000.0 : 1.0; /* whole milliseconds */
     if (isnan(v)) return fn_bad(call, "Cannot scale an interval by NaN");
-    if (fabs(v) >= 9e18) return fn_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE", "interval out of range");
+    if (fabs(v) >= 9e18)
+        return fn_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE", "interval out of range");
     out->i = (int64_t)(trunc(v / unit) * unit);
     return TH_OK;
 }

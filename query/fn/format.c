@@ -9,7 +9,8 @@
 #include "query/fn/zone.h"
 
 typedef struct fields {
-    int64_t year, month, day, day_of_year, hour, minute, second, us, era_half; /* era_half: AM 0, PM 1, none -1 */
+    int64_t year, month, day, day_of_year, hour, minute, second, us,
+        era_half; /* era_half: AM 0, PM 1, none -1 */
     bool half_day_hour, has_zone;
     uint16_t zone;
 } fields;
@@ -65,8 +66,7 @@ static bool fraction(reader *r, int max, int64_t *us)
     const uint8_t *from = r->pos;
     int64_t v;
     if (!number(r, max, &v)) return false;
-    for (ptrdiff_t n = r->pos - from; n < 9; n++)
-        v *= 10;
+    for (ptrdiff_t n = r->pos - from; n < 9; n++) v *= 10;
     *us = v / 1000;
     return true;
 }
@@ -75,11 +75,15 @@ static bool finish(const fields *f, int64_t *local_us)
 {
     int64_t hour = f->hour;
     if (f->half_day_hour) hour = hour % 12 + (f->era_half == 1 ? 12 : 0);
-    th_civil c = {.year = (int32_t)f->year, .month = (uint8_t)f->month, .day = (uint8_t)f->day,
-                  .hour = (uint8_t)hour, .minute = (uint8_t)f->minute, .second = (uint8_t)f->second,
+    th_civil c = {.year = (int32_t)f->year,
+                  .month = (uint8_t)f->month,
+                  .day = (uint8_t)f->day,
+                  .hour = (uint8_t)hour,
+                  .minute = (uint8_t)f->minute,
+                  .second = (uint8_t)f->second,
                   .us = (uint32_t)f->us};
-    if (f->month < 1 || f->month > 12 || f->day < 1 || f->day > 31 || hour > 23 || f->minute > 59 || f->second > 59 ||
-        f->year > 200000 || f->year < -200000 || !th_civil_valid(&c))
+    if (f->month < 1 || f->month > 12 || f->day < 1 || f->day > 31 || hour > 23 || f->minute > 59 ||
+        f->second > 59 || f->year > 200000 || f->year < -200000 || !th_civil_valid(&c))
         return false;
     *local_us = th_us_from_civil(&c);
     if (f->day_of_year > 0)
@@ -127,7 +131,8 @@ static bool mysql_put(th_buf *b, uint8_t spec, int64_t us, const th_civil *c)
     case 'm': th_buf_printf(b, "%02u", c->month); break;
     case 'p': th_buf_add_text(b, c->hour < 12 ? "AM" : "PM"); break;
     case 'r':
-        th_buf_printf(b, "%02d:%02u:%02u %s", twelve(c->hour), c->minute, c->second, c->hour < 12 ? "AM" : "PM");
+        th_buf_printf(b, "%02d:%02u:%02u %s", twelve(c->hour), c->minute, c->second,
+                      c->hour < 12 ? "AM" : "PM");
         break;
     case 'S':
     case 's': th_buf_printf(b, "%02u", c->second); break;
@@ -172,8 +177,8 @@ th_err fn_date_format(th_fn_call *call, const th_value *args, th_value *out)
 
 static bool mysql_time(reader *r, fields *f, bool twelve_hours)
 {
-    if (!number(r, 2, &f->hour) || !word(r, ":", 1) || !number(r, 2, &f->minute) || !word(r, ":", 1) ||
-        !number(r, 2, &f->second))
+    if (!number(r, 2, &f->hour) || !word(r, ":", 1) || !number(r, 2, &f->minute) ||
+        !word(r, ":", 1) || !number(r, 2, &f->second))
         return false;
     f->half_day_hour = twelve_hours;
     return !twelve_hours || (word(r, " ", 1) && half(r, f));
@@ -229,8 +234,8 @@ static th_err malformed(th_fn_call *call, th_slice s, const uint8_t *pos)
     if (pos == s.bytes || left == 0 || s.size > 100)
         return fn_bad(call, "Invalid format: \"%.*s\"%s", size, (const char *)s.bytes,
                       left == 0 && s.size > 0 ? " is too short" : "");
-    return fn_bad(call, "Invalid format: \"%.*s\" is malformed at \"%.*s\"", size, (const char *)s.bytes, (int)left,
-                  (const char *)pos);
+    return fn_bad(call, "Invalid format: \"%.*s\" is malformed at \"%.*s\"", size,
+                  (const char *)s.bytes, (int)left, (const char *)pos);
 }
 
 th_err fn_date_parse(th_fn_call *call, const th_value *args, th_value *out)
@@ -250,7 +255,9 @@ th_err fn_date_parse(th_fn_call *call, const th_value *args, th_value *out)
         }
     }
     if (!ok || r.pos != r.end) return malformed(call, s, r.pos);
-    if (!finish(&v, &out->i)) return fn_bad(call, "Cannot parse \"%.*s\": value out of range", (int)(s.size > 100 ? 100 : s.size), (const char *)s.bytes);
+    if (!finish(&v, &out->i))
+        return fn_bad(call, "Cannot parse \"%.*s\": value out of range",
+                      (int)(s.size > 100 ? 100 : s.size), (const char *)s.bytes);
     out->i = fn_floor_div(out->i, 1000) * 1000;
     return TH_OK;
 }
@@ -273,16 +280,14 @@ static bool joda_next(reader *p, joda_token *t)
             t->literal = th_slice_of(p->pos++, 1);
             return true;
         }
-        while (p->pos < p->end && *p->pos != '\'')
-            p->pos++;
+        while (p->pos < p->end && *p->pos != '\'') p->pos++;
         t->literal = th_slice_of(from, (size_t)(p->pos - from));
         if (p->pos < p->end) p->pos++;
         return true;
     }
     if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) {
         t->letter = c;
-        for (; p->pos < p->end && *p->pos == c; p->pos++)
-            t->count++;
+        for (; p->pos < p->end && *p->pos == c; p->pos++) t->count++;
         return true;
     }
     t->literal = th_slice_of(p->pos++, 1);
@@ -296,7 +301,8 @@ static void joda_zone(th_buf *b, const joda_token *t, uint16_t zone, int64_t utc
         th_zone_print(b, zone);
         return;
     }
-    th_buf_printf(b, t->count == 1 ? "%c%02d%02d" : "%c%02d:%02d", minutes < 0 ? '-' : '+', m / 60, m % 60);
+    th_buf_printf(b, t->count == 1 ? "%c%02d%02d" : "%c%02d:%02d", minutes < 0 ? '-' : '+', m / 60,
+                  m % 60);
 }
 
 static bool joda_put(th_buf *b, const joda_token *t, int64_t us, const th_civil *c)
@@ -310,20 +316,26 @@ static bool joda_put(th_buf *b, const joda_token *t, int64_t us, const th_civil 
     case 'u':
     case 'x':
         if (n == 2)
-            th_buf_printf(b, "%02d", ((t->letter == 'x' ? (int)week_year : c->year) % 100 + 100) % 100);
+            th_buf_printf(b, "%02d",
+                          ((t->letter == 'x' ? (int)week_year : c->year) % 100 + 100) % 100);
         else
             th_buf_printf(b, "%0*d", n, t->letter == 'x' ? (int)week_year : c->year);
         break;
     case 'M':
-        if (n >= 4) th_buf_add_text(b, fn_month_names[c->month - 1]);
-        else if (n == 3) th_buf_printf(b, "%.3s", fn_month_names[c->month - 1]);
-        else th_buf_printf(b, "%0*u", n, c->month);
+        if (n >= 4)
+            th_buf_add_text(b, fn_month_names[c->month - 1]);
+        else if (n == 3)
+            th_buf_printf(b, "%.3s", fn_month_names[c->month - 1]);
+        else
+            th_buf_printf(b, "%0*u", n, c->month);
         break;
     case 'w': th_buf_printf(b, "%0*d", n, (int)week); break;
     case 'e': th_buf_printf(b, "%0*d", n, (int)weekday_of(us) + 1); break;
     case 'E':
-        if (n >= 4) th_buf_add_text(b, fn_day_names[weekday_of(us)]);
-        else th_buf_printf(b, "%.3s", fn_day_names[weekday_of(us)]);
+        if (n >= 4)
+            th_buf_add_text(b, fn_day_names[weekday_of(us)]);
+        else
+            th_buf_printf(b, "%.3s", fn_day_names[weekday_of(us)]);
         break;
     case 'D': th_buf_printf(b, "%0*d", n, (int)day_of_year(c)); break;
     case 'd': th_buf_printf(b, "%0*u", n, c->day); break;
@@ -368,8 +380,7 @@ th_err fn_format_datetime(th_fn_call *call, const th_value *args, th_value *out)
 static bool take_zone(reader *r, fields *f)
 {
     const uint8_t *from = r->pos;
-    while (r->pos < r->end && *r->pos != ' ' && *r->pos != ']' && *r->pos != ')')
-        r->pos++;
+    while (r->pos < r->end && *r->pos != ' ' && *r->pos != ']' && *r->pos != ')') r->pos++;
     f->has_zone = th_zone_find(th_slice_of(from, (size_t)(r->pos - from)), &f->zone);
     if (!f->has_zone) r->pos = from;
     return f->has_zone;
@@ -433,11 +444,12 @@ th_err fn_parse_datetime(th_fn_call *call, const th_value *args, th_value *out)
     bool ok = true;
     f.zone = call->zone;
     while (ok && joda_next(&p, &t))
-        ok = t.letter == 0 ? word(&r, (const char *)t.literal.bytes, t.literal.size) : joda_take(&r, &t, &p, &f);
+        ok = t.letter == 0 ? word(&r, (const char *)t.literal.bytes, t.literal.size)
+                           : joda_take(&r, &t, &p, &f);
     if (!ok || r.pos != r.end) return malformed(call, s, r.pos);
     if (!finish(&f, &out->i))
-        return fn_bad(call, "Cannot parse \"%.*s\": value out of range", (int)(s.size > 100 ? 100 : s.size),
-                      (const char *)s.bytes);
+        return fn_bad(call, "Cannot parse \"%.*s\": value out of range",
+                      (int)(s.size > 100 ? 100 : s.size), (const char *)s.bytes);
     out->i = fn_floor_div(th_zone_local_to_utc(f.zone, out->i), 1000) * 1000;
     out->zone = f.zone;
     return TH_OK;

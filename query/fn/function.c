@@ -5,16 +5,35 @@
 #include "query/fn/families.h"
 #include "query/fn/resolve.h"
 
-#define FN(name_, params_, result_, flags_, row_, help_)                                           \
-    {.name = (name_), .params = (params_), .result = (result_), .flags = (flags_), .row = (row_), .help = (help_)},
-#define FN_FAST(name_, params_, result_, row_, kernel_, help_)                                     \
-    {.name = (name_), .params = (params_), .result = (result_), .flags = TH_FN_HIDDEN, .row = (row_),               \
-     .kernel = (kernel_), .help = (help_)},
-#define FN_TYPED(name_, params_, flags_, row_, typer_, help_)                                      \
-    {.name = (name_), .params = (params_), .result = "", .flags = (flags_), .row = (row_), .typer = (typer_),      \
+#define FN(name_, params_, result_, flags_, row_, help_) \
+    {.name = (name_),                                    \
+     .params = (params_),                                \
+     .result = (result_),                                \
+     .flags = (flags_),                                  \
+     .row = (row_),                                      \
      .help = (help_)},
-#define FN_VECTOR(name_, params_, result_, vector_, help_)                                         \
-    {.name = (name_), .params = (params_), .result = (result_), .flags = TH_FN_NULLS, .vector = (vector_),         \
+#define FN_FAST(name_, params_, result_, row_, kernel_, help_) \
+    {.name = (name_),                                          \
+     .params = (params_),                                      \
+     .result = (result_),                                      \
+     .flags = TH_FN_HIDDEN,                                    \
+     .row = (row_),                                            \
+     .kernel = (kernel_),                                      \
+     .help = (help_)},
+#define FN_TYPED(name_, params_, flags_, row_, typer_, help_) \
+    {.name = (name_),                                         \
+     .params = (params_),                                     \
+     .result = "",                                            \
+     .flags = (flags_),                                       \
+     .row = (row_),                                           \
+     .typer = (typer_),                                       \
+     .help = (help_)},
+#define FN_VECTOR(name_, params_, result_, vector_, help_) \
+    {.name = (name_),                                      \
+     .params = (params_),                                  \
+     .result = (result_),                                  \
+     .flags = TH_FN_NULLS,                                 \
+     .vector = (vector_),                                  \
      .help = (help_)},
 static const th_function functions[] = {
 #include "query/fn/functions.def"
@@ -35,18 +54,32 @@ const th_function *th_function_list(uint32_t *count)
 bool th_function_exists(th_slice name)
 {
     for (uint32_t i = 0; i < FUNCTION_COUNT; i++)
-        if (functions[i].name[0] != '$' && th_slice_equal_nocase(name, th_slice_text(functions[i].name))) return true;
+        if (functions[i].name[0] != '$' &&
+            th_slice_equal_nocase(name, th_slice_text(functions[i].name)))
+            return true;
     return false;
 }
 
 static const struct {
     const char *name, *symbol;
-} operators[] = {{"$add", "+"},   {"$sub", "-"},   {"$mul", "*"},  {"$div", "/"},
-                 {"$mod", "%"},   {"$concat", "||"}, {"$eq", "="},  {"$ne", "<>"},
-                 {"$lt", "<"},    {"$le", "<="},   {"$gt", ">"},   {"$ge", ">="},
-                 {"$is_distinct", "IS DISTINCT FROM"}, {"$like", "LIKE"}, {"$at_timezone", "AT TIME ZONE"}};
+} operators[] = {{"$add", "+"},
+                 {"$sub", "-"},
+                 {"$mul", "*"},
+                 {"$div", "/"},
+                 {"$mod", "%"},
+                 {"$concat", "||"},
+                 {"$eq", "="},
+                 {"$ne", "<>"},
+                 {"$lt", "<"},
+                 {"$le", "<="},
+                 {"$gt", ">"},
+                 {"$ge", ">="},
+                 {"$is_distinct", "IS DISTINCT FROM"},
+                 {"$like", "LIKE"},
+                 {"$at_timezone", "AT TIME ZONE"}};
 
-static th_err operator_mismatch(th_slice name, const th_type *const *args, uint32_t count, th_diag *diag)
+static th_err operator_mismatch(th_slice name, const th_type *const *args, uint32_t count,
+                                th_diag *diag)
 {
     char left[160] = "", right[160] = "";
     th_buf l = {.bytes = (uint8_t *)left, .capacity = sizeof left, .limit = sizeof left - 1};
@@ -58,38 +91,44 @@ static th_err operator_mismatch(th_slice name, const th_type *const *args, uint3
     if (count > 1) signature_print_types(&r, args + 1, 1);
     if (symbol == NULL || count < 2)
         return th_fail(diag, TH_ESQL, "TYPE_MISMATCH", "Cannot apply %.*s to %s",
-                       (int)(name.size > 40 ? 40 : name.size - 1), (const char *)name.bytes + 1, left);
-    return th_fail(diag, TH_ESQL, "TYPE_MISMATCH", "Cannot apply operator: %s %s %s", left, symbol, right);
+                       (int)(name.size > 40 ? 40 : name.size - 1), (const char *)name.bytes + 1,
+                       left);
+    return th_fail(diag, TH_ESQL, "TYPE_MISMATCH", "Cannot apply operator: %s %s %s", left, symbol,
+                   right);
 }
 
 static th_err not_found(th_slice name, const th_type *const *args, uint32_t count, th_diag *diag)
 {
     char given[200] = "", expected[250] = "";
     th_buf g = {.bytes = (uint8_t *)given, .capacity = sizeof given, .limit = sizeof given - 1};
-    th_buf e = {.bytes = (uint8_t *)expected, .capacity = sizeof expected, .limit = sizeof expected - 1};
+    th_buf e = {
+        .bytes = (uint8_t *)expected, .capacity = sizeof expected, .limit = sizeof expected - 1};
     int size = (int)(name.size > 60 ? 60 : name.size);
     if (name.size > 0 && name.bytes[0] == '$') return operator_mismatch(name, args, count, diag);
     for (uint32_t i = 0; i < FUNCTION_COUNT; i++)
         if (th_slice_equal_nocase(name, th_slice_text(functions[i].name)))
-            th_buf_printf(&e, "%s%s(%s)", e.size > 0 ? ", " : "", functions[i].name, functions[i].params);
+            th_buf_printf(&e, "%s%s(%s)", e.size > 0 ? ", " : "", functions[i].name,
+                          functions[i].params);
     if (e.size == 0)
         return th_fail(diag, TH_ESQL, "FUNCTION_NOT_FOUND", "Function '%.*s' not registered", size,
                        (const char *)name.bytes);
     signature_print_types(&g, args, count);
-    return th_fail(diag, TH_ESQL, "FUNCTION_NOT_FOUND", "Unexpected parameters (%s) for function %.*s. Expected: %s",
-                   given, size, (const char *)name.bytes, expected);
+    return th_fail(diag, TH_ESQL, "FUNCTION_NOT_FOUND",
+                   "Unexpected parameters (%s) for function %.*s. Expected: %s", given, size,
+                   (const char *)name.bytes, expected);
 }
 
 /* The nearest row for these types, and its match; NULL when none fits. */
-static const th_function *find(th_slice name, const th_type *const *args, uint32_t count, th_arena *arena,
-                               signature_match *best)
+static const th_function *find(th_slice name, const th_type *const *args, uint32_t count,
+                               th_arena *arena, signature_match *best)
 {
     const th_function *found = NULL;
     signature_match m;
     for (uint32_t i = 0; i < FUNCTION_COUNT; i++) {
         if (!th_slice_equal_nocase(name, th_slice_text(functions[i].name))) continue;
         if (!signature_matches(functions[i].params, args, count, arena, &m)) continue;
-        if (functions[i].typer != NULL && functions[i].typer(arena, m.params, count) == NULL) continue;
+        if (functions[i].typer != NULL && functions[i].typer(arena, m.params, count) == NULL)
+            continue;
         if (found != NULL && m.cost >= best->cost) continue;
         found = &functions[i];
         *best = m;
@@ -97,9 +136,9 @@ static const th_function *find(th_slice name, const th_type *const *args, uint32
     return found;
 }
 
-th_err th_function_resolve(th_slice name, const th_type *const *args, uint32_t count, th_arena *arena,
-                           const th_function **fn, const th_type *const **params, const th_type **result,
-                           th_diag *diag)
+th_err th_function_resolve(th_slice name, const th_type *const *args, uint32_t count,
+                           th_arena *arena, const th_function **fn, const th_type *const **params,
+                           const th_type **result, th_diag *diag)
 {
     signature_match m;
     const th_function *found = find(name, args, count, arena, &m);
@@ -114,7 +153,8 @@ th_err th_function_resolve(th_slice name, const th_type *const *args, uint32_t c
 }
 
 th_err th_function_lambda(th_slice name, const th_type *const *args, uint32_t count, uint32_t index,
-                          uint32_t lambda_params, th_arena *arena, const th_type *const **types, th_diag *diag)
+                          uint32_t lambda_params, th_arena *arena, const th_type *const **types,
+                          th_diag *diag)
 {
     signature_match m;
     for (uint32_t i = 0; i < FUNCTION_COUNT; i++) {

@@ -20,9 +20,11 @@ typedef struct th_fn_call th_fn_call;
 typedef th_err (*th_fn_row)(th_fn_call *call, const th_value *args, th_value *out);
 /* All rows at once over FLAT or CONST vectors without NULL handling (the caller merges NULLs); false = not for these
  * vectors or an error in some row: the caller goes row by row. */
-typedef bool (*th_fn_kernel)(th_fn_call *call, const th_vector *const *args, uint32_t rows, void *data);
+typedef bool (*th_fn_kernel)(th_fn_call *call, const th_vector *const *args, uint32_t rows,
+                             void *data);
 /* A function with lambdas: all rows, arguments in any form. */
-typedef th_err (*th_fn_vector)(th_fn_call *call, const th_vector *const *args, uint32_t rows, th_vector *out);
+typedef th_err (*th_fn_vector)(th_fn_call *call, const th_vector *const *args, uint32_t rows,
+                               th_vector *out);
 /* Result type from the final argument types, where text cannot say it; may adjust params. NULL: not applicable. */
 typedef const th_type *(*th_fn_typer)(th_arena *arena, const th_type **params, uint32_t count);
 
@@ -34,8 +36,10 @@ enum th_fn_flags {
 
 struct th_function {
     const char *name;
-    const char *params; /* "varchar, bigint", "array(T), T", "T...", "array(T), lambda(T, boolean)" */
-    const char *result; /* "varchar", "T", "$1" = the type of the first argument; "" = typer says it */
+    const char
+        *params; /* "varchar, bigint", "array(T), T", "T...", "array(T), lambda(T, boolean)" */
+    const char
+        *result; /* "varchar", "T", "$1" = the type of the first argument; "" = typer says it */
     uint32_t flags;
     th_fn_row row;
     th_fn_kernel kernel;
@@ -46,14 +50,15 @@ struct th_function {
 
 /* Find the function for these argument types. On success *params has count types that the arguments must be cast to
  * (in the arena). TH_ESQL: FUNCTION_NOT_FOUND, TYPE_MISMATCH, without a position. */
-TH_MUST_CHECK th_err th_function_resolve(th_slice name, const th_type *const *args, uint32_t count, th_arena *arena,
-                                         const th_function **fn, const th_type *const **params,
-                                         const th_type **result, th_diag *diag);
+TH_MUST_CHECK th_err th_function_resolve(th_slice name, const th_type *const *args, uint32_t count,
+                                         th_arena *arena, const th_function **fn,
+                                         const th_type *const **params, const th_type **result,
+                                         th_diag *diag);
 /* Types of the lambda_params parameters of the lambda that is argument index. args: NULL for lambdas that are not yet
  * bound, TH_FUNCTION types for those that are. */
-TH_MUST_CHECK th_err th_function_lambda(th_slice name, const th_type *const *args, uint32_t count, uint32_t index,
-                                        uint32_t lambda_params, th_arena *arena, const th_type *const **types,
-                                        th_diag *diag);
+TH_MUST_CHECK th_err th_function_lambda(th_slice name, const th_type *const *args, uint32_t count,
+                                        uint32_t index, uint32_t lambda_params, th_arena *arena,
+                                        const th_type *const **types, th_diag *diag);
 /* Is there any function of this name (operators excluded)? */
 bool th_function_exists(th_slice name);
 /* All rows, operators included, ordered as in functions.def. */

@@ -47,7 +47,10 @@ static th_err unix_time(th_fn_call *call, double seconds, uint16_t zone, th_valu
 {
     double ms = round(seconds * 1000);
     if (isnan(ms) || fabs(ms) > 9.2e15)
-        return fn_bad(call, "Millis overflow: %lld", isnan(ms) ? 0LL : ms > 0 ? (long long)INT64_MAX : (long long)INT64_MIN);
+        return fn_bad(call, "Millis overflow: %lld",
+                      isnan(ms) ? 0LL
+                      : ms > 0  ? (long long)INT64_MAX
+                                : (long long)INT64_MIN);
     out->i = (int64_t)ms * 1000;
     out->zone = zone;
     return TH_OK;
@@ -110,7 +113,8 @@ static void print_offset(th_buf *b, int32_t seconds)
     if (minutes == 0)
         th_buf_add_byte(b, 'Z');
     else
-        th_buf_printf(b, "%c%02d:%02d", minutes < 0 ? '-' : '+', (minutes < 0 ? -minutes : minutes) / 60,
+        th_buf_printf(b, "%c%02d:%02d", minutes < 0 ? '-' : '+',
+                      (minutes < 0 ? -minutes : minutes) / 60,
                       (minutes < 0 ? -minutes : minutes) % 60);
 }
 
@@ -163,7 +167,8 @@ static bool iso_date(cursor *c, th_civil *civil)
         if (!number(c, 1, 2, &month)) return false;
         if (take(c, '-') && !number(c, 1, 2, &day)) return false;
     }
-    *civil = (th_civil){.year = (int32_t)(minus ? -year : year), .month = (uint8_t)month, .day = (uint8_t)day};
+    *civil = (th_civil){
+        .year = (int32_t)(minus ? -year : year), .month = (uint8_t)month, .day = (uint8_t)day};
     return month >= 1 && month <= 12 && day >= 1 && day <= 31 && year < 300000;
 }
 
@@ -180,8 +185,7 @@ static bool iso_time(cursor *c, th_civil *civil, int32_t *extra)
     if (take(c, '.') || take(c, ',')) {
         const uint8_t *from = c->pos;
         if (!number(c, 1, 12, &f)) return false;
-        for (ptrdiff_t n = c->pos - from; n < 12; n++)
-            f *= 10;
+        for (ptrdiff_t n = c->pos - from; n < 12; n++) f *= 10;
     }
     civil->hour = (uint8_t)h;
     civil->minute = (uint8_t)m;
@@ -211,13 +215,15 @@ static bool iso_parse(th_slice s, uint16_t session, int64_t *us, int32_t *extra,
 
 static th_err bad_iso(th_fn_call *call, th_slice s)
 {
-    return fn_bad(call, "Invalid format: \"%.*s\"", (int)(s.size > 100 ? 100 : s.size), (const char *)s.bytes);
+    return fn_bad(call, "Invalid format: \"%.*s\"", (int)(s.size > 100 ? 100 : s.size),
+                  (const char *)s.bytes);
 }
 
 th_err fn_from_iso8601_timestamp(th_fn_call *call, const th_value *args, th_value *out)
 {
     int32_t extra;
-    if (!iso_parse(args[0].s, call->zone, &out->i, &extra, &out->zone)) return bad_iso(call, args[0].s);
+    if (!iso_parse(args[0].s, call->zone, &out->i, &extra, &out->zone))
+        return bad_iso(call, args[0].s);
     if (out->i > INT64_C(2251799813685247) * 1000 || out->i < INT64_C(-2251799813685248) * 1000)
         return fn_bad(call, "Millis overflow: %lld", (long long)(out->i / 1000));
     out->i = fn_floor_div(out->i, 1000) * 1000;
@@ -226,7 +232,8 @@ th_err fn_from_iso8601_timestamp(th_fn_call *call, const th_value *args, th_valu
 
 th_err fn_from_iso8601_timestamp_nanos(th_fn_call *call, const th_value *args, th_value *out)
 {
-    if (!iso_parse(args[0].s, call->zone, &out->i, &out->extra, &out->zone)) return bad_iso(call, args[0].s);
+    if (!iso_parse(args[0].s, call->zone, &out->i, &out->extra, &out->zone))
+        return bad_iso(call, args[0].s);
     out->extra = out->extra / 1000 * 1000;
     return TH_OK;
 }
@@ -235,7 +242,8 @@ th_err fn_from_iso8601_date(th_fn_call *call, const th_value *args, th_value *ou
 {
     cursor c = {args[0].s.bytes, args[0].s.bytes + args[0].s.size};
     th_civil civil;
-    if (!iso_date(&c, &civil) || c.pos != c.end || !th_civil_valid(&civil)) return bad_iso(call, args[0].s);
+    if (!iso_date(&c, &civil) || c.pos != c.end || !th_civil_valid(&civil))
+        return bad_iso(call, args[0].s);
     out->i = th_day_from_civil(civil.year, civil.month, civil.day);
     return TH_OK;
 }
@@ -250,7 +258,8 @@ th_err fn_at_timezone_interval(th_fn_call *call, const th_value *args, th_value 
 {
     int64_t minutes = args[1].i / (60 * TH_US_PER_SECOND);
     *out = args[0];
-    if (args[1].i % (60 * TH_US_PER_SECOND) != 0 || minutes > TH_ZONE_OFFSET_MAX || minutes < -TH_ZONE_OFFSET_MAX)
+    if (args[1].i % (60 * TH_US_PER_SECOND) != 0 || minutes > TH_ZONE_OFFSET_MAX ||
+        minutes < -TH_ZONE_OFFSET_MAX)
         return fn_bad(call, "Invalid time zone offset interval");
     out->zone = th_zone_of_offset((int32_t)minutes);
     return TH_OK;
@@ -288,26 +297,26 @@ th_err fn_parse_duration(th_fn_call *call, const th_value *args, th_value *out)
     static const struct {
         const char *name;
         double us;
-    } units[] = {{"ns", 1e-3}, {"us", 1}, {"ms", 1e3}, {"s", 1e6}, {"m", 6e7}, {"h", 3.6e9}, {"d", 8.64e10}};
+    } units[] = {{"ns", 1e-3}, {"us", 1},    {"ms", 1e3},   {"s", 1e6},
+                 {"m", 6e7},   {"h", 3.6e9}, {"d", 8.64e10}};
     th_slice s = args[0].s;
     size_t n = 0;
     double v;
     if (s.size == 0) return fn_bad(call, "duration is empty");
-    while (n < s.size && ((s.bytes[n] >= '0' && s.bytes[n] <= '9') || s.bytes[n] == '.'))
-        n++;
+    while (n < s.size && ((s.bytes[n] >= '0' && s.bytes[n] <= '9') || s.bytes[n] == '.')) n++;
     th_slice digits = th_slice_of(s.bytes, n), unit;
-    while (n < s.size && s.bytes[n] == ' ')
-        n++;
+    while (n < s.size && s.bytes[n] == ' ') n++;
     unit = th_slice_of(s.bytes + n, s.size - n);
     if (!th_double_parse(digits, &v) || unit.size == 0)
-        return fn_bad(call, "duration is not a valid data duration string: %.*s", (int)(s.size > 100 ? 100 : s.size),
-                      (const char *)s.bytes);
+        return fn_bad(call, "duration is not a valid data duration string: %.*s",
+                      (int)(s.size > 100 ? 100 : s.size), (const char *)s.bytes);
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         if (!th_slice_is(unit, units[i].name)) continue;
         out->i = (int64_t)round(v * units[i].us / 1000) * 1000;
         return TH_OK;
     }
-    return fn_bad(call, "Unknown time unit: %.*s", (int)(unit.size > 20 ? 20 : unit.size), (const char *)unit.bytes);
+    return fn_bad(call, "Unknown time unit: %.*s", (int)(unit.size > 20 ? 20 : unit.size),
+                  (const char *)unit.bytes);
 }
 
 th_err fn_to_date(th_fn_call *call, const th_value *args, th_value *out)

@@ -9,7 +9,7 @@
 #include "query/type/number.h"
 
 typedef struct path_step {
-    th_slice key;   /* when index is -1 */
+    th_slice key; /* when index is -1 */
     int64_t index;
 } path_step;
 
@@ -21,15 +21,14 @@ typedef struct json_path {
 
 static bool is_bare(uint8_t c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
-           c == ':' || c == '@' || c >= 0x80;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == ':' || c == '@' || c >= 0x80;
 }
 
 static bool dot_step(const uint8_t **pos, const uint8_t *end, path_step *step)
 {
     const uint8_t *p = *pos + 1, *from = p;
-    while (p < end && is_bare(*p))
-        p++;
+    while (p < end && is_bare(*p)) p++;
     if (p == from) return false;
     *step = (path_step){th_slice_of(from, (size_t)(p - from)), -1};
     *pos = p;
@@ -63,8 +62,7 @@ static bool bracket_step(th_arena *arena, const uint8_t **pos, const uint8_t *en
         return true;
     }
     p = from; /* a bare key in brackets */
-    while (p < end && *p != ']' && is_bare(*p))
-        p++;
+    while (p < end && *p != ']' && is_bare(*p)) p++;
     if (p == from || p == end || *p != ']') return false;
     *step = (path_step){th_slice_of(from, (size_t)(p - from)), -1};
     *pos = p + 1;
@@ -86,7 +84,8 @@ static th_err compile_path(th_fn_call *call, th_slice source, json_path *path)
     }
     while (ok && p < end) {
         path_step *step = &path->steps[path->count++];
-        ok = *p == '.' ? dot_step(&p, end, step) : *p == '[' && bracket_step(call->query, &p, end, step);
+        ok = *p == '.' ? dot_step(&p, end, step)
+                       : *p == '[' && bracket_step(call->query, &p, end, step);
     }
     if (ok) return TH_OK;
     return fn_bad(call, "Invalid JSON path: '%.*s'", (int)(source.size > 200 ? 200 : source.size),
@@ -111,7 +110,8 @@ static th_slice document(const th_fn_call *call, th_slice text)
 {
     th_slice value;
     if (call->arg_types[0]->kind == TH_JSON) return text;
-    return th_json_document(text, TH_JSON_DEPTH_MAX, &value, NULL) == TH_OK ? value : (th_slice){NULL, 0};
+    return th_json_document(text, TH_JSON_DEPTH_MAX, &value, NULL) == TH_OK ? value
+                                                                            : (th_slice){NULL, 0};
 }
 
 static th_slice follow(th_slice raw, const json_path *path)
@@ -162,12 +162,8 @@ static th_err give_scalar(th_fn_call *call, th_slice raw, th_value *out)
         return out->s.bytes == NULL ? fn_memory(call) : TH_OK;
     case TH_JSON_NUMBER:
     case TH_JSON_TRUE:
-    case TH_JSON_FALSE:
-        out->s = raw;
-        return TH_OK;
-    default:
-        out->null = true;
-        return TH_OK;
+    case TH_JSON_FALSE: out->s = raw; return TH_OK;
+    default: out->null = true; return TH_OK;
     }
 }
 
@@ -194,7 +190,8 @@ th_err fn_json_parse(th_fn_call *call, const th_value *args, th_value *out)
 {
     th_slice value;
     if (th_json_document(args[0].s, TH_JSON_DEPTH_MAX, &value, NULL) != TH_OK)
-        return fn_bad(call, "Cannot convert value to JSON: '%.*s'", (int)(args[0].s.size > 200 ? 200 : args[0].s.size),
+        return fn_bad(call, "Cannot convert value to JSON: '%.*s'",
+                      (int)(args[0].s.size > 200 ? 200 : args[0].s.size),
                       (const char *)args[0].s.bytes);
     fn_json_canonical(call, fn_scratch(call), value);
     return fn_take_scratch(call, out);
@@ -211,7 +208,8 @@ th_err fn_is_json_scalar(th_fn_call *call, const th_value *args, th_value *out)
 {
     th_slice raw = document(call, args[0].s);
     if (raw.size == 0)
-        return fn_bad(call, "Invalid JSON value: %.*s", (int)(args[0].s.size > 200 ? 200 : args[0].s.size),
+        return fn_bad(call, "Invalid JSON value: %.*s",
+                      (int)(args[0].s.size > 200 ? 200 : args[0].s.size),
                       (const char *)args[0].s.bytes);
     th_json_kind kind = th_json_kind_of(raw);
     out->i = kind != TH_JSON_ARRAY && kind != TH_JSON_OBJECT;
@@ -234,8 +232,7 @@ th_err fn_json_array_get(th_fn_call *call, const th_value *args, th_value *out)
     out->null = true;
     if (raw.size == 0 || th_json_kind_of(raw) != TH_JSON_ARRAY) return TH_OK;
     if (index < 0)
-        for (th_json_iter it = th_json_iter_of(raw); th_json_next(&it, &key, &value);)
-            index++;
+        for (th_json_iter it = th_json_iter_of(raw); th_json_next(&it, &key, &value);) index++;
     if (index < 0 || (args[1].i < 0 && args[1].i == INT64_MIN)) return TH_OK;
     value = th_json_element(raw, (size_t)index);
     th_json_kind kind = value.size == 0 ? TH_JSON_NULL : th_json_kind_of(value);
@@ -250,17 +247,18 @@ static bool same_scalar(th_fn_call *call, th_slice raw, const th_value *v)
 {
     double d;
     switch (call->arg_types[1]->kind) {
-    case TH_BOOLEAN:
-        return th_json_kind_of(raw) == (v->i ? TH_JSON_TRUE : TH_JSON_FALSE);
+    case TH_BOOLEAN: return th_json_kind_of(raw) == (v->i ? TH_JSON_TRUE : TH_JSON_FALSE);
     case TH_BIGINT: {
         int64_t i;
         return th_json_kind_of(raw) == TH_JSON_NUMBER && th_slice_to_i64(raw, &i) && i == v->i;
     }
     case TH_DOUBLE:
-        if (th_json_kind_of(raw) != TH_JSON_NUMBER || memchr(raw.bytes, '.', raw.size) == NULL) return false;
+        if (th_json_kind_of(raw) != TH_JSON_NUMBER || memchr(raw.bytes, '.', raw.size) == NULL)
+            return false;
         return th_double_parse(raw, &d) && d == v->f;
     default:
-        return th_json_kind_of(raw) == TH_JSON_STRING && th_slice_equal(th_json_string(raw, call->arena), v->s);
+        return th_json_kind_of(raw) == TH_JSON_STRING &&
+               th_slice_equal(th_json_string(raw, call->arena), v->s);
     }
 }
 
@@ -268,7 +266,8 @@ th_err fn_json_array_contains(th_fn_call *call, const th_value *args, th_value *
 {
     th_slice raw = document(call, args[0].s), key, value;
     out->null = raw.size == 0 || th_json_kind_of(raw) != TH_JSON_ARRAY;
-    for (th_json_iter it = th_json_iter_of(raw); !out->null && out->i == 0 && th_json_next(&it, &key, &value);)
+    for (th_json_iter it = th_json_iter_of(raw);
+         !out->null && out->i == 0 && th_json_next(&it, &key, &value);)
         out->i = same_scalar(call, value, &args[1]);
     return TH_OK;
 }

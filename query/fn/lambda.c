@@ -7,7 +7,7 @@
 typedef struct spread {
     uint32_t *rows, *starts; /* starts: rows + 1 offsets into the elements */
     uint32_t count;
-    th_vector elements[2];   /* array: one; map: keys, values */
+    th_vector elements[2]; /* array: one; map: keys, values */
 } spread;
 
 static th_err spread_out(th_fn_call *call, const th_vector *v, uint32_t rows, spread *s)
@@ -28,7 +28,8 @@ static th_err spread_out(th_fn_call *call, const th_vector *v, uint32_t rows, sp
     s->rows = TH_NEW_ARRAY(call->arena, uint32_t, total + 1);
     if (s->rows == NULL) return fn_memory(call);
     for (uint32_t c = 0; c < parts; c++) {
-        if (!th_builder_init(&b[c], call->arena, v->type->children[c], s->count, false)) return fn_memory(call);
+        if (!th_builder_init(&b[c], call->arena, v->type->children[c], s->count, false))
+            return fn_memory(call);
         for (uint32_t i = 0; i < rows; i++) {
             th_value_get(v, i, &list);
             for (uint32_t k = s->starts[i]; k < s->starts[i + 1]; k++) {
@@ -46,7 +47,8 @@ static th_err run(th_fn_call *call, uint32_t arg, const spread *s, th_vector **o
 {
     const th_vector *params[2] = {&s->elements[0], &s->elements[1]};
     *out = TH_NEW(call->arena, th_vector);
-    return *out == NULL ? fn_memory(call) : call->lambda(call, arg, s->rows, s->count, params, *out);
+    return *out == NULL ? fn_memory(call)
+                        : call->lambda(call, arg, s->rows, s->count, params, *out);
 }
 
 static bool is_true(const th_vector *v, uint32_t i)
@@ -67,7 +69,8 @@ th_err fn_transform(th_fn_call *call, const th_vector *const *args, uint32_t row
     th_vector *v;
     th_builder b;
     th_value x;
-    if (s == NULL || !th_builder_init(&b, call->arena, call->type, rows, false)) return fn_memory(call);
+    if (s == NULL || !th_builder_init(&b, call->arena, call->type, rows, false))
+        return fn_memory(call);
     TH_TRY(spread_out(call, args[0], rows, s));
     TH_TRY(run(call, 1, s, &v));
     for (uint32_t i = 0; i < rows; i++) {
@@ -91,7 +94,8 @@ th_err fn_filter(th_fn_call *call, const th_vector *const *args, uint32_t rows, 
     th_vector *v;
     th_builder b;
     th_value x;
-    if (s == NULL || !th_builder_init(&b, call->arena, call->type, rows, false)) return fn_memory(call);
+    if (s == NULL || !th_builder_init(&b, call->arena, call->type, rows, false))
+        return fn_memory(call);
     TH_TRY(spread_out(call, args[0], rows, s));
     TH_TRY(run(call, 1, s, &v));
     for (uint32_t i = 0; i < rows; i++) {
@@ -111,14 +115,15 @@ th_err fn_filter(th_fn_call *call, const th_vector *const *args, uint32_t rows, 
 }
 
 /* transform_values and transform_keys: the part that the lambda makes anew. */
-static th_err transform_part(th_fn_call *call, const th_vector *const *args, uint32_t rows, uint32_t part,
-                             th_vector *out)
+static th_err transform_part(th_fn_call *call, const th_vector *const *args, uint32_t rows,
+                             uint32_t part, th_vector *out)
 {
     spread *s = TH_NEW(call->arena, spread);
     th_vector *v;
     th_builder b;
     th_value x, earlier;
-    if (s == NULL || !th_builder_init(&b, call->arena, call->type, rows, false)) return fn_memory(call);
+    if (s == NULL || !th_builder_init(&b, call->arena, call->type, rows, false))
+        return fn_memory(call);
     TH_TRY(spread_out(call, args[0], rows, s));
     TH_TRY(run(call, 1, s, &v));
     for (uint32_t i = 0; i < rows; i++) {
@@ -128,7 +133,8 @@ static th_err transform_part(th_fn_call *call, const th_vector *const *args, uin
             if (part == 0 && x.null) return fn_bad(call, "map key cannot be null");
             for (uint32_t j = s->starts[i]; part == 0 && j < k; j++) {
                 th_value_get(v, j, &earlier);
-                if (th_value_same(v->type, &earlier, &x)) return fn_bad(call, "Duplicate map keys are not allowed");
+                if (th_value_same(v->type, &earlier, &x))
+                    return fn_bad(call, "Duplicate map keys are not allowed");
             }
             ok = th_builder_add(&b.children[part], &x);
             th_value_get(&s->elements[1 - part], k, &x);
@@ -141,25 +147,29 @@ static th_err transform_part(th_fn_call *call, const th_vector *const *args, uin
     return TH_OK;
 }
 
-th_err fn_transform_values(th_fn_call *call, const th_vector *const *args, uint32_t rows, th_vector *out)
+th_err fn_transform_values(th_fn_call *call, const th_vector *const *args, uint32_t rows,
+                           th_vector *out)
 {
     return transform_part(call, args, rows, 1, out);
 }
 
-th_err fn_transform_keys(th_fn_call *call, const th_vector *const *args, uint32_t rows, th_vector *out)
+th_err fn_transform_keys(th_fn_call *call, const th_vector *const *args, uint32_t rows,
+                         th_vector *out)
 {
     return transform_part(call, args, rows, 0, out);
 }
 
 enum { MATCH_ANY, MATCH_ALL, MATCH_NONE };
 
-static th_err match(th_fn_call *call, const th_vector *const *args, uint32_t rows, int kind, th_vector *out)
+static th_err match(th_fn_call *call, const th_vector *const *args, uint32_t rows, int kind,
+                    th_vector *out)
 {
     spread *s = TH_NEW(call->arena, spread);
     th_vector *v;
     th_builder b;
     th_value x;
-    if (s == NULL || !th_builder_init(&b, call->arena, call->type, rows, false)) return fn_memory(call);
+    if (s == NULL || !th_builder_init(&b, call->arena, call->type, rows, false))
+        return fn_memory(call);
     TH_TRY(spread_out(call, args[0], rows, s));
     TH_TRY(run(call, 1, s, &v));
     for (uint32_t i = 0; i < rows; i++) {
@@ -195,8 +205,8 @@ th_err fn_none_match(th_fn_call *call, const th_vector *const *args, uint32_t ro
 }
 
 /* Step k of reduce: states of the rows that have an element k. */
-static th_err reduce_step(th_fn_call *call, const spread *s, uint32_t k, uint32_t rows, const th_vector *states,
-                          th_vector *out, bool *any)
+static th_err reduce_step(th_fn_call *call, const spread *s, uint32_t k, uint32_t rows,
+                          const th_vector *states, th_vector *out, bool *any)
 {
     uint32_t *sel = TH_NEW_ARRAY(call->arena, uint32_t, (size_t)rows + 1), n = 0;
     uint32_t *elements = TH_NEW_ARRAY(call->arena, uint32_t, (size_t)rows + 1);
@@ -244,10 +254,10 @@ th_err fn_reduce(th_fn_call *call, const th_vector *const *args, uint32_t rows, 
         TH_TRY(reduce_step(call, s, k, rows, states, next, &any));
         if (any) states = next;
     }
-    for (uint32_t i = 0; i < rows; i++)
-        all[i] = i;
+    for (uint32_t i = 0; i < rows; i++) all[i] = i;
     th_vector *result = TH_NEW(call->arena, th_vector);
-    if (result == NULL || !th_builder_init(&b, call->arena, call->type, rows, false)) return fn_memory(call);
+    if (result == NULL || !th_builder_init(&b, call->arena, call->type, rows, false))
+        return fn_memory(call);
     TH_TRY(call->lambda(call, 3, all, rows, &states, result));
     for (uint32_t i = 0; i < rows; i++) {
         th_value_get(result, i, &x);
@@ -275,16 +285,20 @@ th_err fn_zip_with(th_fn_call *call, const th_vector *const *args, uint32_t rows
     }
     owner = TH_NEW_ARRAY(call->arena, uint32_t, (size_t)starts[rows] + 1);
     th_vector *v = TH_NEW_ARRAY(call->arena, th_vector, 3);
-    if (owner == NULL || v == NULL || !th_builder_init(&b, call->arena, call->type, rows, false)) return fn_memory(call);
+    if (owner == NULL || v == NULL || !th_builder_init(&b, call->arena, call->type, rows, false))
+        return fn_memory(call);
     for (uint32_t k = 0; k < 2; k++) {
-        const th_type *element = args[k]->type->kind == TH_ARRAY ? args[k]->type->children[0] : &th_type_unknown;
-        if (!th_builder_init(&sides[k], call->arena, element, starts[rows], false)) return fn_memory(call);
+        const th_type *element =
+            args[k]->type->kind == TH_ARRAY ? args[k]->type->children[0] : &th_type_unknown;
+        if (!th_builder_init(&sides[k], call->arena, element, starts[rows], false))
+            return fn_memory(call);
         for (uint32_t i = 0; i < rows; i++) {
             th_value_get(args[k], i, &list[k]);
             for (uint32_t e = starts[i]; e < starts[i + 1]; e++) {
                 owner[e] = i;
                 x = (th_value){.null = true};
-                if (e - starts[i] < th_value_size(&list[k])) th_value_element(&list[k], 0, e - starts[i], &x);
+                if (e - starts[i] < th_value_size(&list[k]))
+                    th_value_element(&list[k], 0, e - starts[i], &x);
                 if (!th_builder_add(&sides[k], &x)) return fn_memory(call);
             }
         }
@@ -299,7 +313,8 @@ th_err fn_zip_with(th_fn_call *call, const th_vector *const *args, uint32_t rows
             ok = th_builder_add(&b.children[0], &x);
         }
         bool null = row_null(args[0], i) || row_null(args[1], i);
-        if (!ok || !(null ? th_builder_add_null(&b) : th_builder_end_nested(&b))) return fn_memory(call);
+        if (!ok || !(null ? th_builder_add_null(&b) : th_builder_end_nested(&b)))
+            return fn_memory(call);
     }
     th_builder_finish(&b, out);
     return TH_OK;

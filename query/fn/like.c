@@ -20,7 +20,8 @@ typedef struct like_pattern {
 
 static th_err bad_escape(th_fn_call *call)
 {
-    return fn_bad(call, "Escape character must be followed by '%%', '_' or the escape character itself");
+    return fn_bad(call,
+                  "Escape character must be followed by '%%', '_' or the escape character itself");
 }
 
 static th_err compile(th_fn_call *call, th_slice source, int64_t escape, like_pattern *p)
@@ -48,12 +49,14 @@ static th_err compile(th_fn_call *call, th_slice source, int64_t escape, like_pa
             used += at - start;
             continue;
         }
-        if (used > from) p->steps[p->count++] = (like_step){LITERAL, th_slice_of(text + from, used - from)};
+        if (used > from)
+            p->steps[p->count++] = (like_step){LITERAL, th_slice_of(text + from, used - from)};
         from = used;
         bool again = code == '%' && p->count > 0 && p->steps[p->count - 1].kind == ANY_RUN;
         if (!again) p->steps[p->count++] = (like_step){code == '%' ? ANY_RUN : ANY_ONE, {NULL, 0}};
     }
-    if (used > from) p->steps[p->count++] = (like_step){LITERAL, th_slice_of(text + from, used - from)};
+    if (used > from)
+        p->steps[p->count++] = (like_step){LITERAL, th_slice_of(text + from, used - from)};
     return TH_OK;
 }
 
@@ -65,7 +68,9 @@ static bool step_matches(const like_step *step, th_slice s, size_t *at)
         (void)fn_utf8_next(s, at);
         return true;
     }
-    if (s.size - *at < step->text.size || memcmp(s.bytes + *at, step->text.bytes, step->text.size) != 0) return false;
+    if (s.size - *at < step->text.size ||
+        memcmp(s.bytes + *at, step->text.bytes, step->text.size) != 0)
+        return false;
     *at += step->text.size;
     return true;
 }
@@ -111,7 +116,8 @@ th_err fn_like(th_fn_call *call, const th_value *args, th_value *out)
     int64_t escape = -1;
     if (call->arg_count > 2) {
         size_t at = 0;
-        if (fn_utf8_length(args[2].s) > 1) return fn_bad(call, "Escape string must be a single character");
+        if (fn_utf8_length(args[2].s) > 1)
+            return fn_bad(call, "Escape string must be a single character");
         if (args[2].s.size > 0) escape = fn_utf8_next(args[2].s, &at);
     }
     if (p == NULL || p->escape != escape || !th_slice_equal(p->source, args[1].s)) {

@@ -11,18 +11,21 @@ static th_err duplicate(th_fn_call *call, const th_type *type, const th_value *k
         th_diag_clear(call->diag);
         return fn_bad(call, "Duplicate map keys are not allowed");
     }
-    return fn_bad(call, "Duplicate map keys (%.*s) are not allowed", (int)(text.s.size > 200 ? 200 : text.s.size),
-                  (const char *)text.s.bytes);
+    return fn_bad(call, "Duplicate map keys (%.*s) are not allowed",
+                  (int)(text.s.size > 200 ? 200 : text.s.size), (const char *)text.s.bytes);
 }
 
-static th_err put_entry(th_fn_call *call, valueset *keys, th_builder *b, const th_value *key, const th_value *value)
+static th_err put_entry(th_fn_call *call, valueset *keys, th_builder *b, const th_value *key,
+                        const th_value *value)
 {
     uint32_t index;
     bool added;
     if (key->null) return fn_bad(call, "map key cannot be null");
     if (!valueset_put(keys, key, &index, &added)) return fn_memory(call);
     if (!added) return duplicate(call, keys->types[0], key);
-    return th_builder_add(&b->children[0], key) && th_builder_add(&b->children[1], value) ? TH_OK : fn_memory(call);
+    return th_builder_add(&b->children[0], key) && th_builder_add(&b->children[1], value)
+               ? TH_OK
+               : fn_memory(call);
 }
 
 static th_err begin(th_fn_call *call, valueset *keys, th_builder *b)
@@ -46,7 +49,8 @@ th_err fn_map(th_fn_call *call, const th_value *args, th_value *out)
     th_builder b;
     th_value k, v;
     uint32_t n = th_value_size(&args[0]);
-    if (n != th_value_size(&args[1])) return fn_bad(call, "Key and value arrays must be the same length");
+    if (n != th_value_size(&args[1]))
+        return fn_bad(call, "Key and value arrays must be the same length");
     TH_TRY(begin(call, &keys, &b));
     for (uint32_t i = 0; i < n; i++) {
         th_value_element(&args[0], 0, i, &k);
@@ -131,8 +135,7 @@ th_err fn_map_concat(th_fn_call *call, const th_value *args, th_value *out)
     th_builder b;
     th_value k, v;
     uint32_t index, total = 0;
-    for (uint32_t m = 0; m < call->arg_count; m++)
-        total += th_value_size(&args[m]);
+    for (uint32_t m = 0; m < call->arg_count; m++) total += th_value_size(&args[m]);
     th_value *values = TH_NEW_ARRAY(call->arena, th_value, total);
     TH_TRY(begin(call, &keys, &b));
     if (values == NULL) return fn_memory(call);
@@ -145,7 +148,8 @@ th_err fn_map_concat(th_fn_call *call, const th_value *args, th_value *out)
         }
     }
     for (uint32_t i = 0; i < keys.count; i++)
-        if (!th_builder_add(&b.children[0], valueset_at(&keys, i, 0)) || !th_builder_add(&b.children[1], &values[i]))
+        if (!th_builder_add(&b.children[0], valueset_at(&keys, i, 0)) ||
+            !th_builder_add(&b.children[1], &values[i]))
             return fn_memory(call);
     return fn_finish_nested(call, &b, out);
 }
@@ -175,14 +179,17 @@ th_err fn_split_to_map(th_fn_call *call, const th_value *args, th_value *out)
         th_slice entry = cut(&rest, args[1].s), value = entry;
         th_slice key = cut(&value, args[2].s);
         if (key.size == entry.size || th_slice_find(value, args[2].s) != SIZE_MAX)
-            return fn_bad(call, "Key-value delimiter must appear exactly once in each entry. Bad input: '%.*s'",
-                          (int)(entry.size > 200 ? 200 : entry.size), (const char *)entry.bytes);
+            return fn_bad(
+                call,
+                "Key-value delimiter must appear exactly once in each entry. Bad input: '%.*s'",
+                (int)(entry.size > 200 ? 200 : entry.size), (const char *)entry.bytes);
         th_value k = fn_text(key), v = fn_text(value);
         if (!valueset_put(&keys, &k, &index, &added)) return fn_memory(call);
         if (!added)
-            return fn_bad(call, "Duplicate keys (%.*s) are not allowed", (int)(key.size > 200 ? 200 : key.size),
-                          (const char *)key.bytes);
-        if (!th_builder_add(&b.children[0], &k) || !th_builder_add(&b.children[1], &v)) return fn_memory(call);
+            return fn_bad(call, "Duplicate keys (%.*s) are not allowed",
+                          (int)(key.size > 200 ? 200 : key.size), (const char *)key.bytes);
+        if (!th_builder_add(&b.children[0], &k) || !th_builder_add(&b.children[1], &v))
+            return fn_memory(call);
     }
     return fn_finish_nested(call, &b, out);
 }

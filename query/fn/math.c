@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Mathematics: rounding, powers, logarithms, trigonometry, bits, random numbers. */
 #include <math.h>
-#include <stdlib.h>
 #include <sys/random.h>
 
 #include "query/fn/call.h"
 #include "query/fn/families.h"
 #include "query/type/number.h"
 
-#define MATH_1(name, expression)                                                                   \
-    th_err name(th_fn_call *call, const th_value *args, th_value *out)                             \
-    {                                                                                              \
-        double x = args[0].f;                                                                      \
-        (void)call;                                                                                \
-        out->f = (expression);                                                                     \
-        return TH_OK;                                                                              \
+#define MATH_1(name, expression)                                       \
+    th_err name(th_fn_call *call, const th_value *args, th_value *out) \
+    {                                                                  \
+        double x = args[0].f;                                          \
+        (void)call;                                                    \
+        out->f = (expression);                                         \
+        return TH_OK;                                                  \
     }
 MATH_1(fn_sqrt, sqrt(x))
 MATH_1(fn_cbrt, cbrt(x))
@@ -63,7 +62,9 @@ th_err fn_is_infinite(th_fn_call *call, const th_value *args, th_value *out)
 th_err fn_power(th_fn_call *call, const th_value *args, th_value *out)
 {
     (void)call;
-    out->f = isnan(args[1].f) || (fabs(args[0].f) == 1 && isinf(args[1].f)) ? NAN : pow(args[0].f, args[1].f);
+    out->f = isnan(args[1].f) || (fabs(args[0].f) == 1 && isinf(args[1].f))
+                 ? NAN
+                 : pow(args[0].f, args[1].f);
     return TH_OK;
 }
 
@@ -117,12 +118,13 @@ th_err fn_infinity(th_fn_call *call, const th_value *args, th_value *out)
 
 th_err fn_abs_int(th_fn_call *call, const th_value *args, th_value *out)
 {
-    int64_t min = call->type->kind == TH_BIGINT    ? INT64_MIN
-                  : call->type->kind == TH_INTEGER ? INT32_MIN
+    int64_t min = call->type->kind == TH_BIGINT     ? INT64_MIN
+                  : call->type->kind == TH_INTEGER  ? INT32_MIN
                   : call->type->kind == TH_SMALLINT ? INT16_MIN
                                                     : INT8_MIN;
     if (args[0].i == min)
-        return fn_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE", "Value %lld is out of range for abs", (long long)min);
+        return fn_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE", "Value %lld is out of range for abs",
+                       (long long)min);
     out->i = args[0].i < 0 ? -args[0].i : args[0].i;
     return TH_OK;
 }
@@ -232,7 +234,9 @@ th_err fn_round_decimal_to(th_fn_call *call, const th_value *args, th_value *out
     out->d -= rest;
     if (rest < 0) rest = -rest;
     if (rest >= unit - rest) out->d += args[0].d < 0 ? -unit : unit;
-    return th_decimal_fits(out->d, 38) ? TH_OK : fn_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE", "decimal overflow");
+    return th_decimal_fits(out->d, 38)
+               ? TH_OK
+               : fn_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE", "decimal overflow");
 }
 
 th_err fn_round_double(th_fn_call *call, const th_value *args, th_value *out)
@@ -262,15 +266,15 @@ th_err fn_truncate_double_to(th_fn_call *call, const th_value *args, th_value *o
 
 static th_err out_of_range(th_fn_call *call, int64_t v, int64_t digits)
 {
-    return fn_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE", "rounding overflow: round(%lld, %lld)", (long long)v,
-                   (long long)digits);
+    return fn_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE", "rounding overflow: round(%lld, %lld)",
+                   (long long)v, (long long)digits);
 }
 
 th_err fn_round_int(th_fn_call *call, const th_value *args, th_value *out)
 {
     th_i128 v = args[0].i, unit;
-    int64_t max = call->type->kind == TH_BIGINT    ? INT64_MAX
-                  : call->type->kind == TH_INTEGER ? INT32_MAX
+    int64_t max = call->type->kind == TH_BIGINT     ? INT64_MAX
+                  : call->type->kind == TH_INTEGER  ? INT32_MAX
                   : call->type->kind == TH_SMALLINT ? INT16_MAX
                                                     : INT8_MAX;
     int64_t digits = call->arg_count > 1 ? args[1].i : 0;
@@ -286,15 +290,15 @@ th_err fn_round_int(th_fn_call *call, const th_value *args, th_value *out)
     return TH_OK;
 }
 
-#define BITS_2(name, expression)                                                                   \
-    th_err name(th_fn_call *call, const th_value *args, th_value *out)                             \
-    {                                                                                              \
-        int64_t a = args[0].i, b = args[1].i;                                                      \
-        (void)call;                                                                                \
-        out->i = (expression);                                                                     \
-        return TH_OK;                                                                              \
+#define BITS_2(name, expression)                                       \
+    th_err name(th_fn_call *call, const th_value *args, th_value *out) \
+    {                                                                  \
+        int64_t a = args[0].i, b = args[1].i;                          \
+        (void)call;                                                    \
+        out->i = (expression);                                         \
+        return TH_OK;                                                  \
     }
-BITS_2(fn_bitwise_and, a & b)
+BITS_2(fn_bitwise_and, a &b)
 BITS_2(fn_bitwise_or, a | b)
 BITS_2(fn_bitwise_xor, a ^ b)
 
@@ -344,43 +348,49 @@ th_err fn_bit_count(th_fn_call *call, const th_value *args, th_value *out)
 {
     int64_t v = args[0].i, bits = args[1].i;
     if (bits < 2 || bits > 64)
-        return fn_bad(call, "Bits specified in bit_count must be between 2 and 64, got %lld", (long long)bits);
+        return fn_bad(call, "Bits specified in bit_count must be between 2 and 64, got %lld",
+                      (long long)bits);
     int64_t top = bits == 64 ? INT64_MAX : (INT64_C(1) << (bits - 1)) - 1;
     if (v > top || v < -top - 1)
-        return fn_bad(call, "Number must be representable with the bits specified. %lld cannot be represented with %lld bits",
+        return fn_bad(call,
+                      "Number must be representable with the bits specified. %lld cannot be "
+                      "represented with %lld bits",
                       (long long)v, (long long)bits);
     uint64_t mask = bits == 64 ? UINT64_MAX : (UINT64_C(1) << bits) - 1;
     out->i = __builtin_popcountll((uint64_t)v & mask);
     return TH_OK;
 }
 
-static uint64_t random_bits(void)
+static th_err random_bits(th_fn_call *call, uint64_t *out)
 {
-    uint64_t v = 0;
-    if (getrandom(&v, sizeof v, 0) != (ssize_t)sizeof v) v = (uint64_t)random() << 32 ^ (uint64_t)random();
-    return v;
+    if (getrandom(out, sizeof *out, 0) == (ssize_t)sizeof *out) return TH_OK;
+    return fn_fail(call, "GENERIC_INTERNAL_ERROR", "The system gave no random bytes");
 }
 
 th_err fn_random(th_fn_call *call, const th_value *args, th_value *out)
 {
-    (void)call;
+    uint64_t bits;
     (void)args;
-    out->f = (double)(random_bits() >> 11) * 0x1p-53;
+    TH_TRY(random_bits(call, &bits));
+    out->f = (double)(bits >> 11) * 0x1p-53;
     return TH_OK;
 }
 
 th_err fn_random_below(th_fn_call *call, const th_value *args, th_value *out)
 {
+    uint64_t bits;
     if (args[0].i <= 0) return fn_bad(call, "bound must be positive");
-    out->i = (int64_t)(random_bits() % (uint64_t)args[0].i);
+    TH_TRY(random_bits(call, &bits));
+    out->i = (int64_t)(bits % (uint64_t)args[0].i);
     return TH_OK;
 }
 
 th_err fn_random_between(th_fn_call *call, const th_value *args, th_value *out)
 {
     if (args[0].i >= args[1].i) return fn_bad(call, "start value must be less than stop value");
-    uint64_t span = (uint64_t)args[1].i - (uint64_t)args[0].i;
-    out->i = (int64_t)((uint64_t)args[0].i + random_bits() % span);
+    uint64_t span = (uint64_t)args[1].i - (uint64_t)args[0].i, bits;
+    TH_TRY(random_bits(call, &bits));
+    out->i = (int64_t)((uint64_t)args[0].i + bits % span);
     return TH_OK;
 }
 
@@ -407,13 +417,15 @@ th_err fn_from_base(th_fn_call *call, const th_value *args, th_value *out)
     if (radix < 2 || radix > 36) return fn_bad(call, "Radix must be between 2 and 36");
     for (size_t i = minus; i < s.size && ok; i++) {
         uint8_t c = s.bytes[i] | 0x20;
-        int64_t digit = c >= 'a' && c <= 'z' ? c - 'a' + 10 : s.bytes[i] >= '0' && s.bytes[i] <= '9' ? s.bytes[i] - '0' : 99;
+        int64_t digit = c >= 'a' && c <= 'z'                     ? c - 'a' + 10
+                        : s.bytes[i] >= '0' && s.bytes[i] <= '9' ? s.bytes[i] - '0'
+                                                                 : 99;
         ok = digit < radix && !__builtin_mul_overflow(out->i, radix, &out->i) &&
              !__builtin_add_overflow(out->i, minus ? -digit : digit, &out->i);
     }
     if (ok) return TH_OK;
-    return fn_bad(call, "Not a valid base-%lld number: %.*s", (long long)radix, (int)(s.size > 100 ? 100 : s.size),
-                  (const char *)s.bytes);
+    return fn_bad(call, "Not a valid base-%lld number: %.*s", (long long)radix,
+                  (int)(s.size > 100 ? 100 : s.size), (const char *)s.bytes);
 }
 
 th_err fn_width_bucket(th_fn_call *call, const th_value *args, th_value *out)

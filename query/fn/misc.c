@@ -38,7 +38,8 @@ th_err fn_version(th_fn_call *call, const th_value *args, th_value *out)
 th_err fn_fail_with(th_fn_call *call, const th_value *args, th_value *out)
 {
     (void)out;
-    return fn_fail(call, "GENERIC_USER_ERROR", "%.*s", (int)(args[0].s.size > 300 ? 300 : args[0].s.size),
+    return fn_fail(call, "GENERIC_USER_ERROR", "%.*s",
+                   (int)(args[0].s.size > 300 ? 300 : args[0].s.size),
                    (const char *)args[0].s.bytes);
 }
 
@@ -51,8 +52,7 @@ typedef struct url {
 static th_slice until(th_slice *rest, const char *marks)
 {
     size_t n = 0;
-    while (n < rest->size && (rest->bytes[n] == 0 || strchr(marks, rest->bytes[n]) == NULL))
-        n++;
+    while (n < rest->size && (rest->bytes[n] == 0 || strchr(marks, rest->bytes[n]) == NULL)) n++;
     th_slice head = th_slice_of(rest->bytes, n);
     *rest = th_slice_of(rest->bytes + n, rest->size - n);
     return head;
@@ -112,7 +112,8 @@ static th_err decode(th_fn_call *call, th_slice s, bool plus, th_value *out)
     th_buf *b = fn_scratch(call);
     for (size_t i = 0; i < s.size; i++) {
         uint8_t byte;
-        if (s.bytes[i] == '%' && i + 2 < s.size && th_hex_decode(th_slice_of(s.bytes + i + 1, 2), &byte, 1)) {
+        if (s.bytes[i] == '%' && i + 2 < s.size &&
+            th_hex_decode(th_slice_of(s.bytes + i + 1, 2), &byte, 1)) {
             th_buf_add_byte(b, byte);
             i += 2;
         } else {
@@ -122,15 +123,15 @@ static th_err decode(th_fn_call *call, th_slice s, bool plus, th_value *out)
     return fn_take_scratch(call, out);
 }
 
-#define URL_PART(name, expression, present)                                                        \
-    th_err name(th_fn_call *call, const th_value *args, th_value *out)                             \
-    {                                                                                              \
-        url u;                                                                                     \
-        if (!parse_url(args[0].s, &u) || !(present)) {                                             \
-            out->null = true;                                                                      \
-            return TH_OK;                                                                          \
-        }                                                                                          \
-        return decode(call, (expression), false, out);                                             \
+#define URL_PART(name, expression, present)                            \
+    th_err name(th_fn_call *call, const th_value *args, th_value *out) \
+    {                                                                  \
+        url u;                                                         \
+        if (!parse_url(args[0].s, &u) || !(present)) {                 \
+            out->null = true;                                          \
+            return TH_OK;                                              \
+        }                                                              \
+        return decode(call, (expression), false, out);                 \
     }
 URL_PART(fn_url_protocol, u.scheme, true)
 URL_PART(fn_url_host, u.host, true)

@@ -39,17 +39,20 @@ static th_err compile_pattern(th_fn_call *call, th_slice source, regexp *r)
     PCRE2_SIZE offset;
     PCRE2_UCHAR text[120];
     if (source.size > PATTERN_MAX) return fn_bad(call, "Regular expression is too long");
-    pcre2_general_context *general = pcre2_general_context_create(arena_malloc, arena_free, call->query);
+    pcre2_general_context *general =
+        pcre2_general_context_create(arena_malloc, arena_free, call->query);
     if (general == NULL) return fn_memory(call);
     pcre2_compile_context *context = pcre2_compile_context_create(general);
     if (context == NULL) return fn_memory(call);
     (void)pcre2_set_newline(context, PCRE2_NEWLINE_LF);
     r->source = th_arena_copy(call->query, source);
     r->code = pcre2_compile(source.bytes == NULL ? (PCRE2_SPTR) "" : source.bytes, source.size,
-                            PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_MATCH_INVALID_UTF, &code, &offset, context);
+                            PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_MATCH_INVALID_UTF, &code,
+                            &offset, context);
     if (r->code == NULL) {
         (void)pcre2_get_error_message(code, text, sizeof text);
-        return fn_bad(call, "Invalid regular expression at character %zu: %s", offset + 1, (const char *)text);
+        return fn_bad(call, "Invalid regular expression at character %zu: %s", offset + 1,
+                      (const char *)text);
     }
     r->data = pcre2_match_data_create_from_pattern(r->code, general);
     r->context = pcre2_match_context_create(general);
@@ -77,11 +80,13 @@ static th_err pattern_of(th_fn_call *call, th_slice source, regexp **out)
 /* *found and the match data, searching from byte from. */
 static th_err search(th_fn_call *call, regexp *r, th_slice s, size_t from, bool *found)
 {
-    int n = pcre2_match(r->code, s.bytes == NULL ? (PCRE2_SPTR) "" : s.bytes, s.size, from, 0, r->data, r->context);
+    int n = pcre2_match(r->code, s.bytes == NULL ? (PCRE2_SPTR) "" : s.bytes, s.size, from, 0,
+                        r->data, r->context);
     *found = n > 0;
     if (n > 0 || n == PCRE2_ERROR_NOMATCH) return TH_OK;
     if (n == PCRE2_ERROR_MATCHLIMIT || n == PCRE2_ERROR_DEPTHLIMIT || n == PCRE2_ERROR_HEAPLIMIT)
-        return fn_fail(call, "REGEXP_LIMIT_EXCEEDED", "The regular expression takes too many steps on a value");
+        return fn_fail(call, "REGEXP_LIMIT_EXCEEDED",
+                       "The regular expression takes too many steps on a value");
     if (n == PCRE2_ERROR_NOMEMORY) return fn_memory(call);
     return fn_bad(call, "The regular expression failed with error %d", n);
 }
@@ -121,7 +126,8 @@ static th_err check_group(th_fn_call *call, const regexp *r, const th_value *arg
     if (call->arg_count < 3) return TH_OK;
     if (args[2].i < 0) return fn_bad(call, "Group cannot be negative");
     if (args[2].i > r->groups)
-        return fn_bad(call, "Pattern has %u groups. Cannot access group %lld", r->groups, (long long)args[2].i);
+        return fn_bad(call, "Pattern has %u groups. Cannot access group %lld", r->groups,
+                      (long long)args[2].i);
     *group = (uint32_t)args[2].i;
     return TH_OK;
 }
@@ -190,17 +196,21 @@ th_err fn_regexp_position(th_fn_call *call, const th_value *args, th_value *out)
     regexp *r;
     bool found;
     th_slice s = args[0].s;
-    int64_t start = call->arg_count > 2 ? args[2].i : 1, occurrence = call->arg_count > 3 ? args[3].i : 1;
+    int64_t start = call->arg_count > 2 ? args[2].i : 1,
+            occurrence = call->arg_count > 3 ? args[3].i : 1;
     if (start < 1) return fn_bad(call, "start position cannot be smaller than 1");
     if (occurrence < 1) return fn_bad(call, "occurrence cannot be smaller than 1");
     out->i = -1;
     TH_TRY(pattern_of(call, args[1].s, &r));
     if ((uint64_t)start > fn_utf8_length(s)) return TH_OK;
-    for (size_t at = fn_utf8_prefix(s, (size_t)start - 1); at != SIZE_MAX && at <= s.size; at = after_match(r, s)) {
+    for (size_t at = fn_utf8_prefix(s, (size_t)start - 1); at != SIZE_MAX && at <= s.size;
+         at = after_match(r, s)) {
         TH_TRY(search(call, r, s, at, &found));
         if (!found) return TH_OK;
         if (--occurrence > 0) continue;
-        out->i = (int64_t)fn_utf8_length(th_slice_of(s.bytes, pcre2_get_ovector_pointer(r->data)[0])) + 1;
+        out->i =
+            (int64_t)fn_utf8_length(th_slice_of(s.bytes, pcre2_get_ovector_pointer(r->data)[0])) +
+            1;
         return TH_OK;
     }
     return TH_OK;
@@ -229,7 +239,8 @@ th_err fn_regexp_split(th_fn_call *call, const th_value *args, th_value *out)
 }
 
 /* "$1", "${name}" and "\x" in a replacement. */
-static th_err put_group(th_fn_call *call, const regexp *r, th_slice s, th_slice text, size_t *at, th_buf *b)
+static th_err put_group(th_fn_call *call, const regexp *r, th_slice s, th_slice text, size_t *at,
+                        th_buf *b)
 {
     bool set;
     size_t i = *at + 1;
@@ -237,9 +248,9 @@ static th_err put_group(th_fn_call *call, const regexp *r, th_slice s, th_slice 
     if (i < text.size && text.bytes[i] == '{') {
         char name[64];
         size_t from = ++i;
-        while (i < text.size && text.bytes[i] != '}')
-            i++;
-        if (i == text.size || i - from >= sizeof name) return fn_bad(call, "Illegal replacement sequence: unknown group");
+        while (i < text.size && text.bytes[i] != '}') i++;
+        if (i == text.size || i - from >= sizeof name)
+            return fn_bad(call, "Illegal replacement sequence: unknown group");
         memcpy(name, text.bytes + from, i - from);
         name[i - from] = 0;
         int n = pcre2_substring_number_from_name(r->code, (PCRE2_SPTR)name);
@@ -253,15 +264,18 @@ static th_err put_group(th_fn_call *call, const regexp *r, th_slice s, th_slice 
             if (i > from && more > r->groups) break;
             group = more;
         }
-        if (i == from) return fn_bad(call, "Illegal replacement sequence: '$' must be followed by a group");
-        if (group > r->groups) return fn_bad(call, "Illegal replacement sequence: unknown group %u", group);
+        if (i == from)
+            return fn_bad(call, "Illegal replacement sequence: '$' must be followed by a group");
+        if (group > r->groups)
+            return fn_bad(call, "Illegal replacement sequence: unknown group %u", group);
     }
     th_buf_add_slice(b, group_of(r, s, group, &set));
     *at = i;
     return TH_OK;
 }
 
-static th_err put_replacement(th_fn_call *call, const regexp *r, th_slice s, th_slice text, th_buf *b)
+static th_err put_replacement(th_fn_call *call, const regexp *r, th_slice s, th_slice text,
+                              th_buf *b)
 {
     for (size_t i = 0; i < text.size;) {
         if (text.bytes[i] == '$') {

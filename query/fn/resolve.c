@@ -10,8 +10,7 @@ typedef struct pattern {
 
 static void skip_space(pattern *p)
 {
-    while (*p->pos == ' ')
-        p->pos++;
+    while (*p->pos == ' ') p->pos++;
 }
 
 static th_slice word(pattern *p)
@@ -19,8 +18,7 @@ static th_slice word(pattern *p)
     skip_space(p);
     if (*p->pos == '=') p->pos++;
     const char *from = p->pos;
-    while (isalnum((unsigned char)*p->pos) || *p->pos == '_')
-        p->pos++;
+    while (isalnum((unsigned char)*p->pos) || *p->pos == '_') p->pos++;
     return th_slice_of(from, (size_t)(p->pos - from));
 }
 
@@ -42,8 +40,7 @@ static void skip(pattern *p)
 {
     (void)word(p);
     if (!take(p, '(')) return;
-    do
-        skip(p);
+    do skip(p);
     while (take(p, ','));
     (void)take(p, ')');
 }
@@ -84,22 +81,18 @@ static bool unify(pattern *p, const th_type *arg, th_arena *arena, signature_mat
 static const th_type *integer_as_decimal(th_arena *arena, th_type_kind kind)
 {
     switch (kind) {
-    case TH_TINYINT:
-        return th_type_decimal(arena, 3, 0);
-    case TH_SMALLINT:
-        return th_type_decimal(arena, 5, 0);
-    case TH_INTEGER:
-        return th_type_decimal(arena, 10, 0);
-    case TH_BIGINT:
-        return th_type_decimal(arena, 19, 0);
-    default:
-        return th_type_decimal(arena, 1, 0);
+    case TH_TINYINT: return th_type_decimal(arena, 3, 0);
+    case TH_SMALLINT: return th_type_decimal(arena, 5, 0);
+    case TH_INTEGER: return th_type_decimal(arena, 10, 0);
+    case TH_BIGINT: return th_type_decimal(arena, 19, 0);
+    default: return th_type_decimal(arena, 1, 0);
     }
 }
 
 static const th_type *with_precision_of(th_arena *arena, th_type_kind kind, const th_type *arg)
 {
-    bool times = arg != NULL && (arg->kind == TH_TIMESTAMP || arg->kind == TH_TIMESTAMP_TZ || arg->kind == TH_TIME);
+    bool times = arg != NULL && (arg->kind == TH_TIMESTAMP || arg->kind == TH_TIMESTAMP_TZ ||
+                                 arg->kind == TH_TIME);
     if (arg != NULL && arg->kind == kind) return arg;
     return th_type_with_precision(arena, kind, times ? arg->precision : 3);
 }
@@ -108,14 +101,25 @@ static const struct {
     const char *name;
     const th_type *type;
 } fixed[] = {
-    {"boolean", &th_type_boolean},     {"tinyint", &th_type_tinyint},           {"smallint", &th_type_smallint},
-    {"integer", &th_type_integer},     {"bigint", &th_type_bigint},             {"real", &th_type_real},
-    {"double", &th_type_double},       {"varbinary", &th_type_varbinary},       {"date", &th_type_date},
-    {"json", &th_type_json},           {"uuid", &th_type_uuid},                 {"ipaddress", &th_type_ipaddress},
-    {"interval_ym", &th_type_interval_ym}, {"interval_ds", &th_type_interval_ds}, {"unknown", &th_type_unknown},
+    {"boolean", &th_type_boolean},
+    {"tinyint", &th_type_tinyint},
+    {"smallint", &th_type_smallint},
+    {"integer", &th_type_integer},
+    {"bigint", &th_type_bigint},
+    {"real", &th_type_real},
+    {"double", &th_type_double},
+    {"varbinary", &th_type_varbinary},
+    {"date", &th_type_date},
+    {"json", &th_type_json},
+    {"uuid", &th_type_uuid},
+    {"ipaddress", &th_type_ipaddress},
+    {"interval_ym", &th_type_interval_ym},
+    {"interval_ds", &th_type_interval_ds},
+    {"unknown", &th_type_unknown},
 };
 
-static const th_type *build(pattern *p, const th_type *arg, th_arena *arena, const signature_match *m);
+static const th_type *build(pattern *p, const th_type *arg, th_arena *arena,
+                            const signature_match *m);
 
 static const th_type *build_nested(pattern *p, th_slice w, const th_type *arg, th_arena *arena,
                                    const signature_match *m)
@@ -141,7 +145,8 @@ static const th_type *build_nested(pattern *p, th_slice w, const th_type *arg, t
 }
 
 /* The concrete type of a pattern, near to the argument's where the pattern leaves room. */
-static const th_type *build(pattern *p, const th_type *arg, th_arena *arena, const signature_match *m)
+static const th_type *build(pattern *p, const th_type *arg, th_arena *arena,
+                            const signature_match *m)
 {
     th_slice w = word(p);
     if (is_variable(w)) {
@@ -152,13 +157,16 @@ static const th_type *build(pattern *p, const th_type *arg, th_arena *arena, con
     if (th_slice_is(w, "any") || th_slice_is(w, "row")) return arg == NULL ? &th_type_unknown : arg;
     if (th_slice_is(w, "varchar")) {
         if (arg != NULL && arg->kind == TH_VARCHAR) return arg;
-        return arg != NULL && arg->kind == TH_CHAR ? th_type_varchar_of(arena, arg->precision) : &th_type_varchar;
+        return arg != NULL && arg->kind == TH_CHAR ? th_type_varchar_of(arena, arg->precision)
+                                                   : &th_type_varchar;
     }
     if (th_slice_is(w, "char"))
-        return arg != NULL && arg->kind == TH_CHAR ? arg : th_type_with_precision(arena, TH_CHAR, 1);
+        return arg != NULL && arg->kind == TH_CHAR ? arg
+                                                   : th_type_with_precision(arena, TH_CHAR, 1);
     if (th_slice_is(w, "decimal"))
-        return arg != NULL && arg->kind == TH_DECIMAL ? arg
-                                                      : integer_as_decimal(arena, arg == NULL ? TH_UNKNOWN : arg->kind);
+        return arg != NULL && arg->kind == TH_DECIMAL
+                   ? arg
+                   : integer_as_decimal(arena, arg == NULL ? TH_UNKNOWN : arg->kind);
     if (th_slice_is(w, "timestamp")) return with_precision_of(arena, TH_TIMESTAMP, arg);
     if (th_slice_is(w, "timestamp_tz")) return with_precision_of(arena, TH_TIMESTAMP_TZ, arg);
     if (th_slice_is(w, "time")) return with_precision_of(arena, TH_TIME, arg);
@@ -188,7 +196,8 @@ static bool accepts(const th_type *from, const th_type *to)
         if (from->kind != TH_FUNCTION || from->child_count != to->child_count) return false;
         uint32_t last = to->child_count - 1;
         const th_type *body = from->children[last], *wanted = to->children[last];
-        return body->kind == TH_UNKNOWN || (body->kind == wanted->kind && th_type_can_coerce(body, wanted));
+        return body->kind == TH_UNKNOWN ||
+               (body->kind == wanted->kind && th_type_can_coerce(body, wanted));
     }
     if (from->kind == TH_FUNCTION) return false;
     return th_type_can_coerce(from, to);
@@ -223,8 +232,8 @@ static bool count_fits(const char *params, uint32_t count)
     return n == count;
 }
 
-bool signature_matches(const char *params, const th_type *const *args, uint32_t count, th_arena *arena,
-                       signature_match *out)
+bool signature_matches(const char *params, const th_type *const *args, uint32_t count,
+                       th_arena *arena, signature_match *out)
 {
     *out = (signature_match){0};
     if (!count_fits(params, count)) return false;
@@ -240,7 +249,8 @@ bool signature_matches(const char *params, const th_type *const *args, uint32_t 
         bool exact = *p.pos == '=';
         out->params[i] = build(&p, args[i], arena, out);
         if (out->params[i] == NULL) return false;
-        if (exact && args[i] != NULL && args[i]->kind != out->params[i]->kind && args[i]->kind != TH_UNKNOWN)
+        if (exact && args[i] != NULL && args[i]->kind != out->params[i]->kind &&
+            args[i]->kind != TH_UNKNOWN)
             return false;
         if (args[i] == NULL) {
             if (out->params[i]->kind != TH_FUNCTION) return false;
@@ -259,7 +269,8 @@ const th_type *signature_result(const char *result, const signature_match *match
     return build(&p, NULL, arena, match);
 }
 
-const th_type *const *signature_lambda(const signature_match *match, uint32_t index, uint32_t lambda_params)
+const th_type *const *signature_lambda(const signature_match *match, uint32_t index,
+                                       uint32_t lambda_params)
 {
     const th_type *t = match->params[index];
     return t->kind == TH_FUNCTION && t->child_count == lambda_params + 1 ? t->children : NULL;

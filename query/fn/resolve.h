@@ -16,12 +16,13 @@ typedef struct signature_match {
 } signature_match;
 
 /* Does the signature take these types? args[i] may be NULL (a lambda not yet bound). In the arena. */
-bool signature_matches(const char *params, const th_type *const *args, uint32_t count, th_arena *arena,
-                       signature_match *out);
+bool signature_matches(const char *params, const th_type *const *args, uint32_t count,
+                       th_arena *arena, signature_match *out);
 /* The result: a pattern, or "$1" = the type of the first parameter. NULL: no memory. */
 const th_type *signature_result(const char *result, const signature_match *match, th_arena *arena);
 /* Parameter types of the lambda at argument index. NULL when it is no lambda of so many parameters. */
-const th_type *const *signature_lambda(const signature_match *match, uint32_t index, uint32_t lambda_params);
+const th_type *const *signature_lambda(const signature_match *match, uint32_t index,
+                                       uint32_t lambda_params);
 /* "integer, varchar(3)" for messages. */
 void signature_print_types(th_buf *out, const th_type *const *args, uint32_t count);
 

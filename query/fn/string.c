@@ -12,8 +12,7 @@
 th_err fn_concat(th_fn_call *call, const th_value *args, th_value *out)
 {
     th_buf *b = fn_scratch(call);
-    for (uint32_t i = 0; i < call->arg_count; i++)
-        th_buf_add_slice(b, args[i].s);
+    for (uint32_t i = 0; i < call->arg_count; i++) th_buf_add_slice(b, args[i].s);
     return fn_take_scratch(call, out);
 }
 
@@ -34,8 +33,7 @@ th_err fn_length_bytes(th_fn_call *call, const th_value *args, th_value *out)
 static bool is_ascii(th_slice s)
 {
     uint8_t any = 0;
-    for (size_t i = 0; i < s.size; i++)
-        any |= s.bytes[i];
+    for (size_t i = 0; i < s.size; i++) any |= s.bytes[i];
     return any < 0x80;
 }
 
@@ -51,7 +49,8 @@ static void make_unicode_locale(void)
 static uint32_t case_of(uint32_t code, bool upper)
 {
     if (unicode_locale == (locale_t)0) return code;
-    return (uint32_t)(upper ? towupper_l((wint_t)code, unicode_locale) : towlower_l((wint_t)code, unicode_locale));
+    return (uint32_t)(upper ? towupper_l((wint_t)code, unicode_locale)
+                            : towlower_l((wint_t)code, unicode_locale));
 }
 
 static th_err change_case(th_fn_call *call, th_slice s, bool upper, th_value *out)
@@ -127,16 +126,17 @@ static bool in_set(uint32_t code, th_slice set)
 
 static bool is_space(uint32_t code)
 {
-    return code == ' ' || (code >= 9 && code <= 13) || (code >= 0x1C && code <= 0x1F) || code == 0x1680 ||
-           (code >= 0x2000 && code <= 0x200A && code != 0x2007) || code == 0x2028 || code == 0x2029 ||
-           code == 0x205F || code == 0x3000;
+    return code == ' ' || (code >= 9 && code <= 13) || (code >= 0x1C && code <= 0x1F) ||
+           code == 0x1680 || (code >= 0x2000 && code <= 0x200A && code != 0x2007) ||
+           code == 0x2028 || code == 0x2029 || code == 0x205F || code == 0x3000;
 }
 
 static th_err trim(th_fn_call *call, const th_value *args, bool left, bool right, th_value *out)
 {
     th_slice s = args[0].s;
     bool set = call->arg_count > 1;
-    if (set && !th_utf8_valid(args[1].s)) return fn_bad(call, "Invalid UTF-8 encoding in characters");
+    if (set && !th_utf8_valid(args[1].s))
+        return fn_bad(call, "Invalid UTF-8 encoding in characters");
     while (left && s.size > 0) {
         size_t at = 0;
         uint32_t code = fn_utf8_next(s, &at);
@@ -145,8 +145,7 @@ static th_err trim(th_fn_call *call, const th_value *args, bool left, bool right
     }
     while (right && s.size > 0) {
         size_t at = s.size - 1;
-        while (at > 0 && (s.bytes[at] & 0xC0) == 0x80)
-            at--;
+        while (at > 0 && (s.bytes[at] & 0xC0) == 0x80) at--;
         size_t end = at;
         uint32_t code = fn_utf8_next(s, &end);
         if (set ? !in_set(code, args[1].s) : !is_space(code)) break;
@@ -227,7 +226,8 @@ th_err fn_strpos(th_fn_call *call, const th_value *args, th_value *out)
     }
     if (instance < 0) {
         for (size_t at = s.size; at-- > 0;) {
-            if (s.size - at < needle.size || memcmp(s.bytes + at, needle.bytes, needle.size) != 0) continue;
+            if (s.size - at < needle.size || memcmp(s.bytes + at, needle.bytes, needle.size) != 0)
+                continue;
             if (++instance != 0) continue;
             out->i = (int64_t)fn_utf8_length(th_slice_of(s.bytes, at)) + 1;
             return TH_OK;
@@ -265,7 +265,8 @@ static th_err pad(th_fn_call *call, const th_value *args, bool left, th_value *o
     th_slice s = args[0].s, fill = call->arg_count > 2 ? args[2].s : TH_SLICE(" ");
     int64_t want = args[1].i;
     size_t have = fn_utf8_length(s);
-    if (want < 0 || want > INT32_MAX) return fn_bad(call, "Target length must be in the range [0..2147483647]");
+    if (want < 0 || want > INT32_MAX)
+        return fn_bad(call, "Target length must be in the range [0..2147483647]");
     if (fill.size == 0) return fn_bad(call, "Padding string must not be empty");
     if ((uint64_t)want > TEXT_MAX) return fn_bad(call, "Padded text would be too long");
     if ((size_t)want <= have) {
@@ -361,7 +362,8 @@ th_err fn_chr(th_fn_call *call, const th_value *args, th_value *out)
 th_err fn_codepoint(th_fn_call *call, const th_value *args, th_value *out)
 {
     size_t at = 0;
-    if (args[0].s.size == 0 || fn_utf8_length(args[0].s) != 1) return fn_bad(call, "Input string must be a single character string");
+    if (args[0].s.size == 0 || fn_utf8_length(args[0].s) != 1)
+        return fn_bad(call, "Input string must be a single character string");
     out->i = fn_utf8_next(args[0].s, &at);
     return TH_OK;
 }
@@ -370,7 +372,8 @@ const th_type *fn_codepoint_type(th_arena *arena, const th_type **params, uint32
 {
     (void)arena;
     (void)count;
-    return params[0]->precision <= 1 || params[0]->precision == TH_UNBOUNDED ? &th_type_integer : NULL;
+    return params[0]->precision <= 1 || params[0]->precision == TH_UNBOUNDED ? &th_type_integer
+                                                                             : NULL;
 }
 
 th_err fn_translate(th_fn_call *call, const th_value *args, th_value *out)
@@ -430,11 +433,11 @@ th_err fn_concat_ws_array(th_fn_call *call, const th_value *args, th_value *out)
 th_err fn_levenshtein(th_fn_call *call, const th_value *args, th_value *out)
 {
     size_t n = fn_utf8_length(args[0].s), m = fn_utf8_length(args[1].s), at = 0;
-    if ((n + 1) * (m + 1) > 1000000u) return fn_bad(call, "The combined inputs for Levenshtein distance are too large");
+    if ((n + 1) * (m + 1) > 1000000u)
+        return fn_bad(call, "The combined inputs for Levenshtein distance are too large");
     uint32_t *row = th_arena_alloc(call->arena, (m + 1) * sizeof *row);
     if (row == NULL) return fn_memory(call);
-    for (size_t j = 0; j <= m; j++)
-        row[j] = (uint32_t)j;
+    for (size_t j = 0; j <= m; j++) row[j] = (uint32_t)j;
     for (size_t i = 1; i <= n; i++) {
         uint32_t code = fn_utf8_next(args[0].s, &at), diagonal = row[0];
         size_t other = 0;
@@ -454,8 +457,8 @@ th_err fn_hamming(th_fn_call *call, const th_value *args, th_value *out)
 {
     size_t a = 0, b = 0;
     if (fn_utf8_length(args[0].s) != fn_utf8_length(args[1].s))
-        return fn_bad(call, "The input strings to hamming_distance function must have the same length");
-    while (a < args[0].s.size)
-        out->i += fn_utf8_next(args[0].s, &a) != fn_utf8_next(args[1].s, &b);
+        return fn_bad(call,
+                      "The input strings to hamming_distance function must have the same length");
+    while (a < args[0].s.size) out->i += fn_utf8_next(args[0].s, &a) != fn_utf8_next(args[1].s, &b);
     return TH_OK;
 }

@@ -18,10 +18,10 @@
 typedef struct zone {
     char name[NAME_MAX_BYTES];
     uint32_t count;
-    int64_t *at;       /* seconds UTC */
-    int32_t *offset;   /* from at[i] on */
-    int32_t first;     /* before at[0] */
-    bool has_rule;     /* the file's TZ string has daylight saving */
+    int64_t *at;     /* seconds UTC */
+    int32_t *offset; /* from at[i] on */
+    int32_t first;   /* before at[0] */
+    bool has_rule;   /* the file's TZ string has daylight saving */
     int32_t standard, daylight;
     struct rule {
         uint8_t month, week, day; /* Mm.w.d */
@@ -36,8 +36,7 @@ static pthread_mutex_t zones_lock = PTHREAD_MUTEX_INITIALIZER;
 static int64_t big_endian(const uint8_t *p, int size)
 {
     uint64_t v = 0;
-    for (int i = 0; i < size; i++)
-        v = v << 8 | p[i];
+    for (int i = 0; i < size; i++) v = v << 8 | p[i];
     return size == 4 ? (int64_t)(int32_t)(uint32_t)v : (int64_t)v;
 }
 
@@ -45,12 +44,10 @@ static int64_t big_endian(const uint8_t *p, int size)
 static const char *tz_name(const char *p)
 {
     if (*p == '<') {
-        while (*p != 0 && *p != '>')
-            p++;
+        while (*p != 0 && *p != '>') p++;
         return *p == '>' ? p + 1 : p;
     }
-    while ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z'))
-        p++;
+    while ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z')) p++;
     return p;
 }
 
@@ -103,9 +100,10 @@ static bool parse_file(zone *z, const uint8_t *bytes, size_t size)
     if (skip > size || size - skip < 44 || memcmp(p + skip, "TZif", 4) != 0) return false;
     p += skip;
     int64_t utc = big_endian(p + 20, 4), std = big_endian(p + 24, 4), leap = big_endian(p + 28, 4);
-    int64_t times = big_endian(p + 32, 4), types = big_endian(p + 36, 4), chars = big_endian(p + 40, 4);
-    if (times < 0 || times > TRANSITIONS_MAX || types < 1 || types > 256 || chars < 0 || chars > 4096 || utc < 0 ||
-        utc > 256 || std < 0 || std > 256 || leap < 0 || leap > 256)
+    int64_t times = big_endian(p + 32, 4), types = big_endian(p + 36, 4),
+            chars = big_endian(p + 40, 4);
+    if (times < 0 || times > TRANSITIONS_MAX || types < 1 || types > 256 || chars < 0 ||
+        chars > 4096 || utc < 0 || utc > 256 || std < 0 || std > 256 || leap < 0 || leap > 256)
         return false;
     size_t need = 44 + (size_t)(times * 9 + types * 6 + chars + leap * 12 + std + utc);
     if (need > size - skip) return false;
@@ -135,8 +133,8 @@ static bool safe_name(th_slice name)
     if (name.size == 0 || name.size >= NAME_MAX_BYTES || name.bytes[0] == '/') return false;
     for (size_t i = 0; i < name.size; i++) {
         uint8_t c = name.bytes[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '/' ||
-              c == '-' || c == '+'))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '_' || c == '/' || c == '-' || c == '+'))
             return false;
     }
     return true;
@@ -214,16 +212,19 @@ static bool find_offset(th_slice s, uint16_t *id)
 
 bool th_zone_find(th_slice name, uint16_t *id)
 {
-    static const char *const utc[] = {"UTC", "Z", "GMT", "UT", "Etc/UTC", "Zulu", "Etc/GMT", "GMT0", "Etc/UCT"};
+    static const char *const utc[] = {"UTC",  "Z",       "GMT",  "UT",     "Etc/UTC",
+                                      "Zulu", "Etc/GMT", "GMT0", "Etc/UCT"};
     for (size_t i = 0; i < sizeof utc / sizeof utc[0]; i++) {
         if (!th_slice_equal_nocase(name, th_slice_text(utc[i]))) continue;
         *id = TH_ZONE_UTC;
         return true;
     }
-    if (name.size > 3 && (th_slice_starts(name, TH_SLICE("UTC")) || th_slice_starts(name, TH_SLICE("GMT"))) &&
+    if (name.size > 3 &&
+        (th_slice_starts(name, TH_SLICE("UTC")) || th_slice_starts(name, TH_SLICE("GMT"))) &&
         (name.bytes[3] == '+' || name.bytes[3] == '-'))
         name = th_slice_of(name.bytes + 3, name.size - 3);
-    if (name.size > 1 && (name.bytes[0] == '+' || name.bytes[0] == '-')) return find_offset(name, id);
+    if (name.size > 1 && (name.bytes[0] == '+' || name.bytes[0] == '-'))
+        return find_offset(name, id);
     return safe_name(name) && find_named(name, id);
 }
 
@@ -257,8 +258,7 @@ static int64_t rule_at(const struct rule *r, int32_t year)
     int32_t first = th_day_from_civil(year, r->month, 1);
     int32_t weekday = ((first + 4) % 7 + 7) % 7; /* 1970-01-01 was a Thursday */
     int32_t day = (r->day - weekday + 7) % 7 + (r->week - 1) * 7;
-    while (day >= (int32_t)th_days_in_month(year, r->month))
-        day -= 7;
+    while (day >= (int32_t)th_days_in_month(year, r->month)) day -= 7;
     return (int64_t)(first + day) * 86400 + r->seconds;
 }
 
@@ -280,7 +280,8 @@ int32_t th_zone_offset_at(uint16_t id, int64_t utc_us)
         return ((int32_t)id - (int32_t)TH_ZONE_OFFSET_BASE) * 60;
     }
     int64_t utc = utc_us / TH_US_PER_SECOND - (utc_us % TH_US_PER_SECOND < 0);
-    if (z->count == 0 || utc < z->at[0]) return z->count == 0 && z->has_rule ? offset_by_rule(z, utc) : z->first;
+    if (z->count == 0 || utc < z->at[0])
+        return z->count == 0 && z->has_rule ? offset_by_rule(z, utc) : z->first;
     if (z->has_rule && utc >= z->at[z->count - 1]) return offset_by_rule(z, utc);
     uint32_t low = 0, high = z->count;
     while (high - low > 1) {
@@ -297,7 +298,9 @@ int64_t th_zone_local_to_utc(uint16_t id, int64_t local_us)
 {
     int64_t before = th_zone_offset_at(id, local_us - TH_US_PER_DAY) * TH_US_PER_SECOND;
     int64_t after = th_zone_offset_at(id, local_us + TH_US_PER_DAY) * TH_US_PER_SECOND;
-    if (th_zone_offset_at(id, local_us - before) * TH_US_PER_SECOND == before) return local_us - before;
-    if (th_zone_offset_at(id, local_us - after) * TH_US_PER_SECOND == after) return local_us - after;
+    if (th_zone_offset_at(id, local_us - before) * TH_US_PER_SECOND == before)
+        return local_us - before;
+    if (th_zone_offset_at(id, local_us - after) * TH_US_PER_SECOND == after)
+        return local_us - after;
     return local_us - before; /* a gap: the offset from before it moves the time past the gap */
 }

@@ -13,7 +13,7 @@ typedef struct agg_state {
     th_agg_context context;
     th_eval **args, **order;
     th_eval *filter;
-    size_t offset; /* of this aggregate's block in a group's state */
+    size_t offset;     /* of this aggregate's block in a group's state */
     valueset distinct; /* group and arguments */
     th_value *rows;    /* ORDER BY: group, arguments, keys, a row each */
     uint32_t row_count, row_capacity, row_width;
@@ -38,11 +38,13 @@ static th_err open_call(agg_op *g, agg_state *a, const th_agg_call *call)
     th_exec *exec = g->op.exec;
     const th_type **types = TH_NEW_ARRAY(exec->arena, const th_type *, call->arg_count + 1);
     if (types == NULL) return op_memory(&g->op);
-    for (uint32_t i = 0; i < call->arg_count; i++)
-        types[i] = call->args[i]->type;
+    for (uint32_t i = 0; i < call->arg_count; i++) types[i] = call->args[i]->type;
     a->call = call;
-    a->context = (th_agg_context){.arena = g->arena, .arg_types = types, .arg_count = call->arg_count,
-                                  .type = call->type, .diag = exec->diag};
+    a->context = (th_agg_context){.arena = g->arena,
+                                  .arg_types = types,
+                                  .arg_count = call->arg_count,
+                                  .type = call->type,
+                                  .diag = exec->diag};
     a->offset = g->stride;
     g->stride += ((size_t)call->aggregate->state_size + 15) / 16 * 16;
     a->row_width = 1 + call->arg_count + call->order_count;
@@ -58,9 +60,9 @@ static th_err open_call(agg_op *g, agg_state *a, const th_agg_call *call)
     const th_type **keyed = TH_NEW_ARRAY(exec->arena, const th_type *, call->arg_count + 1);
     if (keyed == NULL) return op_memory(&g->op);
     keyed[0] = &th_type_bigint;
-    for (uint32_t i = 0; i < call->arg_count; i++)
-        keyed[i + 1] = types[i];
-    return valueset_init(&a->distinct, g->arena, keyed, call->arg_count + 1) ? TH_OK : op_memory(&g->op);
+    for (uint32_t i = 0; i < call->arg_count; i++) keyed[i + 1] = types[i];
+    return valueset_init(&a->distinct, g->arena, keyed, call->arg_count + 1) ? TH_OK
+                                                                             : op_memory(&g->op);
 }
 
 static th_err agg_open(th_op *op)
@@ -74,8 +76,7 @@ static th_err agg_open(th_op *op)
     g->aggs = TH_NEW_ARRAY(op->exec->arena, agg_state, p->aggregate_count);
     const th_type **types = TH_NEW_ARRAY(op->exec->arena, const th_type *, p->expr_count);
     if (g->aggs == NULL || types == NULL) return op_memory(op);
-    for (uint32_t i = 0; i < p->expr_count; i++)
-        types[i] = p->exprs[i]->type;
+    for (uint32_t i = 0; i < p->expr_count; i++) types[i] = p->exprs[i]->type;
     for (uint32_t i = 0; i < p->aggregate_count; i++)
         TH_TRY(open_call(g, &g->aggs[i], &p->aggregates[i]));
     return valueset_init(&g->groups, g->arena, types, p->expr_count) ? TH_OK : op_memory(op);
@@ -85,8 +86,7 @@ static bool grow_states(agg_op *g)
 {
     if (g->groups.count <= g->state_capacity) return true;
     uint32_t capacity = g->state_capacity == 0 ? 16 : g->state_capacity * 2;
-    while (capacity < g->groups.count)
-        capacity *= 2;
+    while (capacity < g->groups.count) capacity *= 2;
     uint8_t *states = th_arena_zalloc(g->arena, capacity, g->stride);
     if (states == NULL) return false;
     if (g->state_capacity > 0) memcpy(states, g->states, g->state_capacity * g->stride);
@@ -120,8 +120,7 @@ static bool groups_by_value(agg_op *g, const th_vector *keys, uint32_t rows, uin
     th_value *v = TH_NEW_ARRAY(g->input_arena, th_value, n);
     if (v == NULL) return false;
     for (uint32_t i = 0; i < rows; i++) {
-        for (uint32_t k = 0; k < n; k++)
-            th_value_get(&keys[k], i, &v[k]);
+        for (uint32_t k = 0; k < n; k++) th_value_get(&keys[k], i, &v[k]);
         if (!valueset_put(&g->groups, v, &out[i], NULL)) return false;
     }
     return true;
@@ -132,8 +131,7 @@ static th_err find_groups(agg_op *g, const th_batch *in, uint32_t *out)
     uint32_t n = g->op.plan->expr_count;
     th_vector *keys = TH_NEW_ARRAY(g->input_arena, th_vector, n);
     if (keys == NULL) return op_memory(&g->op);
-    for (uint32_t i = 0; i < n; i++)
-        TH_TRY(th_eval_run(g->keys[i], in, g->input_arena, &keys[i]));
+    for (uint32_t i = 0; i < n; i++) TH_TRY(th_eval_run(g->keys[i], in, g->input_arena, &keys[i]));
     bool ok = n == 1 && keys[0].form == TH_DICT ? groups_by_code(g, &keys[0], in->rows, out)
                                                 : groups_by_value(g, keys, in->rows, out);
     return ok && grow_states(g) ? TH_OK : op_memory(&g->op);
@@ -144,13 +142,15 @@ static void *state_of(agg_op *g, const agg_state *a, uint32_t group)
     return g->states + (size_t)group * g->stride + a->offset;
 }
 
-static bool keep_ordered_row(agg_op *g, agg_state *a, uint32_t group, uint32_t row, const th_value *args)
+static bool keep_ordered_row(agg_op *g, agg_state *a, uint32_t group, uint32_t row,
+                             const th_value *args)
 {
     if (a->row_count == a->row_capacity) {
         uint32_t capacity = a->row_capacity == 0 ? 64 : a->row_capacity * 2;
         th_value *rows = TH_NEW_ARRAY(g->arena, th_value, (size_t)capacity * a->row_width);
         if (rows == NULL) return false;
-        if (a->row_count > 0) memcpy(rows, a->rows, (size_t)a->row_count * a->row_width * sizeof *rows);
+        if (a->row_count > 0)
+            memcpy(rows, a->rows, (size_t)a->row_count * a->row_width * sizeof *rows);
         a->rows = rows;
         a->row_capacity = capacity;
     }
@@ -186,7 +186,8 @@ static th_err add_row(agg_op *g, agg_state *a, uint32_t group, uint32_t row, th_
     return a->context.error;
 }
 
-static th_err add_rows(agg_op *g, agg_state *a, const uint32_t *groups, const uint32_t *rows, uint32_t count)
+static th_err add_rows(agg_op *g, agg_state *a, const uint32_t *groups, const uint32_t *rows,
+                       uint32_t count)
 {
     const th_agg_call *call = a->call;
     th_value *args = TH_NEW_ARRAY(g->input_arena, th_value, call->arg_count + 1);
@@ -203,7 +204,8 @@ static th_err add_rows(agg_op *g, agg_state *a, const uint32_t *groups, const ui
 static bool is_fast(const agg_state *a)
 {
     const th_agg_call *call = a->call;
-    if (call->distinct || call->filter != NULL || call->order_count > 0 || call->aggregate->add_many == NULL)
+    if (call->distinct || call->filter != NULL || call->order_count > 0 ||
+        call->aggregate->add_many == NULL)
         return false;
     return call->arg_count == 0 ||
            (call->arg_count == 1 && a->vectors[0].form == TH_FLAT && a->vectors[0].valid == NULL);
@@ -258,8 +260,7 @@ static th_err add_ordered(agg_op *g, agg_state *a)
     order_context c = {a};
     uint32_t *order = th_arena_alloc(g->arena, ((size_t)a->row_count + 1) * sizeof *order);
     if (order == NULL) return op_memory(&g->op);
-    for (uint32_t i = 0; i < a->row_count; i++)
-        order[i] = i;
+    for (uint32_t i = 0; i < a->row_count; i++) order[i] = i;
     qsort_r(order, a->row_count, sizeof *order, compare_ordered, &c);
     for (uint32_t i = 0; i < a->row_count; i++) {
         const th_value *row = a->rows + (size_t)order[i] * a->row_width;
@@ -293,7 +294,8 @@ static th_err consume(agg_op *g)
     return TH_OK;
 }
 
-static th_err output_column(agg_op *g, th_arena *batch, uint32_t c, uint32_t from, uint32_t count, th_vector *out)
+static th_err output_column(agg_op *g, th_arena *batch, uint32_t c, uint32_t from, uint32_t count,
+                            th_vector *out)
 {
     const th_plan *p = g->op.plan;
     th_builder b;

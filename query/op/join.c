@@ -22,7 +22,8 @@ typedef struct join_op {
     const th_batch *left;
     uint32_t *chain; /* of each left row: right row + 1, 0 = none */
     uint64_t *left_matched;
-    uint32_t row, candidate; /* candidate: right row + 1 to look at next; 0 with fresh set: start of the chain */
+    uint32_t row,
+        candidate; /* candidate: right row + 1 to look at next; 0 with fresh set: start of the chain */
     bool fresh, flushed;
 } join_op;
 
@@ -43,7 +44,8 @@ static th_err join_open(th_op *op)
     j->build_arena = th_exec_arena(op->exec);
     j->left_arena = th_exec_arena(op->exec);
     j->scratch_arena = th_exec_arena(op->exec);
-    if (j->build_arena == NULL || j->left_arena == NULL || j->scratch_arena == NULL) return op_memory(op);
+    if (j->build_arena == NULL || j->left_arena == NULL || j->scratch_arena == NULL)
+        return op_memory(op);
     TH_TRY(th_eval_new_many(op->exec, p->left_keys, p->key_count, &j->left_keys));
     TH_TRY(th_eval_new_many(op->exec, p->right_keys, p->key_count, &j->right_keys));
     return p->predicate == NULL ? TH_OK : th_eval_new(op->exec, p->predicate, &j->predicate);
@@ -73,8 +75,7 @@ static th_err read_right(join_op *j)
     j->right = TH_NEW_ARRAY(j->build_arena, th_vector, p->column_count);
     j->right_matched = TH_NEW_ARRAY(j->build_arena, uint64_t, rows / 64 + 1);
     if (j->right == NULL || j->right_matched == NULL) return op_memory(&j->op);
-    for (uint32_t c = 0; c < p->column_count; c++)
-        th_builder_finish(&builders[c], &j->right[c]);
+    for (uint32_t c = 0; c < p->column_count; c++) th_builder_finish(&builders[c], &j->right[c]);
     return TH_OK;
 }
 
@@ -130,7 +131,8 @@ static th_err probe_left(join_op *j)
     th_value *tuple = TH_NEW_ARRAY(j->left_arena, th_value, p->key_count);
     j->chain = TH_NEW_ARRAY(j->left_arena, uint32_t, n);
     j->left_matched = TH_NEW_ARRAY(j->left_arena, uint64_t, n / 64 + 1);
-    if (keys == NULL || tuple == NULL || j->chain == NULL || j->left_matched == NULL) return op_memory(&j->op);
+    if (keys == NULL || tuple == NULL || j->chain == NULL || j->left_matched == NULL)
+        return op_memory(&j->op);
     for (uint32_t k = 0; k < p->key_count; k++)
         TH_TRY(th_eval_run(j->left_keys[k], j->left, j->left_arena, &keys[k]));
     for (uint32_t i = 0; i < n; i++) {
@@ -179,8 +181,8 @@ static uint32_t take_pairs(join_op *j, uint32_t *left, uint32_t *right)
     return n;
 }
 
-static th_err pair_batch(join_op *j, th_arena *arena, const uint32_t *left, const uint32_t *right, uint32_t n,
-                         th_batch **out)
+static th_err pair_batch(join_op *j, th_arena *arena, const uint32_t *left, const uint32_t *right,
+                         uint32_t n, th_batch **out)
 {
     uint32_t lc = j->left->column_count, rc = j->op.plan->inputs[1]->column_count;
     th_vector *vectors;
@@ -188,12 +190,14 @@ static th_err pair_batch(join_op *j, th_arena *arena, const uint32_t *left, cons
     if (*out == NULL) return op_memory(&j->op);
     TH_TRY(op_batch_gather(&j->op, arena, j->left, left, n, vectors));
     for (uint32_t c = 0; c < rc; c++)
-        if (!th_vector_gather(arena, &j->right[c], right, n, &vectors[lc + c])) return op_memory(&j->op);
+        if (!th_vector_gather(arena, &j->right[c], right, n, &vectors[lc + c]))
+            return op_memory(&j->op);
     return TH_OK;
 }
 
 /* Pairs that pass the residual; marks both sides as matched. */
-static th_err match_pairs(join_op *j, th_arena *arena, uint32_t *left, uint32_t *right, uint32_t *count)
+static th_err match_pairs(join_op *j, th_arena *arena, uint32_t *left, uint32_t *right,
+                          uint32_t *count)
 {
     th_batch *pairs;
     const uint32_t *rows;
@@ -253,7 +257,8 @@ static th_err flush_right(join_op *j, th_arena *arena, const th_batch **out)
     if (b == NULL) return op_memory(&j->op);
     for (uint32_t c = 0; c < p->column_count; c++) {
         if (c >= lc) {
-            if (!th_vector_gather(arena, &j->right[c - lc], rows, n, &vectors[c])) return op_memory(&j->op);
+            if (!th_vector_gather(arena, &j->right[c - lc], rows, n, &vectors[c]))
+                return op_memory(&j->op);
             continue;
         }
         th_vector *null = th_vector_null(arena, p->columns[c].type, n);

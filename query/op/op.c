@@ -9,10 +9,18 @@
 #include "query/fn/call.h"
 
 static const th_op_ops *const operators[] = {
-    [TH_P_SCAN] = &th_op_scan,       [TH_P_VALUES] = &th_op_values,       [TH_P_FILTER] = &th_op_filter,
-    [TH_P_PROJECT] = &th_op_project, [TH_P_AGGREGATE] = &th_op_aggregate, [TH_P_JOIN] = &th_op_join,
-    [TH_P_SORT] = &th_op_sort,       [TH_P_LIMIT] = &th_op_limit,         [TH_P_UNION_ALL] = &th_op_union,
-    [TH_P_UNNEST] = &th_op_unnest,   [TH_P_WINDOW] = NULL,                [TH_P_SINGLE_ROW] = &th_op_single_row,
+    [TH_P_SCAN] = &th_op_scan,
+    [TH_P_VALUES] = &th_op_values,
+    [TH_P_FILTER] = &th_op_filter,
+    [TH_P_PROJECT] = &th_op_project,
+    [TH_P_AGGREGATE] = &th_op_aggregate,
+    [TH_P_JOIN] = &th_op_join,
+    [TH_P_SORT] = &th_op_sort,
+    [TH_P_LIMIT] = &th_op_limit,
+    [TH_P_UNION_ALL] = &th_op_union,
+    [TH_P_UNNEST] = &th_op_unnest,
+    [TH_P_WINDOW] = NULL,
+    [TH_P_SINGLE_ROW] = &th_op_single_row,
 };
 
 th_err op_memory(const th_op *op)
@@ -22,10 +30,13 @@ th_err op_memory(const th_op *op)
 
 static th_err new_at(th_exec *exec, const th_plan *plan, uint32_t depth, th_op **out)
 {
-    const th_op_ops *ops = (size_t)plan->kind < sizeof operators / sizeof operators[0] ? operators[plan->kind] : NULL;
+    const th_op_ops *ops =
+        (size_t)plan->kind < sizeof operators / sizeof operators[0] ? operators[plan->kind] : NULL;
     if (ops == NULL)
-        return th_fail(exec->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", "Window functions are not supported");
-    if (depth > TH_SQL_DEPTH_MAX) return th_fail(exec->diag, TH_ELIMIT, NULL, "Query is nested too deeply");
+        return th_fail(exec->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED",
+                       "Window functions are not supported");
+    if (depth > TH_SQL_DEPTH_MAX)
+        return th_fail(exec->diag, TH_ELIMIT, NULL, "Query is nested too deeply");
     th_op *op = th_arena_zalloc(exec->arena, 1, ops->size);
     if (op == NULL) return th_fail_memory(exec->diag);
     *op = (th_op){.ops = ops, .plan = plan, .exec = exec};
@@ -44,8 +55,7 @@ th_err th_op_new(th_exec *exec, const th_plan *plan, th_op **out)
 
 th_err th_op_open(th_op *op)
 {
-    for (uint32_t i = 0; i < op->plan->input_count; i++)
-        TH_TRY(th_op_open(op->inputs[i]));
+    for (uint32_t i = 0; i < op->plan->input_count; i++) TH_TRY(th_op_open(op->inputs[i]));
     op->opened = true;
     return op->ops->open == NULL ? TH_OK : op->ops->open(op);
 }
@@ -61,7 +71,8 @@ th_err th_op_next(th_op *op, th_arena *batch, const th_batch **out)
 {
     const th_run_env *env = op->exec->env;
     TH_TRY(th_control_check(env->control, op->exec->diag));
-    if (env->op_stats == NULL || op->plan->id >= env->op_stats_count) return op->ops->next(op, batch, out);
+    if (env->op_stats == NULL || op->plan->id >= env->op_stats_count)
+        return op->ops->next(op, batch, out);
     th_op_stats *stats = &env->op_stats[op->plan->id];
     int64_t start = mono_us();
     th_err e = op->ops->next(op, batch, out);
@@ -78,11 +89,11 @@ void th_op_close(th_op *op)
     if (op == NULL) return;
     if (op->opened && op->ops->close != NULL) op->ops->close(op);
     op->opened = false;
-    for (uint32_t i = 0; i < op->plan->input_count; i++)
-        th_op_close(op->inputs[i]);
+    for (uint32_t i = 0; i < op->plan->input_count; i++) th_op_close(op->inputs[i]);
 }
 
-th_batch *op_batch_new(th_op *op, th_arena *arena, uint32_t rows, uint32_t columns, th_vector **vectors)
+th_batch *op_batch_new(th_op *op, th_arena *arena, uint32_t rows, uint32_t columns,
+                       th_vector **vectors)
 {
     (void)op;
     th_batch *b = TH_NEW(arena, th_batch);
@@ -92,8 +103,8 @@ th_batch *op_batch_new(th_op *op, th_arena *arena, uint32_t rows, uint32_t colum
     return b;
 }
 
-th_err op_batch_gather(th_op *op, th_arena *arena, const th_batch *in, const uint32_t *rows, uint32_t count,
-                       th_vector *out)
+th_err op_batch_gather(th_op *op, th_arena *arena, const th_batch *in, const uint32_t *rows,
+                       uint32_t count, th_vector *out)
 {
     for (uint32_t c = 0; c < in->column_count; c++)
         if (!th_vector_gather(arena, &in->columns[c], rows, count, &out[c])) return op_memory(op);

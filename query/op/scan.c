@@ -51,8 +51,8 @@ static th_err enter_segment(scan_op *s)
     th_segment_info info = {0};
     th_arena_reset(s->segment_arena);
     provider_of(&s->op)->segment_info(s->scan, s->next_segment, &info);
-    TH_TRY(provider_of(&s->op)->segment_open(s->scan, s->next_segment, s->segment_arena, &s->segment,
-                                             s->op.exec->diag));
+    TH_TRY(provider_of(&s->op)->segment_open(s->scan, s->next_segment, s->segment_arena,
+                                             &s->segment, s->op.exec->diag));
     s->next_segment++;
     s->row = 0;
     s->rows = info.rows;
@@ -73,7 +73,8 @@ static th_err scan_next(th_op *op, th_arena *batch, const th_batch **out)
     th_batch *result = op_batch_new(op, batch, n, op->plan->column_count, &vectors);
     if (result == NULL) return op_memory(op);
     for (uint32_t c = 0; c < op->plan->column_count; c++)
-        TH_TRY(provider_of(op)->segment_column(s->segment, c, s->row, n, batch, &vectors[c], op->exec->diag));
+        TH_TRY(provider_of(op)->segment_column(s->segment, c, s->row, n, batch, &vectors[c],
+                                               op->exec->diag));
     s->row += n;
     if (op->exec->env->control != NULL) atomic_fetch_add(&op->exec->env->control->rows_read, n);
     *out = result;

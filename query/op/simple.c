@@ -25,7 +25,8 @@ const th_op_ops th_op_single_row = {"SingleRow", sizeof(single_op), NULL, single
 static th_err values_open(th_op *op)
 {
     single_op *s = (single_op *)op;
-    return th_eval_new_many(op->exec, op->plan->exprs, op->plan->row_count * op->plan->column_count, &s->evals);
+    return th_eval_new_many(op->exec, op->plan->exprs, op->plan->row_count * op->plan->column_count,
+                            &s->evals);
 }
 
 static th_err values_next(th_op *op, th_arena *batch, const th_batch **out)
@@ -45,7 +46,8 @@ static th_err values_next(th_op *op, th_arena *batch, const th_batch **out)
     for (uint32_t c = 0; c < p->column_count; c++) {
         if (!th_builder_init(&b, batch, p->columns[c].type, n, false)) return op_memory(op);
         for (uint32_t r = 0; r < n; r++) {
-            TH_TRY(th_eval_run(s->evals[(size_t)(first + r) * p->column_count + c], &one, batch, v));
+            TH_TRY(
+                th_eval_run(s->evals[(size_t)(first + r) * p->column_count + c], &one, batch, v));
             th_value_get(v, 0, &x);
             if (!th_builder_add(&b, &x)) return op_memory(op);
         }
@@ -93,7 +95,8 @@ const th_op_ops th_op_filter = {"Filter", sizeof(single_op), filter_open, filter
 
 static th_err project_open(th_op *op)
 {
-    return th_eval_new_many(op->exec, op->plan->exprs, op->plan->expr_count, &((single_op *)op)->evals);
+    return th_eval_new_many(op->exec, op->plan->exprs, op->plan->expr_count,
+                            &((single_op *)op)->evals);
 }
 
 static th_err project_next(th_op *op, th_arena *batch, const th_batch **out)
@@ -146,8 +149,7 @@ static th_err limit_next(th_op *op, th_arena *batch, const th_batch **out)
     uint32_t *rows = th_arena_alloc(batch, ((size_t)take + 1) * sizeof *rows);
     th_batch *result = op_batch_new(op, batch, take, in->column_count, &vectors);
     if (rows == NULL || result == NULL) return op_memory(op);
-    for (uint32_t i = 0; i < take; i++)
-        rows[i] = skip + i;
+    for (uint32_t i = 0; i < take; i++) rows[i] = skip + i;
     TH_TRY(op_batch_gather(op, batch, in, rows, take, vectors));
     *out = result;
     return TH_OK;

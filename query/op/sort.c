@@ -56,7 +56,8 @@ static th_err builders_new(sort_op *s)
     s->columns = TH_NEW_ARRAY(s->rows_arena, th_builder, width_of(s));
     if (s->columns == NULL) return op_memory(&s->op);
     for (uint32_t i = 0; i < width_of(s); i++)
-        if (!th_builder_init(&s->columns[i], s->rows_arena, type_of(s, i), 64, true)) return op_memory(&s->op);
+        if (!th_builder_init(&s->columns[i], s->rows_arena, type_of(s, i), 64, true))
+            return op_memory(&s->op);
     s->rows = 0;
     return TH_OK;
 }
@@ -69,7 +70,8 @@ static th_err sort_open(th_op *op)
     s->spare_arena = th_exec_arena(op->exec);
     s->input_arena = th_exec_arena(op->exec);
     s->keys = TH_NEW_ARRAY(op->exec->arena, th_eval *, p->sort_count);
-    if (s->rows_arena == NULL || s->spare_arena == NULL || s->input_arena == NULL || s->keys == NULL)
+    if (s->rows_arena == NULL || s->spare_arena == NULL || s->input_arena == NULL ||
+        s->keys == NULL)
         return op_memory(op);
     for (uint32_t i = 0; i < p->sort_count; i++)
         TH_TRY(th_eval_new(op->exec, p->sorts[i].expr, &s->keys[i]));
@@ -97,10 +99,8 @@ static th_err order_rows(sort_op *s)
     s->vectors = TH_NEW_ARRAY(s->rows_arena, th_vector, width_of(s));
     s->order = th_arena_alloc(s->rows_arena, ((size_t)s->rows + 1) * sizeof *s->order);
     if (s->vectors == NULL || s->order == NULL) return op_memory(&s->op);
-    for (uint32_t i = 0; i < width_of(s); i++)
-        th_builder_finish(&s->columns[i], &s->vectors[i]);
-    for (uint32_t i = 0; i < s->rows; i++)
-        s->order[i] = i;
+    for (uint32_t i = 0; i < width_of(s); i++) th_builder_finish(&s->columns[i], &s->vectors[i]);
+    for (uint32_t i = 0; i < s->rows; i++) s->order[i] = i;
     sort_context c = {s->vectors + p->column_count, p->sorts, p->sort_count};
     qsort_r(s->order, s->rows, sizeof *s->order, compare_rows, &c);
     return TH_OK;
@@ -142,7 +142,8 @@ static th_err consume(sort_op *s)
         if (in->rows == 0) continue;
         if (s->rows > UINT32_MAX / 4) return op_memory(&s->op);
         TH_TRY(add_batch(s, in));
-        if (limit < UINT32_MAX / 8 && s->rows >= 2 * limit + TH_QUERY_BATCH_ROWS) TH_TRY(cut(s, limit));
+        if (limit < UINT32_MAX / 8 && s->rows >= 2 * limit + TH_QUERY_BATCH_ROWS)
+            TH_TRY(cut(s, limit));
     }
     th_arena_reset(s->input_arena);
     TH_TRY(order_rows(s));
@@ -164,7 +165,8 @@ static th_err sort_next(th_op *op, th_arena *batch, const th_batch **out)
     th_batch *result = op_batch_new(op, batch, n, op->plan->column_count, &vectors);
     if (result == NULL) return op_memory(op);
     for (uint32_t c = 0; c < op->plan->column_count; c++)
-        if (!th_vector_gather(batch, &s->vectors[c], s->order + s->at, n, &vectors[c])) return op_memory(op);
+        if (!th_vector_gather(batch, &s->vectors[c], s->order + s->at, n, &vectors[c]))
+            return op_memory(op);
     s->at += n;
     *out = result;
     return TH_OK;

@@ -71,8 +71,8 @@ static uint32_t plan_rows(unnest_op *u, uint32_t *rows, uint32_t *elements)
     return n;
 }
 
-static th_err expand(unnest_op *u, th_arena *batch, uint32_t i, uint32_t child, const uint32_t *rows,
-                     const uint32_t *elements, uint32_t count, th_vector *out)
+static th_err expand(unnest_op *u, th_arena *batch, uint32_t i, uint32_t child,
+                     const uint32_t *rows, const uint32_t *elements, uint32_t count, th_vector *out)
 {
     const th_vector *v = &u->nested[i];
     th_builder b;
@@ -83,19 +83,21 @@ static th_err expand(unnest_op *u, th_arena *batch, uint32_t i, uint32_t child, 
         *out = *nulls;
         return TH_OK;
     }
-    if (!th_builder_init(&b, batch, v->type->children[child], count, true)) return op_memory(&u->op);
+    if (!th_builder_init(&b, batch, v->type->children[child], count, true))
+        return op_memory(&u->op);
     for (uint32_t r = 0; r < count; r++) {
         th_value_get(v, rows[r], &list);
         x = (th_value){.null = true};
-        if (!list.null && elements[r] < th_value_size(&list)) th_value_element(&list, child, elements[r], &x);
+        if (!list.null && elements[r] < th_value_size(&list))
+            th_value_element(&list, child, elements[r], &x);
         if (!th_builder_add(&b, &x)) return op_memory(&u->op);
     }
     th_builder_finish(&b, out);
     return TH_OK;
 }
 
-static th_err ordinality(unnest_op *u, th_arena *batch, const uint32_t *rows, const uint32_t *elements, uint32_t count,
-                         th_vector *out)
+static th_err ordinality(unnest_op *u, th_arena *batch, const uint32_t *rows,
+                         const uint32_t *elements, uint32_t count, th_vector *out)
 {
     th_builder b;
     if (!th_builder_init(&b, batch, &th_type_bigint, count, false)) return op_memory(&u->op);
@@ -145,4 +147,5 @@ static void unnest_close(th_op *op)
     u->input_arena = NULL;
 }
 
-const th_op_ops th_op_unnest = {"Unnest", sizeof(unnest_op), unnest_open, unnest_next, unnest_close};
+const th_op_ops th_op_unnest = {"Unnest", sizeof(unnest_op), unnest_open, unnest_next,
+                                unnest_close};

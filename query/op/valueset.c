@@ -6,7 +6,10 @@
 
 bool valueset_init(valueset *set, th_arena *arena, const th_type *const *types, uint32_t width)
 {
-    *set = (valueset){.arena = arena, .types = types, .width = width, .mask = CAPACITY_MIN * 2 - 1,
+    *set = (valueset){.arena = arena,
+                      .types = types,
+                      .width = width,
+                      .mask = CAPACITY_MIN * 2 - 1,
                       .capacity = CAPACITY_MIN};
     set->values = TH_NEW_ARRAY(arena, th_value, (size_t)CAPACITY_MIN * width);
     set->hashes = TH_NEW_ARRAY(arena, uint64_t, CAPACITY_MIN);
@@ -18,7 +21,8 @@ static uint64_t hash_tuple(const valueset *set, const th_value *tuple)
 {
     uint64_t h = 0;
     for (uint32_t i = 0; i < set->width; i++)
-        h = (h ^ (h >> 29)) * UINT64_C(0x9E3779B97F4A7C15) + th_value_hash(set->types[i], &tuple[i]);
+        h = (h ^ (h >> 29)) * UINT64_C(0x9E3779B97F4A7C15) +
+            th_value_hash(set->types[i], &tuple[i]);
     return h;
 }
 
@@ -41,8 +45,7 @@ static bool grow(valueset *set)
     memcpy(hashes, set->hashes, set->count * sizeof *hashes);
     for (uint32_t i = 0; i < set->count; i++) {
         uint32_t at = (uint32_t)hashes[i] & mask;
-        while (buckets[at] != 0)
-            at = (at + 1) & mask;
+        while (buckets[at] != 0) at = (at + 1) & mask;
         buckets[at] = i + 1;
     }
     set->values = values;
@@ -70,7 +73,8 @@ static bool find_at(const valueset *set, const th_value *tuple, uint64_t hash, u
 uint32_t valueset_find(const valueset *set, const th_value *tuple)
 {
     uint32_t bucket;
-    return find_at(set, tuple, hash_tuple(set, tuple), &bucket) ? set->buckets[bucket] - 1 : UINT32_MAX;
+    return find_at(set, tuple, hash_tuple(set, tuple), &bucket) ? set->buckets[bucket] - 1
+                                                                : UINT32_MAX;
 }
 
 bool valueset_put(valueset *set, const th_value *tuple, uint32_t *index, bool *added)

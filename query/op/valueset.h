@@ -15,7 +15,8 @@ typedef struct valueset {
 } valueset;
 
 /* types stay the caller's. False here and below: no memory. */
-TH_MUST_CHECK bool valueset_init(valueset *set, th_arena *arena, const th_type *const *types, uint32_t width);
+TH_MUST_CHECK bool valueset_init(valueset *set, th_arena *arena, const th_type *const *types,
+                                 uint32_t width);
 /* Number of the tuple, which is copied when it is new (*added, may be NULL). */
 TH_MUST_CHECK bool valueset_put(valueset *set, const th_value *tuple, uint32_t *index, bool *added);
 /* UINT32_MAX when it is not there. */

@@ -5,12 +5,12 @@
 
 #include "query/fn/call.h"
 #include "query/fn/zone.h"
+#include "query/type/cast.h"
 #include "query/type/datetime.h"
 #include "query/type/number.h"
 
-typedef th_err (*cast_fn)(th_fn_call *, const th_type *from, const th_type *to, const th_value *in, th_value *out);
-
-#define SHOWN_MAX 200 /* bytes of a bad value that an error shows */
+typedef th_err (*cast_fn)(th_fn_call *, const th_type *from, const th_type *to, const th_value *in,
+                          th_value *out);
 
 static th_err invalid(th_fn_call *call, const char *fmt, th_slice value)
 {
@@ -31,18 +31,14 @@ static th_err out_of_range(th_fn_call *call, const th_type *to, const char *valu
 static bool in_range(th_type_kind kind, int64_t v)
 {
     switch (kind) {
-    case TH_TINYINT:
-        return v >= INT8_MIN && v <= INT8_MAX;
-    case TH_SMALLINT:
-        return v >= INT16_MIN && v <= INT16_MAX;
-    case TH_INTEGER:
-        return v >= INT32_MIN && v <= INT32_MAX;
-    default:
-        return true;
+    case TH_TINYINT: return v >= INT8_MIN && v <= INT8_MAX;
+    case TH_SMALLINT: return v >= INT16_MIN && v <= INT16_MAX;
+    case TH_INTEGER: return v >= INT32_MIN && v <= INT32_MAX;
+    default: return true;
     }
 }
 
-static th_err unsupported(th_fn_call *call, const th_type *from, const th_type *to)
+th_err cast_unsupported(th_fn_call *call, const th_type *from, const th_type *to)
 {
     char a[200] = "", b[200] = "";
     th_buf fa = {.bytes = (uint8_t *)a, .capacity = sizeof a, .limit = sizeof a - 1};
@@ -55,14 +51,10 @@ static th_err unsupported(th_fn_call *call, const th_type *from, const th_type *
 static const char *upper_name(th_type_kind kind)
 {
     switch (kind) {
-    case TH_TINYINT:
-        return "TINYINT";
-    case TH_SMALLINT:
-        return "SMALLINT";
-    case TH_INTEGER:
-        return "INT";
-    default:
-        return "BIGINT";
+    case TH_TINYINT: return "TINYINT";
+    case TH_SMALLINT: return "SMALLINT";
+    case TH_INTEGER: return "INT";
+    default: return "BIGINT";
     }
 }
 
@@ -70,10 +62,8 @@ static th_err text_to_integer(th_fn_call *call, const th_type *to, th_slice s, t
 {
     uint64_t u = 0;
     th_slice whole = s;
-    while (s.size > 0 && s.bytes[0] <= ' ')
-        s = th_slice_of(s.bytes + 1, s.size - 1);
-    while (s.size > 0 && s.bytes[s.size - 1] <= ' ')
-        s.size--;
+    while (s.size > 0 && s.bytes[0] <= ' ') s = th_slice_of(s.bytes + 1, s.size - 1);
+    while (s.size > 0 && s.bytes[s.size - 1] <= ' ') s.size--;
     th_slice digits = s;
     bool minus = s.size > 0 && s.bytes[0] == '-', ok = true;
     if (s.size > 0 && (minus || s.bytes[0] == '+')) digits = th_slice_of(s.bytes + 1, s.size - 1);
@@ -88,8 +78,8 @@ static th_err text_to_integer(th_fn_call *call, const th_type *to, th_slice s, t
         if (in_range(to->kind, out->i)) return TH_OK;
     }
     return fn_fail(call, "INVALID_CAST_ARGUMENT", "Cannot cast '%.*s' to %s",
-                   (int)(whole.size > SHOWN_MAX ? SHOWN_MAX : whole.size), (const char *)whole.bytes,
-                   upper_name(to->kind));
+                   (int)(whole.size > SHOWN_MAX ? SHOWN_MAX : whole.size),
+                   (const char *)whole.bytes, upper_name(to->kind));
 }
 
 static th_err double_to_integer(th_fn_call *call, const th_type *to, double f, th_value *out)
@@ -99,27 +89,29 @@ static th_err double_to_integer(th_fn_call *call, const th_type *to, double f, t
     double r = f < 0 ? ceil(f - 0.5) : floor(f + 0.5);
     if (fabs(f) >= 4503599627370496.0) r = f;
     if (f == 0.49999999999999994 || f == -0.49999999999999994) r = 0;
-    if (r >= -9223372036854775808.0 && r < 9223372036854775808.0 && in_range(to->kind, (int64_t)r)) {
+    if (r >= -9223372036854775808.0 && r < 9223372036854775808.0 &&
+        in_range(to->kind, (int64_t)r)) {
         out->i = (int64_t)r;
         return TH_OK;
     }
     th_double_print(&b, f, false);
-    if (isnan(f)) return fn_fail(call, "INVALID_CAST_ARGUMENT", "Cannot cast double NaN to %s", upper_name(to->kind));
+    if (isnan(f))
+        return fn_fail(call, "INVALID_CAST_ARGUMENT", "Cannot cast double NaN to %s",
+                       upper_name(to->kind));
     return out_of_range(call, to, text);
 }
 
-static th_err to_integer(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in, th_value *out)
+static th_err to_integer(th_fn_call *call, const th_type *from, const th_type *to,
+                         const th_value *in, th_value *out)
 {
     char text[64] = "";
     th_buf b = {.bytes = (uint8_t *)text, .capacity = sizeof text, .limit = sizeof text - 1};
     th_i128 d;
     switch (from->kind) {
     case TH_VARCHAR:
-    case TH_CHAR:
-        return text_to_integer(call, to, in->s, out);
+    case TH_CHAR: return text_to_integer(call, to, in->s, out);
     case TH_REAL:
-    case TH_DOUBLE:
-        return double_to_integer(call, to, in->f, out);
+    case TH_DOUBLE: return double_to_integer(call, to, in->f, out);
     case TH_DECIMAL:
         (void)th_decimal_rescale(in->d, from->scale, 0, &d);
         if (d >= INT64_MIN && d <= INT64_MAX && in_range(to->kind, (int64_t)d)) {
@@ -127,14 +119,12 @@ static th_err to_integer(th_fn_call *call, const th_type *from, const th_type *t
             return TH_OK;
         }
         th_decimal_print(&b, in->d, from->scale);
-        return fn_fail(call, "INVALID_CAST_ARGUMENT", "Cannot cast '%s' to %s", text, upper_name(to->kind));
-    case TH_BOOLEAN:
-        out->i = in->i;
-        return TH_OK;
-    case TH_JSON:
-        return cast_from_json(call, to, in->s, out);
+        return fn_fail(call, "INVALID_CAST_ARGUMENT", "Cannot cast '%s' to %s", text,
+                       upper_name(to->kind));
+    case TH_BOOLEAN: out->i = in->i; return TH_OK;
+    case TH_JSON: return cast_from_json(call, to, in->s, out);
     default:
-        if (!th_type_is_integer(from)) return unsupported(call, from, to);
+        if (!th_type_is_integer(from)) return cast_unsupported(call, from, to);
         out->i = in->i;
         if (in_range(to->kind, in->i)) return TH_OK;
         (void)snprintf(text, sizeof text, "%lld", (long long)in->i);
@@ -142,26 +132,25 @@ static th_err to_integer(th_fn_call *call, const th_type *from, const th_type *t
     }
 }
 
-static th_err to_double(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in, th_value *out)
+static th_err to_double(th_fn_call *call, const th_type *from, const th_type *to,
+                        const th_value *in, th_value *out)
 {
     switch (from->kind) {
     case TH_VARCHAR:
     case TH_CHAR:
         if (!th_double_parse(in->s, &out->f))
-            return invalid(call, to->kind == TH_REAL ? "Cannot cast '%.*s' to REAL" : "Cannot cast '%.*s' to DOUBLE",
+            return invalid(call,
+                           to->kind == TH_REAL ? "Cannot cast '%.*s' to REAL"
+                                               : "Cannot cast '%.*s' to DOUBLE",
                            in->s);
         break;
     case TH_REAL:
-    case TH_DOUBLE:
-        out->f = in->f;
-        break;
-    case TH_DECIMAL:
-        out->f = th_decimal_to_double(in->d, from->scale);
-        break;
-    case TH_JSON:
-        return cast_from_json(call, to, in->s, out);
+    case TH_DOUBLE: out->f = in->f; break;
+    case TH_DECIMAL: out->f = th_decimal_to_double(in->d, from->scale); break;
+    case TH_JSON: return cast_from_json(call, to, in->s, out);
     default:
-        if (!th_type_is_integer(from) && from->kind != TH_BOOLEAN) return unsupported(call, from, to);
+        if (!th_type_is_integer(from) && from->kind != TH_BOOLEAN)
+            return cast_unsupported(call, from, to);
         out->f = (double)in->i;
         break;
     }
@@ -169,7 +158,8 @@ static th_err to_double(th_fn_call *call, const th_type *from, const th_type *to
     return TH_OK;
 }
 
-static th_err decimal_error(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in)
+static th_err decimal_error(th_fn_call *call, const th_type *from, const th_type *to,
+                            const th_value *in)
 {
     char text[SHOWN_MAX + 8] = "";
     th_buf b = {.bytes = (uint8_t *)text, .capacity = sizeof text, .limit = sizeof text - 1};
@@ -187,11 +177,12 @@ static th_err decimal_error(th_fn_call *call, const th_type *from, const th_type
         name = upper_name(from->kind);
         th_buf_printf(&b, "%lld", (long long)in->i);
     }
-    return fn_fail(call, "INVALID_CAST_ARGUMENT", "Cannot cast %s '%s' to DECIMAL(%u, %u)", name, text, to->precision,
-                   to->scale);
+    return fn_fail(call, "INVALID_CAST_ARGUMENT", "Cannot cast %s '%s' to DECIMAL(%u, %u)", name,
+                   text, to->precision, to->scale);
 }
 
-static th_err to_decimal(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in, th_value *out)
+static th_err to_decimal(th_fn_call *call, const th_type *from, const th_type *to,
+                         const th_value *in, th_value *out)
 {
     uint32_t precision, scale;
     th_i128 d;
@@ -199,26 +190,24 @@ static th_err to_decimal(th_fn_call *call, const th_type *from, const th_type *t
     switch (from->kind) {
     case TH_VARCHAR:
     case TH_CHAR:
-        ok = th_decimal_parse(in->s, &d, &precision, &scale) && th_decimal_rescale(d, scale, to->scale, &out->d);
+        ok = th_decimal_parse(in->s, &d, &precision, &scale) &&
+             th_decimal_rescale(d, scale, to->scale, &out->d);
         break;
-    case TH_DECIMAL:
-        ok = th_decimal_rescale(in->d, from->scale, to->scale, &out->d);
-        break;
+    case TH_DECIMAL: ok = th_decimal_rescale(in->d, from->scale, to->scale, &out->d); break;
     case TH_REAL:
-    case TH_DOUBLE:
-        ok = th_decimal_from_double(in->f, to->precision, to->scale, &out->d);
-        break;
-    case TH_JSON:
-        return cast_from_json(call, to, in->s, out);
+    case TH_DOUBLE: ok = th_decimal_from_double(in->f, to->precision, to->scale, &out->d); break;
+    case TH_JSON: return cast_from_json(call, to, in->s, out);
     default:
-        if (!th_type_is_integer(from) && from->kind != TH_BOOLEAN) return unsupported(call, from, to);
+        if (!th_type_is_integer(from) && from->kind != TH_BOOLEAN)
+            return cast_unsupported(call, from, to);
         ok = th_decimal_rescale(in->i, 0, to->scale, &out->d);
         break;
     }
     return ok && th_decimal_fits(out->d, to->precision) ? TH_OK : decimal_error(call, from, to, in);
 }
 
-static th_err to_boolean(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in, th_value *out)
+static th_err to_boolean(th_fn_call *call, const th_type *from, const th_type *to,
+                         const th_value *in, th_value *out)
 {
     th_slice s = in->s;
     switch (from->kind) {
@@ -231,150 +220,51 @@ static th_err to_boolean(th_fn_call *call, const th_type *from, const th_type *t
             return TH_OK;
         return invalid(call, "Cannot cast '%.*s' to BOOLEAN", s);
     case TH_REAL:
-    case TH_DOUBLE:
-        out->i = in->f != 0;
-        return TH_OK;
-    case TH_DECIMAL:
-        out->i = in->d != 0;
-        return TH_OK;
-    case TH_BOOLEAN:
-        out->i = in->i;
-        return TH_OK;
-    case TH_JSON:
-        return cast_from_json(call, to, in->s, out);
+    case TH_DOUBLE: out->i = in->f != 0; return TH_OK;
+    case TH_DECIMAL: out->i = in->d != 0; return TH_OK;
+    case TH_BOOLEAN: out->i = in->i; return TH_OK;
+    case TH_JSON: return cast_from_json(call, to, in->s, out);
     default:
-        if (!th_type_is_integer(from)) return unsupported(call, from, to);
+        if (!th_type_is_integer(from)) return cast_unsupported(call, from, to);
         out->i = in->i != 0;
         return TH_OK;
     }
 }
 
-static bool append_text(th_buf *b, const th_type *from, const th_value *in)
-{
-    switch (from->kind) {
-    case TH_BOOLEAN:
-        th_buf_add_text(b, in->i ? "true" : "false");
-        return true;
-    case TH_TINYINT:
-    case TH_SMALLINT:
-    case TH_INTEGER:
-    case TH_BIGINT:
-        th_buf_printf(b, "%lld", (long long)in->i);
-        return true;
-    case TH_REAL:
-    case TH_DOUBLE:
-        th_double_print_cast(b, in->f, from->kind == TH_REAL);
-        return true;
-    case TH_DECIMAL:
-        th_decimal_print(b, in->d, from->scale);
-        return true;
-    case TH_DATE:
-        th_date_print(b, in->i);
-        return true;
-    case TH_TIME:
-        th_time_print(b, in->i, in->extra, from->precision);
-        return true;
-    case TH_TIMESTAMP:
-        th_timestamp_print(b, in->i, in->extra, from->precision, ' ');
-        return true;
-    case TH_TIMESTAMP_TZ:
-        th_timestamp_tz_print(b, in->i, in->extra, from->precision, in->zone);
-        return true;
-    case TH_INTERVAL_DAY_SECOND:
-        th_interval_ds_print(b, in->i);
-        return true;
-    case TH_INTERVAL_YEAR_MONTH:
-        th_interval_ym_print(b, in->i);
-        return true;
-    case TH_IPADDRESS:
-        fn_ip_print(b, in->s.bytes);
-        return true;
-    case TH_UUID: {
-        const uint8_t *u = in->s.bytes;
-        for (int i = 0; i < 16; i++)
-            th_buf_printf(b, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", u[i]);
-        return true;
-    }
-    default:
-        return false;
-    }
-}
-
-/* Values that are not text do not get shortened silently. */
-static th_err check_length(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in, th_value *out)
-{
-    if (to->precision == TH_UNBOUNDED || fn_utf8_length(out->s) <= to->precision) return TH_OK;
-    char what[80] = "";
-    if (from->kind == TH_DOUBLE || from->kind == TH_REAL) {
-        th_buf b = {.bytes = (uint8_t *)what, .capacity = sizeof what, .limit = sizeof what - 1};
-        th_double_print(&b, in->f, from->kind == TH_REAL);
-        return fn_fail(call, "INVALID_CAST_ARGUMENT", "Value %s (%.*s) cannot be represented as varchar(%u)", what,
-                       TH_SLICE_ARGS(out->s), to->precision);
-    }
-    return fn_fail(call, "INVALID_CAST_ARGUMENT", "Value %.*s cannot be represented as varchar(%u)",
-                   (int)(out->s.size > SHOWN_MAX ? SHOWN_MAX : out->s.size), (const char *)out->s.bytes,
-                   to->precision);
-}
-
-static th_err to_varchar(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in, th_value *out)
-{
-    th_slice s = in->s;
-    switch (from->kind) {
-    case TH_CHAR:
-    case TH_VARCHAR:
-        if (from->kind == TH_CHAR)
-            while (s.size > 0 && s.bytes[s.size - 1] == ' ')
-                s.size--;
-        if (to->precision != TH_UNBOUNDED && s.size > to->precision) s.size = fn_utf8_prefix(s, to->precision);
-        if (to->kind == TH_CHAR)
-            while (s.size > 0 && s.bytes[s.size - 1] == ' ')
-                s.size--;
-        out->s = s;
-        return TH_OK;
-    case TH_JSON:
-        return cast_from_json(call, to, in->s, out);
-    default:
-        if (!append_text(fn_scratch(call), from, in)) return unsupported(call, from, to);
-        TH_TRY(fn_take_scratch(call, out));
-        return check_length(call, from, to, in, out);
-    }
-}
-
-static th_err to_date(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in, th_value *out)
+static th_err to_date(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in,
+                      th_value *out)
 {
     int64_t us = in->i;
     switch (from->kind) {
     case TH_VARCHAR:
     case TH_CHAR:
-        if (!th_date_parse(in->s, &out->i)) return invalid(call, "Value cannot be cast to date: %.*s", in->s);
+        if (!th_date_parse(in->s, &out->i))
+            return invalid(call, "Value cannot be cast to date: %.*s", in->s);
         return TH_OK;
-    case TH_DATE:
-        out->i = in->i;
-        return TH_OK;
+    case TH_DATE: out->i = in->i; return TH_OK;
     case TH_TIMESTAMP_TZ:
         us += th_zone_offset_at(in->zone, us) * TH_US_PER_SECOND;
         out->i = th_day_from_us(us);
         return TH_OK;
-    case TH_TIMESTAMP:
-        out->i = th_day_from_us(us);
-        return TH_OK;
-    case TH_JSON:
-        return cast_from_json(call, to, in->s, out);
-    default:
-        return unsupported(call, from, to);
+    case TH_TIMESTAMP: out->i = th_day_from_us(us); return TH_OK;
+    case TH_JSON: return cast_from_json(call, to, in->s, out);
+    default: return cast_unsupported(call, from, to);
     }
 }
 
-static th_err to_time(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in, th_value *out)
+static th_err to_time(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in,
+                      th_value *out)
 {
     th_moment m = {.us = in->i, .extra = in->extra};
     if (from->kind == TH_VARCHAR || from->kind == TH_CHAR) {
-        if (!th_time_parse(in->s, &m)) return invalid(call, "Value cannot be cast to time: %.*s", in->s);
+        if (!th_time_parse(in->s, &m))
+            return invalid(call, "Value cannot be cast to time: %.*s", in->s);
     } else if (from->kind == TH_TIMESTAMP || from->kind == TH_TIMESTAMP_TZ) {
-        if (from->kind == TH_TIMESTAMP_TZ) m.us += th_zone_offset_at(in->zone, m.us) * TH_US_PER_SECOND;
+        if (from->kind == TH_TIMESTAMP_TZ)
+            m.us += th_zone_offset_at(in->zone, m.us) * TH_US_PER_SECOND;
         m.us -= (int64_t)th_day_from_us(m.us) * TH_US_PER_DAY;
     } else if (from->kind != TH_TIME) {
-        return unsupported(call, from, to);
+        return cast_unsupported(call, from, to);
     }
     (void)th_moment_round(&m.us, &m.extra, to->precision);
     out->i = m.us % TH_US_PER_DAY;
@@ -383,7 +273,8 @@ static th_err to_time(th_fn_call *call, const th_type *from, const th_type *to, 
 }
 
 /* in as a local timestamp, or as an instant when *is_instant is set. */
-static th_err read_moment(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in, th_moment *m)
+static th_err read_moment(th_fn_call *call, const th_type *from, const th_type *to,
+                          const th_value *in, th_moment *m)
 {
     *m = (th_moment){.us = in->i, .extra = in->extra};
     switch (from->kind) {
@@ -393,24 +284,21 @@ static th_err read_moment(th_fn_call *call, const th_type *from, const th_type *
         return invalid(call, "Value cannot be cast to timestamp: %.*s", in->s);
     case TH_DATE:
         if (__builtin_mul_overflow(in->i, TH_US_PER_DAY, &m->us))
-            return fn_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE", "Date cannot be represented as timestamp: %lld",
-                           (long long)in->i);
+            return fn_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE",
+                           "Date cannot be represented as timestamp: %lld", (long long)in->i);
         return TH_OK;
-    case TH_TIME:
-        m->us += (int64_t)th_day_from_us(call->now_us) * TH_US_PER_DAY;
-        return TH_OK;
-    case TH_TIMESTAMP:
-        return TH_OK;
+    case TH_TIME: m->us += (int64_t)th_day_from_us(call->now_us) * TH_US_PER_DAY; return TH_OK;
+    case TH_TIMESTAMP: return TH_OK;
     case TH_TIMESTAMP_TZ:
         m->has_zone = true;
         m->zone = in->zone;
         return TH_OK;
-    default:
-        return unsupported(call, from, to);
+    default: return cast_unsupported(call, from, to);
     }
 }
 
-static th_err to_timestamp(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in, th_value *out)
+static th_err to_timestamp(th_fn_call *call, const th_type *from, const th_type *to,
+                           const th_value *in, th_value *out)
 {
     th_moment m;
     if (from->kind == TH_JSON) return cast_from_json(call, to, in->s, out);
@@ -429,16 +317,18 @@ static th_err to_timestamp(th_fn_call *call, const th_type *from, const th_type 
     return TH_OK;
 }
 
-static th_err to_varbinary(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in, th_value *out)
+static th_err to_varbinary(th_fn_call *call, const th_type *from, const th_type *to,
+                           const th_value *in, th_value *out)
 {
     if (from->kind != TH_VARCHAR && from->kind != TH_VARBINARY && from->kind != TH_UUID &&
         from->kind != TH_IPADDRESS)
-        return unsupported(call, from, to);
+        return cast_unsupported(call, from, to);
     out->s = in->s;
     return TH_OK;
 }
 
-static th_err to_ipaddress(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in, th_value *out)
+static th_err to_ipaddress(th_fn_call *call, const th_type *from, const th_type *to,
+                           const th_value *in, th_value *out)
 {
     uint8_t ip[16];
     if (from->kind == TH_IPADDRESS) {
@@ -453,16 +343,19 @@ static th_err to_ipaddress(th_fn_call *call, const th_type *from, const th_type 
             memset(ip + 10, 0xff, 2);
             memcpy(ip + 12, in->s.bytes, 4);
         } else {
-            return fn_fail(call, "INVALID_CAST_ARGUMENT", "Invalid InetAddress binary length: %zu", in->s.size);
+            return fn_fail(call, "INVALID_CAST_ARGUMENT", "Invalid InetAddress binary length: %zu",
+                           in->s.size);
         }
         return fn_copy(call, th_slice_of(ip, 16), out);
     }
-    if (from->kind != TH_VARCHAR && from->kind != TH_CHAR) return unsupported(call, from, to);
-    if (!fn_ip_parse(in->s, ip)) return invalid(call, "Cannot cast value to IPADDRESS: %.*s", in->s);
+    if (from->kind != TH_VARCHAR && from->kind != TH_CHAR) return cast_unsupported(call, from, to);
+    if (!fn_ip_parse(in->s, ip))
+        return invalid(call, "Cannot cast value to IPADDRESS: %.*s", in->s);
     return fn_copy(call, th_slice_of(ip, 16), out);
 }
 
-static th_err to_uuid(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in, th_value *out)
+static th_err to_uuid(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in,
+                      th_value *out)
 {
     uint8_t bytes[16];
     char hex[32];
@@ -472,7 +365,7 @@ static th_err to_uuid(th_fn_call *call, const th_type *from, const th_type *to, 
         return TH_OK;
     }
     if (from->kind == TH_VARBINARY && in->s.size == 16) return fn_copy(call, in->s, out);
-    if (from->kind != TH_VARCHAR && from->kind != TH_CHAR) return unsupported(call, from, to);
+    if (from->kind != TH_VARCHAR && from->kind != TH_CHAR) return cast_unsupported(call, from, to);
     bool ok = in->s.size == 36;
     for (size_t i = 0; i < in->s.size && ok; i++) {
         bool dash = i == 8 || i == 13 || i == 18 || i == 23;
@@ -484,7 +377,8 @@ static th_err to_uuid(th_fn_call *call, const th_type *from, const th_type *to, 
     return fn_copy(call, th_slice_of(bytes, 16), out);
 }
 
-static th_err to_json(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in, th_value *out)
+static th_err to_json(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in,
+                      th_value *out)
 {
     th_buf b;
     if (from->kind == TH_JSON) {
@@ -501,7 +395,8 @@ static th_err to_json(th_fn_call *call, const th_type *from, const th_type *to, 
 }
 
 /* One nested value through a builder: each part is cast and added. */
-static th_err cast_part(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in, th_builder *b)
+static th_err cast_part(th_fn_call *call, const th_type *from, const th_type *to,
+                        const th_value *in, th_builder *b)
 {
     th_value x = {0};
     if (in->null) return th_builder_add_null(b) ? TH_OK : fn_memory(call);
@@ -510,12 +405,14 @@ static th_err cast_part(th_fn_call *call, const th_type *from, const th_type *to
     return th_builder_add(b, &x) ? TH_OK : fn_memory(call);
 }
 
-static th_err to_nested(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in, th_value *out)
+static th_err to_nested(th_fn_call *call, const th_type *from, const th_type *to,
+                        const th_value *in, th_value *out)
 {
     th_builder b;
     th_value x;
     if (from->kind == TH_JSON) return cast_from_json(call, to, in->s, out);
-    if (from->kind != to->kind || from->child_count != to->child_count) return unsupported(call, from, to);
+    if (from->kind != to->kind || from->child_count != to->child_count)
+        return cast_unsupported(call, from, to);
     if (!th_builder_init(&b, call->arena, to, 1, false)) return fn_memory(call);
     uint32_t n = from->kind == TH_ROW ? 1 : th_value_size(in);
     for (uint32_t k = 0; k < n; k++) {
@@ -536,16 +433,31 @@ static th_err to_nested(th_fn_call *call, const th_type *from, const th_type *to
 }
 
 static const cast_fn casts[TH_TYPE_KIND_COUNT] = {
-    [TH_BOOLEAN] = to_boolean,     [TH_TINYINT] = to_integer,     [TH_SMALLINT] = to_integer,
-    [TH_INTEGER] = to_integer,     [TH_BIGINT] = to_integer,      [TH_REAL] = to_double,
-    [TH_DOUBLE] = to_double,       [TH_DECIMAL] = to_decimal,     [TH_CHAR] = to_varchar,
-    [TH_VARCHAR] = to_varchar,     [TH_VARBINARY] = to_varbinary, [TH_DATE] = to_date,
-    [TH_TIME] = to_time,           [TH_TIMESTAMP] = to_timestamp, [TH_TIMESTAMP_TZ] = to_timestamp,
-    [TH_JSON] = to_json,           [TH_UUID] = to_uuid,           [TH_IPADDRESS] = to_ipaddress,
-    [TH_ARRAY] = to_nested,        [TH_MAP] = to_nested,          [TH_ROW] = to_nested,
+    [TH_BOOLEAN] = to_boolean,
+    [TH_TINYINT] = to_integer,
+    [TH_SMALLINT] = to_integer,
+    [TH_INTEGER] = to_integer,
+    [TH_BIGINT] = to_integer,
+    [TH_REAL] = to_double,
+    [TH_DOUBLE] = to_double,
+    [TH_DECIMAL] = to_decimal,
+    [TH_CHAR] = cast_to_varchar,
+    [TH_VARCHAR] = cast_to_varchar,
+    [TH_VARBINARY] = to_varbinary,
+    [TH_DATE] = to_date,
+    [TH_TIME] = to_time,
+    [TH_TIMESTAMP] = to_timestamp,
+    [TH_TIMESTAMP_TZ] = to_timestamp,
+    [TH_JSON] = to_json,
+    [TH_UUID] = to_uuid,
+    [TH_IPADDRESS] = to_ipaddress,
+    [TH_ARRAY] = to_nested,
+    [TH_MAP] = to_nested,
+    [TH_ROW] = to_nested,
 };
 
-th_err th_cast_value(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in, th_value *out)
+th_err th_cast_value(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in,
+                     th_value *out)
 {
     cast_fn fn = casts[to->kind];
     if (fn != NULL) return fn(call, from, to, in, out);
@@ -557,5 +469,5 @@ th_err th_cast_value(th_fn_call *call, const th_type *from, const th_type *to, c
         out->null = true;
         return TH_OK;
     }
-    return unsupported(call, from, to);
+    return cast_unsupported(call, from, to);
 }

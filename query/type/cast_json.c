@@ -44,12 +44,8 @@ static void put_canonical(th_arena *arena, th_buf *out, th_slice raw)
     th_slice key, value;
     th_json_iter it = th_json_iter_of(raw);
     switch (th_json_kind_of(raw)) {
-    case TH_JSON_STRING:
-        put_string(out, raw, arena);
-        return;
-    case TH_JSON_NUMBER:
-        put_number(out, raw);
-        return;
+    case TH_JSON_STRING: put_string(out, raw, arena); return;
+    case TH_JSON_NUMBER: put_number(out, raw); return;
     case TH_JSON_ARRAY: {
         const char *separator = "[";
         while (th_json_next(&it, &key, &value)) {
@@ -62,8 +58,7 @@ static void put_canonical(th_arena *arena, th_buf *out, th_slice raw)
     }
     case TH_JSON_OBJECT: {
         size_t count = 0, n = 0;
-        while (th_json_next(&it, &key, &value))
-            count++;
+        while (th_json_next(&it, &key, &value)) count++;
         member *members = TH_NEW_ARRAY(arena, member, count);
         if (members == NULL) {
             out->error = TH_ELIMIT;
@@ -82,9 +77,7 @@ static void put_canonical(th_arena *arena, th_buf *out, th_slice raw)
         th_buf_add_byte(out, '}');
         return;
     }
-    default:
-        th_buf_add_slice(out, raw);
-        return;
+    default: th_buf_add_slice(out, raw); return;
     }
 }
 
@@ -121,7 +114,8 @@ static th_err append_map(th_fn_call *call, th_buf *out, const th_type *type, con
         th_buf_init(&part, UINT32_MAX);
         th_err e = cast_append_json(call, &part, type->children[1], &x);
         members[i] = (member){text.s, th_arena_copy(call->arena, th_buf_slice(&part))};
-        if (e == TH_OK && (th_buf_error(&part) != TH_OK || members[i].value.bytes == NULL)) e = fn_memory(call);
+        if (e == TH_OK && (th_buf_error(&part) != TH_OK || members[i].value.bytes == NULL))
+            e = fn_memory(call);
         th_buf_free(&part);
         TH_TRY(e);
     }
@@ -167,32 +161,19 @@ th_err cast_append_json(th_fn_call *call, th_buf *out, const th_type *type, cons
         return TH_OK;
     }
     switch (type->kind) {
-    case TH_BOOLEAN:
-        th_buf_add_text(out, v->i ? "true" : "false");
-        return TH_OK;
+    case TH_BOOLEAN: th_buf_add_text(out, v->i ? "true" : "false"); return TH_OK;
     case TH_TINYINT:
     case TH_SMALLINT:
     case TH_INTEGER:
-    case TH_BIGINT:
-        th_buf_printf(out, "%lld", (long long)v->i);
-        return TH_OK;
+    case TH_BIGINT: th_buf_printf(out, "%lld", (long long)v->i); return TH_OK;
     case TH_REAL:
-    case TH_DOUBLE:
-        quote_double(out, v->f, type->kind == TH_REAL);
-        return TH_OK;
-    case TH_DECIMAL:
-        th_decimal_print(out, v->d, type->scale);
-        return TH_OK;
-    case TH_JSON:
-        th_buf_add_slice(out, v->s);
-        return TH_OK;
-    case TH_VARCHAR:
-        th_json_quote(out, v->s);
-        return TH_OK;
+    case TH_DOUBLE: quote_double(out, v->f, type->kind == TH_REAL); return TH_OK;
+    case TH_DECIMAL: th_decimal_print(out, v->d, type->scale); return TH_OK;
+    case TH_JSON: th_buf_add_slice(out, v->s); return TH_OK;
+    case TH_VARCHAR: th_json_quote(out, v->s); return TH_OK;
     case TH_ARRAY:
     case TH_MAP:
-    case TH_ROW:
-        return append_nested(call, out, type, v);
+    case TH_ROW: return append_nested(call, out, type, v);
     default:
         TH_TRY(th_cast_value(call, type, &th_type_varchar, v, &text));
         th_json_quote(out, text.s);
@@ -205,8 +186,8 @@ static th_err cannot(th_fn_call *call, const th_type *to, th_slice raw)
     char type[200] = "";
     th_buf b = {.bytes = (uint8_t *)type, .capacity = sizeof type, .limit = sizeof type - 1};
     th_type_print(&b, to);
-    return fn_fail(call, "INVALID_CAST_ARGUMENT", "Cannot cast '%.*s' to %s", (int)(raw.size > 200 ? 200 : raw.size),
-                   (const char *)raw.bytes, type);
+    return fn_fail(call, "INVALID_CAST_ARGUMENT", "Cannot cast '%.*s' to %s",
+                   (int)(raw.size > 200 ? 200 : raw.size), (const char *)raw.bytes, type);
 }
 
 static th_err part_from_json(th_fn_call *call, const th_type *to, th_slice raw, th_builder *b)
@@ -254,7 +235,8 @@ static th_err nested_from_json(th_fn_call *call, const th_type *to, th_slice raw
     th_builder b;
     th_slice key, value;
     th_json_kind kind = th_json_kind_of(raw);
-    if (kind != TH_JSON_ARRAY && (kind != TH_JSON_OBJECT || to->kind == TH_ARRAY)) return cannot(call, to, raw);
+    if (kind != TH_JSON_ARRAY && (kind != TH_JSON_OBJECT || to->kind == TH_ARRAY))
+        return cannot(call, to, raw);
     if (kind == TH_JSON_ARRAY && to->kind == TH_MAP) return cannot(call, to, raw);
     if (!th_builder_init(&b, call->arena, to, 1, false)) return fn_memory(call);
     if (to->kind == TH_ROW) {
@@ -313,9 +295,7 @@ th_err cast_from_json(th_fn_call *call, const th_type *to, th_slice raw, th_valu
         x.s = th_json_string(raw, call->arena);
         if (x.s.bytes == NULL && x.s.size > 0) return fn_memory(call);
         return th_cast_value(call, &th_type_varchar, to, &x, out);
-    case TH_JSON_NUMBER:
-        return number_from_json(call, to, raw, out);
-    default:
-        return cannot(call, to, raw);
+    case TH_JSON_NUMBER: return number_from_json(call, to, raw, out);
+    default: return cannot(call, to, raw);
     }
 }

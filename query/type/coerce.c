@@ -6,14 +6,10 @@
 static uint32_t integer_digits(th_type_kind kind)
 {
     switch (kind) {
-    case TH_TINYINT:
-        return 3;
-    case TH_SMALLINT:
-        return 5;
-    case TH_INTEGER:
-        return 10;
-    default:
-        return 19;
+    case TH_TINYINT: return 3;
+    case TH_SMALLINT: return 5;
+    case TH_INTEGER: return 10;
+    default: return 19;
     }
 }
 
@@ -37,17 +33,15 @@ static bool coerce_same_kind(const th_type *from, const th_type *to)
     case TH_CHAR:
     case TH_TIME:
     case TH_TIMESTAMP:
-    case TH_TIMESTAMP_TZ:
-        return from->precision <= to->precision;
+    case TH_TIMESTAMP_TZ: return from->precision <= to->precision;
     case TH_DECIMAL:
-        return from->scale <= to->scale && from->precision - from->scale <= to->precision - to->scale;
+        return from->scale <= to->scale &&
+               from->precision - from->scale <= to->precision - to->scale;
     case TH_ARRAY:
     case TH_MAP:
     case TH_ROW:
-    case TH_FUNCTION:
-        return coerce_children(from, to);
-    default:
-        return true;
+    case TH_FUNCTION: return coerce_children(from, to);
+    default: return true;
     }
 }
 
@@ -62,20 +56,13 @@ bool th_type_can_coerce(const th_type *from, const th_type *to)
         return t == TH_REAL || t == TH_DOUBLE;
     }
     switch (f) {
-    case TH_DECIMAL:
-        return t == TH_REAL || t == TH_DOUBLE;
-    case TH_REAL:
-        return t == TH_DOUBLE;
-    case TH_VARCHAR:
-        return t == TH_CHAR && from->precision <= to->precision;
-    case TH_CHAR:
-        return t == TH_VARCHAR && from->precision <= to->precision;
-    case TH_DATE:
-        return t == TH_TIMESTAMP || t == TH_TIMESTAMP_TZ;
-    case TH_TIMESTAMP:
-        return t == TH_TIMESTAMP_TZ && from->precision <= to->precision;
-    default:
-        return false;
+    case TH_DECIMAL: return t == TH_REAL || t == TH_DOUBLE;
+    case TH_REAL: return t == TH_DOUBLE;
+    case TH_VARCHAR: return t == TH_CHAR && from->precision <= to->precision;
+    case TH_CHAR: return t == TH_VARCHAR && from->precision <= to->precision;
+    case TH_DATE: return t == TH_TIMESTAMP || t == TH_TIMESTAMP_TZ;
+    case TH_TIMESTAMP: return t == TH_TIMESTAMP_TZ && from->precision <= to->precision;
+    default: return false;
     }
 }
 
@@ -144,7 +131,8 @@ const th_type *th_type_common_super(th_arena *arena, const th_type *a, const th_
         return th_type_varchar_of(arena, n);
     }
     if (is_day_or_timestamp(a) && is_day_or_timestamp(b)) {
-        uint32_t p = max_u32(a->kind == TH_DATE ? 0 : a->precision, b->kind == TH_DATE ? 0 : b->precision);
+        uint32_t p =
+            max_u32(a->kind == TH_DATE ? 0 : a->precision, b->kind == TH_DATE ? 0 : b->precision);
         return th_type_with_precision(arena, a->kind > b->kind ? a->kind : b->kind, p);
     }
     if (a->kind != b->kind) return NULL;
@@ -165,31 +153,27 @@ static bool can_cast_scalar(const th_type *from, const th_type *to)
     if (f == t) return true;
     switch (f) {
     case TH_VARCHAR:
-    case TH_CHAR:
-        return t != TH_FUNCTION && (t != TH_VARBINARY || f == TH_VARCHAR);
-    case TH_BOOLEAN:
-        return to_number || t == TH_VARCHAR || t == TH_JSON || t == TH_CHAR;
+    case TH_CHAR: return t != TH_FUNCTION && (t != TH_VARBINARY || f == TH_VARCHAR);
+    case TH_BOOLEAN: return to_number || t == TH_VARCHAR || t == TH_JSON || t == TH_CHAR;
     case TH_JSON:
         return to_number || t == TH_VARCHAR || t == TH_BOOLEAN || t == TH_DATE || t == TH_TIMESTAMP;
     case TH_DATE:
-        return t == TH_VARCHAR || t == TH_CHAR || t == TH_TIMESTAMP || t == TH_TIMESTAMP_TZ || t == TH_JSON;
+        return t == TH_VARCHAR || t == TH_CHAR || t == TH_TIMESTAMP || t == TH_TIMESTAMP_TZ ||
+               t == TH_JSON;
     case TH_TIMESTAMP:
     case TH_TIMESTAMP_TZ:
-        return t == TH_VARCHAR || t == TH_CHAR || t == TH_DATE || t == TH_TIME || t == TH_TIMESTAMP ||
-               t == TH_TIMESTAMP_TZ || t == TH_JSON;
+        return t == TH_VARCHAR || t == TH_CHAR || t == TH_DATE || t == TH_TIME ||
+               t == TH_TIMESTAMP || t == TH_TIMESTAMP_TZ || t == TH_JSON;
     case TH_TIME:
         return t == TH_VARCHAR || t == TH_CHAR || t == TH_TIMESTAMP || t == TH_TIMESTAMP_TZ;
     case TH_INTERVAL_DAY_SECOND:
-    case TH_INTERVAL_YEAR_MONTH:
-        return t == TH_VARCHAR || t == TH_CHAR;
-    case TH_UUID:
-        return t == TH_VARCHAR || t == TH_VARBINARY;
-    case TH_IPADDRESS:
-        return t == TH_VARCHAR || t == TH_VARBINARY || t == TH_CHAR;
-    case TH_VARBINARY:
-        return t == TH_IPADDRESS || t == TH_UUID;
+    case TH_INTERVAL_YEAR_MONTH: return t == TH_VARCHAR || t == TH_CHAR;
+    case TH_UUID: return t == TH_VARCHAR || t == TH_VARBINARY;
+    case TH_IPADDRESS: return t == TH_VARCHAR || t == TH_VARBINARY || t == TH_CHAR;
+    case TH_VARBINARY: return t == TH_IPADDRESS || t == TH_UUID;
     default:
-        return from_number && (to_number || t == TH_BOOLEAN || t == TH_VARCHAR || t == TH_CHAR || t == TH_JSON);
+        return from_number &&
+               (to_number || t == TH_BOOLEAN || t == TH_VARCHAR || t == TH_CHAR || t == TH_JSON);
     }
 }
 
@@ -217,7 +201,8 @@ static bool can_cast_from_json(const th_type *to)
 bool th_type_can_cast(const th_type *from, const th_type *to)
 {
     if (from->kind == TH_UNKNOWN) return true;
-    if (to->kind == TH_UNKNOWN || from->kind == TH_FUNCTION || to->kind == TH_FUNCTION) return false;
+    if (to->kind == TH_UNKNOWN || from->kind == TH_FUNCTION || to->kind == TH_FUNCTION)
+        return false;
     if (is_castable_scalar(from) && is_castable_scalar(to)) return can_cast_scalar(from, to);
     if (to->kind == TH_JSON) return can_cast_to_json(from);
     if (from->kind == TH_JSON) return can_cast_from_json(to);

@@ -32,10 +32,8 @@ static bool take(cursor *c, char ch)
 static cursor trimmed(th_slice s)
 {
     cursor c = {s.bytes, s.bytes + s.size};
-    while (c.pos < c.end && *c.pos <= ' ')
-        c.pos++;
-    while (c.pos < c.end && c.end[-1] <= ' ')
-        c.end--;
+    while (c.pos < c.end && *c.pos <= ' ') c.pos++;
+    while (c.pos < c.end && c.end[-1] <= ' ') c.end--;
     return c;
 }
 
@@ -51,7 +49,8 @@ static bool date_part(cursor *c, int64_t *days)
     if (year > YEAR_MAX || year < -YEAR_MAX || month < 1 || month > 12 || day < 1) return false;
     if (day > th_days_in_month((int32_t)year, (uint32_t)month)) return false;
     *days = th_day_from_civil((int32_t)year, (uint32_t)month, (uint32_t)day);
-    if ((year > 0) != (*days > 0) && (year > 3000 || year < -3000)) return false; /* past 32 bits of days */
+    if ((year > 0) != (*days > 0) && (year > 3000 || year < -3000))
+        return false; /* past 32 bits of days */
     return true;
 }
 
@@ -65,10 +64,8 @@ void th_date_print(th_buf *out, int64_t days)
 {
     th_civil c;
     int64_t eras = 0; /* of 400 years, so that any day fits microseconds */
-    for (; days > INT64_MAX / TH_US_PER_DAY; eras++)
-        days -= 146097;
-    for (; days < INT64_MIN / TH_US_PER_DAY; eras--)
-        days += 146097;
+    for (; days > INT64_MAX / TH_US_PER_DAY; eras++) days -= 146097;
+    for (; days < INT64_MIN / TH_US_PER_DAY; eras--) days += 146097;
     th_civil_from_us(days * TH_US_PER_DAY, &c);
     c.year += (int32_t)(eras * 400);
     if (c.year < 0)
@@ -90,8 +87,7 @@ static bool clock_part(cursor *c, th_moment *m)
             const uint8_t *from = c->pos;
             if (!digits(c, 1, 12, &fraction)) return false;
             m->precision = (uint32_t)(c->pos - from);
-            for (uint32_t i = m->precision; i < 12; i++)
-                fraction *= 10;
+            for (uint32_t i = m->precision; i < 12; i++) fraction *= 10;
         }
     }
     if (h > 23 || min > 59 || s > 59) return false;
@@ -115,15 +111,14 @@ bool th_timestamp_parse(th_slice s, th_moment *out)
     if (!date_part(&c, &days)) return false;
     if (c.pos < c.end) {
         if (!take(&c, ' ') && !take(&c, 'T')) return false;
-        while (take(&c, ' ')) {
-        }
+        while (take(&c, ' ')) {}
         bool is_clock = c.pos < c.end && *c.pos >= '0' && *c.pos <= '9';
         if (is_clock && !clock_part(&c, out)) return false;
     }
-    while (take(&c, ' ')) {
-    }
+    while (take(&c, ' ')) {}
     int64_t us;
-    if (__builtin_mul_overflow(days, TH_US_PER_DAY, &us) || __builtin_add_overflow(us, out->us, &out->us))
+    if (__builtin_mul_overflow(days, TH_US_PER_DAY, &us) ||
+        __builtin_add_overflow(us, out->us, &out->us))
         return false;
     if (c.pos == c.end) return true;
     if (!th_zone_find(th_slice_of(c.pos, (size_t)(c.end - c.pos)), &out->zone)) return false;
@@ -145,19 +140,22 @@ static void fraction_print(th_buf *out, uint32_t us, int32_t extra, uint32_t pre
     th_buf_add(out, text, precision);
 }
 
-void th_timestamp_print(th_buf *out, int64_t local_us, int32_t extra, uint32_t precision, char separator)
+void th_timestamp_print(th_buf *out, int64_t local_us, int32_t extra, uint32_t precision,
+                        char separator)
 {
     th_civil c;
     th_civil_from_us(local_us, &c);
     if (c.year < 0) th_buf_add_byte(out, '-');
-    th_buf_printf(out, "%04d-%02u-%02u%c%02u:%02u:%02u", abs(c.year), c.month, c.day, separator, c.hour, c.minute,
-                  c.second);
+    th_buf_printf(out, "%04d-%02u-%02u%c%02u:%02u:%02u", abs(c.year), c.month, c.day, separator,
+                  c.hour, c.minute, c.second);
     fraction_print(out, c.us, extra, precision);
 }
 
-void th_timestamp_tz_print(th_buf *out, int64_t us, int32_t extra, uint32_t precision, uint16_t zone)
+void th_timestamp_tz_print(th_buf *out, int64_t us, int32_t extra, uint32_t precision,
+                           uint16_t zone)
 {
-    th_timestamp_print(out, us + th_zone_offset_at(zone, us) * TH_US_PER_SECOND, extra, precision, ' ');
+    th_timestamp_print(out, us + th_zone_offset_at(zone, us) * TH_US_PER_SECOND, extra, precision,
+                       ' ');
     th_buf_add_byte(out, ' ');
     th_zone_print(out, zone);
 }
@@ -172,9 +170,10 @@ void th_time_print(th_buf *out, int64_t us, int32_t extra, uint32_t precision)
 void th_interval_ds_print(th_buf *out, int64_t us)
 {
     uint64_t ms = (us < 0 ? -(uint64_t)us : (uint64_t)us) / 1000;
-    th_buf_printf(out, "%s%llu %02llu:%02llu:%02llu.%03llu", us < 0 ? "-" : "", (unsigned long long)(ms / 86400000),
-                  (unsigned long long)(ms / 3600000 % 24), (unsigned long long)(ms / 60000 % 60),
-                  (unsigned long long)(ms / 1000 % 60), (unsigned long long)(ms % 1000));
+    th_buf_printf(out, "%s%llu %02llu:%02llu:%02llu.%03llu", us < 0 ? "-" : "",
+                  (unsigned long long)(ms / 86400000), (unsigned long long)(ms / 3600000 % 24),
+                  (unsigned long long)(ms / 60000 % 60), (unsigned long long)(ms / 1000 % 60),
+                  (unsigned long long)(ms % 1000));
 }
 
 void th_interval_ym_print(th_buf *out, int64_t months)
@@ -188,8 +187,7 @@ bool th_moment_round(int64_t *us, int32_t *extra, uint32_t precision)
 {
     int64_t unit = 1;
     if (precision > 6) {
-        for (uint32_t i = precision; i < 12; i++)
-            unit *= 10;
+        for (uint32_t i = precision; i < 12; i++) unit *= 10;
         int64_t e = (*extra + unit / 2) / unit * unit;
         *extra = (int32_t)(e % 1000000);
         return !__builtin_add_overflow(*us, e / 1000000, us);
@@ -199,8 +197,7 @@ bool th_moment_round(int64_t *us, int32_t *extra, uint32_t precision)
         *extra = 0;
         return !__builtin_add_overflow(*us, carry, us);
     }
-    for (uint32_t i = precision; i < 6; i++)
-        unit *= 10;
+    for (uint32_t i = precision; i < 6; i++) unit *= 10;
     *extra = 0;
     int64_t rest = *us % unit;
     if (rest < 0) rest += unit;

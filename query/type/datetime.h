@@ -23,10 +23,12 @@ bool th_timestamp_parse(th_slice s, th_moment *out);
 /* "h:m[:s[.f]]". */
 bool th_time_parse(th_slice s, th_moment *out);
 /* 'T' or blank between date and time; fraction of exactly precision digits. */
-void th_timestamp_print(th_buf *out, int64_t local_us, int32_t extra, uint32_t precision, char separator);
-void th_timestamp_tz_print(th_buf *out, int64_t us, int32_t extra, uint32_t precision, uint16_t zone);
+void th_timestamp_print(th_buf *out, int64_t local_us, int32_t extra, uint32_t precision,
+                        char separator);
+void th_timestamp_tz_print(th_buf *out, int64_t us, int32_t extra, uint32_t precision,
+                           uint16_t zone);
 void th_time_print(th_buf *out, int64_t us, int32_t extra, uint32_t precision);
-void th_interval_ds_print(th_buf *out, int64_t us); /* "1 02:03:04.005" */
+void th_interval_ds_print(th_buf *out, int64_t us);     /* "1 02:03:04.005" */
 void th_interval_ym_print(th_buf *out, int64_t months); /* "1-2" */
 /* Round half up to the precision. False: out of range. */
 bool th_moment_round(int64_t *us, int32_t *extra, uint32_t precision);

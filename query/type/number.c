@@ -15,7 +15,9 @@ double th_real_of(double v)
 static int shortest(double v, bool real, char digits[24], int *exponent)
 {
     char text[40];
-    int start = real ? (v < 1.2e-38 ? 2 : 6) : v < 2.3e-308 ? 2 : 15; /* subnormal numbers need fewer digits */
+    int start = real           ? (v < 1.2e-38 ? 2 : 6)
+                : v < 2.3e-308 ? 2
+                               : 15; /* subnormal numbers need fewer digits */
     for (int n = start;; n++) {
         (void)snprintf(text, sizeof text, "%.*e", n - 1, v);
         bool last = n == (real ? 9 : 17);
@@ -25,9 +27,8 @@ static int shortest(double v, bool real, char digits[24], int *exponent)
     char *p = text;
     for (; *p != 'e'; p++)
         if (*p >= '0' && *p <= '9') digits[count++] = *p;
-    *exponent = atoi(p + 1);
-    while (count > 1 && digits[count - 1] == '0')
-        count--;
+    *exponent = (int)strtol(p + 1, NULL, 10);
+    while (count > 1 && digits[count - 1] == '0') count--;
     return count;
 }
 
@@ -83,8 +84,7 @@ void th_double_print(th_buf *out, double v, bool real)
     }
     if (exponent < 0) {
         th_buf_add_text(out, "0.");
-        for (int i = -1; i > exponent; i--)
-            th_buf_add_byte(out, '0');
+        for (int i = -1; i > exponent; i--) th_buf_add_byte(out, '0');
         th_buf_add(out, digits, (size_t)count);
         return;
     }
@@ -101,8 +101,7 @@ static th_slice trim(th_slice s)
         s.bytes++;
         s.size--;
     }
-    while (s.size > 0 && s.bytes[s.size - 1] <= ' ')
-        s.size--;
+    while (s.size > 0 && s.bytes[s.size - 1] <= ' ') s.size--;
     return s;
 }
 
@@ -111,18 +110,15 @@ static bool is_plain_number(th_slice s)
 {
     size_t i = 0, digits = 0;
     if (i < s.size && (s.bytes[i] == '+' || s.bytes[i] == '-')) i++;
-    for (; i < s.size && s.bytes[i] >= '0' && s.bytes[i] <= '9'; i++)
-        digits++;
+    for (; i < s.size && s.bytes[i] >= '0' && s.bytes[i] <= '9'; i++) digits++;
     if (i < s.size && s.bytes[i] == '.')
-        for (i++; i < s.size && s.bytes[i] >= '0' && s.bytes[i] <= '9'; i++)
-            digits++;
+        for (i++; i < s.size && s.bytes[i] >= '0' && s.bytes[i] <= '9'; i++) digits++;
     if (digits == 0) return false;
     if (i < s.size && (s.bytes[i] == 'e' || s.bytes[i] == 'E')) {
         i++;
         if (i < s.size && (s.bytes[i] == '+' || s.bytes[i] == '-')) i++;
         size_t from = i;
-        while (i < s.size && s.bytes[i] >= '0' && s.bytes[i] <= '9')
-            i++;
+        while (i < s.size && s.bytes[i] >= '0' && s.bytes[i] <= '9') i++;
         if (i == from) return false;
     }
     return i == s.size;
@@ -156,8 +152,7 @@ bool th_double_parse(th_slice s, double *out)
 th_i128 th_pow10(uint32_t exponent)
 {
     th_i128 v = 1;
-    while (exponent-- > 0)
-        v *= 10;
+    while (exponent-- > 0) v *= 10;
     return v;
 }
 
@@ -255,7 +250,8 @@ static u256 wide_multiply(unsigned __int128 a, unsigned __int128 b)
 }
 
 /* Quotient of 256 by 128 bits and its remainder; false when the quotient needs more than 128 bits. */
-static bool wide_divide(u256 n, unsigned __int128 d, unsigned __int128 *quotient, unsigned __int128 *remainder)
+static bool wide_divide(u256 n, unsigned __int128 d, unsigned __int128 *quotient,
+                        unsigned __int128 *remainder)
 {
     unsigned __int128 r = n.hi, q = 0;
     if (r >= d) return false;
@@ -288,7 +284,8 @@ bool th_decimal_divide(th_i128 a, uint32_t shift, th_i128 b, th_i128 *out)
         ua *= 10;
         shift--;
     }
-    if (!wide_divide(wide_multiply(ua, (unsigned __int128)th_pow10(shift)), ub, &q, &r)) return false;
+    if (!wide_divide(wide_multiply(ua, (unsigned __int128)th_pow10(shift)), ub, &q, &r))
+        return false;
     if (r >= ub - r) q++;
     if (q >= (unsigned __int128)th_pow10(TH_DECIMAL_DIGITS_MAX)) return false;
     *out = minus ? -(th_i128)q : (th_i128)q;
@@ -300,7 +297,8 @@ double th_decimal_to_double(th_i128 v, uint32_t scale)
     uint8_t text[64];
     th_buf b = {.bytes = text, .capacity = sizeof text, .limit = sizeof text};
     double d = 0;
-    if (v < (INT64_C(1) << 53) && v > -(INT64_C(1) << 53) && scale <= 22) return (double)v / (double)th_pow10(scale);
+    if (v < (INT64_C(1) << 53) && v > -(INT64_C(1) << 53) && scale <= 22)
+        return (double)v / (double)th_pow10(scale);
     th_decimal_print(&b, v, scale);
     (void)th_double_parse(th_slice_of(text, b.size), &d);
     return d;

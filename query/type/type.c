@@ -50,12 +50,12 @@ const th_type *th_type_map(th_arena *arena, const th_type *key, const th_type *v
     return make(arena, TH_MAP, children, NULL, 2);
 }
 
-const th_type *th_type_row(th_arena *arena, const th_type *const *fields, const th_slice *names, uint32_t count)
+const th_type *th_type_row(th_arena *arena, const th_type *const *fields, const th_slice *names,
+                           uint32_t count)
 {
     th_slice *own = TH_NEW_ARRAY(arena, th_slice, count);
     if (own == NULL) return NULL;
-    for (uint32_t i = 0; i < count; i++)
-        own[i] = names == NULL ? (th_slice){NULL, 0} : names[i];
+    for (uint32_t i = 0; i < count; i++) own[i] = names == NULL ? (th_slice){NULL, 0} : names[i];
     return make(arena, TH_ROW, fields, own, count);
 }
 
@@ -99,8 +99,8 @@ static void print_name(th_buf *out, th_slice name)
     bool plain = name.size > 0 && !(name.bytes[0] >= '0' && name.bytes[0] <= '9');
     for (size_t i = 0; i < name.size; i++) {
         uint8_t c = name.bytes[i];
-        plain = plain && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-                          c >= 0x80);
+        plain = plain && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                          (c >= '0' && c <= '9') || c == '_' || c >= 0x80);
     }
     if (plain) {
         th_buf_add_slice(out, name);
@@ -160,28 +160,19 @@ void th_type_print(th_buf *out, const th_type *type)
 {
     th_buf_add_text(out, kind_names[type->kind]);
     switch (type->kind) {
-    case TH_DECIMAL:
-        th_buf_printf(out, "(%u,%u)", type->precision, type->scale);
-        break;
+    case TH_DECIMAL: th_buf_printf(out, "(%u,%u)", type->precision, type->scale); break;
     case TH_VARCHAR:
         if (type->precision != TH_UNBOUNDED) th_buf_printf(out, "(%u)", type->precision);
         break;
     case TH_CHAR:
     case TH_TIME:
-    case TH_TIMESTAMP:
-        th_buf_printf(out, "(%u)", type->precision);
-        break;
-    case TH_TIMESTAMP_TZ:
-        th_buf_printf(out, "(%u) with time zone", type->precision);
-        break;
+    case TH_TIMESTAMP: th_buf_printf(out, "(%u)", type->precision); break;
+    case TH_TIMESTAMP_TZ: th_buf_printf(out, "(%u) with time zone", type->precision); break;
     case TH_ARRAY:
     case TH_MAP:
     case TH_ROW:
-    case TH_FUNCTION:
-        print_children(out, type);
-        break;
-    default:
-        break;
+    case TH_FUNCTION: print_children(out, type); break;
+    default: break;
     }
 }
 

@@ -16,12 +16,15 @@ static const struct {
     const char *name;
     const th_type *type;
 } simple_types[] = {
-    {"boolean", &th_type_boolean},   {"tinyint", &th_type_tinyint},     {"smallint", &th_type_smallint},
-    {"integer", &th_type_integer},   {"int", &th_type_integer},         {"bigint", &th_type_bigint},
-    {"real", &th_type_real},         {"float", &th_type_real},          {"double", &th_type_double},
-    {"string", &th_type_varchar},    {"varbinary", &th_type_varbinary}, {"binary", &th_type_varbinary},
-    {"date", &th_type_date},         {"json", &th_type_json},           {"uuid", &th_type_uuid},
-    {"ipaddress", &th_type_ipaddress}, {"unknown", &th_type_unknown},
+    {"boolean", &th_type_boolean},     {"tinyint", &th_type_tinyint},
+    {"smallint", &th_type_smallint},   {"integer", &th_type_integer},
+    {"int", &th_type_integer},         {"bigint", &th_type_bigint},
+    {"real", &th_type_real},           {"float", &th_type_real},
+    {"double", &th_type_double},       {"string", &th_type_varchar},
+    {"varbinary", &th_type_varbinary}, {"binary", &th_type_varbinary},
+    {"date", &th_type_date},           {"json", &th_type_json},
+    {"uuid", &th_type_uuid},           {"ipaddress", &th_type_ipaddress},
+    {"unknown", &th_type_unknown},
 };
 
 static th_err parse_type(parser *p, const th_type **out);
@@ -29,7 +32,8 @@ static th_err parse_type(parser *p, const th_type **out);
 static th_err syntax(parser *p, const char *what)
 {
     return th_fail(p->diag, TH_ESYNTAX, NULL, "%s at character %zu of type '%.*s'", what,
-                   (size_t)(p->pos - p->start) + 1, (int)(p->end - p->start > 200 ? 200 : p->end - p->start),
+                   (size_t)(p->pos - p->start) + 1,
+                   (int)(p->end - p->start > 200 ? 200 : p->end - p->start),
                    (const char *)p->start);
 }
 
@@ -40,7 +44,8 @@ static th_err no_memory(parser *p)
 
 static void skip_space(parser *p)
 {
-    while (p->pos < p->end && (*p->pos == ' ' || *p->pos == '\t' || *p->pos == '\n' || *p->pos == '\r'))
+    while (p->pos < p->end &&
+           (*p->pos == ' ' || *p->pos == '\t' || *p->pos == '\n' || *p->pos == '\r'))
         p->pos++;
 }
 
@@ -54,8 +59,8 @@ static bool take(parser *p, char c)
 
 static bool is_word(uint8_t c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$' ||
-           c >= 0x80;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '$' || c >= 0x80;
 }
 
 /* A bare word, or a name between double or back quotes; empty when there is none. */
@@ -66,16 +71,14 @@ static th_slice word(parser *p, bool *quoted)
     if (p->pos < p->end && (*p->pos == '"' || *p->pos == '`')) {
         uint8_t quote = *p->pos;
         const uint8_t *from = ++p->pos;
-        while (p->pos < p->end && *p->pos != quote)
-            p->pos++;
+        while (p->pos < p->end && *p->pos != quote) p->pos++;
         th_slice s = th_slice_of(from, (size_t)(p->pos - from));
         if (p->pos < p->end) p->pos++;
         *quoted = true;
         return s;
     }
     const uint8_t *from = p->pos;
-    while (p->pos < p->end && (is_word(*p->pos) || (*p->pos == '-' && p->pos > from)))
-        p->pos++;
+    while (p->pos < p->end && (is_word(*p->pos) || (*p->pos == '-' && p->pos > from))) p->pos++;
     return th_slice_of(from, (size_t)(p->pos - from));
 }
 
@@ -126,7 +129,8 @@ static th_err parse_time(parser *p, bool is_timestamp, const th_type **out)
     th_type_kind kind = is_timestamp ? TH_TIMESTAMP : TH_TIME;
     TH_TRY(length(p, 12, &precision));
     if (take_word(p, "with")) {
-        if (!is_timestamp || !take_word(p, "time") || !take_word(p, "zone")) return syntax(p, "unknown type");
+        if (!is_timestamp || !take_word(p, "time") || !take_word(p, "zone"))
+            return syntax(p, "unknown type");
         kind = TH_TIMESTAMP_TZ;
     } else if (take_word(p, "without")) {
         if (!take_word(p, "time") || !take_word(p, "zone")) return syntax(p, "unknown type");
@@ -180,10 +184,12 @@ static th_err parse_field(parser *p, bool angle, const th_type **type, th_slice 
     th_slice n = word(p, &quoted);
     bool colon = angle && take(p, ':');
     skip_space(p);
-    bool more = p->pos < p->end && *p->pos != ',' && *p->pos != ')' && *p->pos != '(' && *p->pos != '<';
-    bool two_words = th_slice_equal_nocase(n, TH_SLICE("interval")) ||
-                     (th_slice_equal_nocase(n, TH_SLICE("timestamp")) && more && (*p->pos | 32) == 'w') ||
-                     (th_slice_equal_nocase(n, TH_SLICE("double")) && more && (*p->pos | 32) == 'p');
+    bool more =
+        p->pos < p->end && *p->pos != ',' && *p->pos != ')' && *p->pos != '(' && *p->pos != '<';
+    bool two_words =
+        th_slice_equal_nocase(n, TH_SLICE("interval")) ||
+        (th_slice_equal_nocase(n, TH_SLICE("timestamp")) && more && (*p->pos | 32) == 'w') ||
+        (th_slice_equal_nocase(n, TH_SLICE("double")) && more && (*p->pos | 32) == 'p');
     *name = (th_slice){NULL, 0};
     if (colon || quoted || (more && !two_words)) {
         *name = th_arena_copy(p->arena, n);
@@ -250,8 +256,8 @@ static th_err parse_named(parser *p, th_slice name, const th_type **out)
     if (th_slice_equal_nocase(name, TH_SLICE("map"))) return parse_map(p, out);
     if (th_slice_equal_nocase(name, TH_SLICE("row"))) return parse_row(p, out);
     if (th_slice_equal_nocase(name, TH_SLICE("struct"))) return parse_row(p, out);
-    return th_fail(p->diag, TH_ESYNTAX, "TYPE_NOT_FOUND", "Unknown type: %.*s", (int)(name.size > 100 ? 100 : name.size),
-                   (const char *)name.bytes);
+    return th_fail(p->diag, TH_ESYNTAX, "TYPE_NOT_FOUND", "Unknown type: %.*s",
+                   (int)(name.size > 100 ? 100 : name.size), (const char *)name.bytes);
 }
 
 static th_err parse_type(parser *p, const th_type **out)

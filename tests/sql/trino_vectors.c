@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Expressions with the values that they must have: reads JSON lines {"expr", "value" | "matches_expr" | "error"} from
- * the files named as arguments, evaluates each, and prints how many were right, unsupported (no such function, type or
- * syntax here) and wrong; -v names them. Ends with 1 when one was wrong. */
+ * Expressions and queries with the values that they must have: reads JSON lines {"expr", "value" | "matches_expr" |
+ * "error"} and {"query", "matches" | "rows" | "error", "ordered"} from the files named as arguments, runs each, and
+ * prints how many were right, unsupported (no such function, type or syntax here) and wrong; -v names them. Ends with 1
+ * when one was wrong. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,22 +16,26 @@ typedef struct outcome {
     th_err err;
     th_diag diag;
     th_buf json, text, type;
+    bool lines; /* a query: one line of JSON a row */
 } outcome;
 
 static th_err take_columns(void *ctx, const th_result_column *columns, uint32_t count)
 {
     outcome *o = ctx;
-    for (uint32_t i = 0; i < count; i++)
-        th_type_print(&o->type, columns[i].type);
+    for (uint32_t i = 0; i < count; i++) th_type_print(&o->type, columns[i].type);
     return TH_OK;
 }
 
 static th_err take_batch(void *ctx, const th_batch *batch)
 {
     outcome *o = ctx;
-    for (uint32_t c = 0; c < batch->column_count; c++) {
-        th_value_json(&o->json, &batch->columns[c], 0);
-        th_value_text(&o->text, &batch->columns[c], 0);
+    for (uint32_t i = 0; i < batch->rows; i++) {
+        for (uint32_t c = 0; c < batch->column_count; c++) {
+            if (c > 0) th_buf_add_byte(&o->json, ',');
+            th_value_json(&o->json, &batch->columns[c], i);
+            th_value_text(&o->text, &batch->columns[c], i);
+        }
+        if (o->lines) th_buf_add_byte(&o->json, '\n');
     }
     return TH_OK;
 }
@@ -45,7 +50,7 @@ static void run(memory_provider *p, th_slice expr, outcome *o)
     th_buf_clear(&o->text);
     th_buf_clear(&o->type);
     th_buf_init(&sql, 1u << 20);
-    th_buf_add_text(&sql, "SELECT ");
+    if (!o->lines) th_buf_add_text(&sql, "SELECT ");
     th_buf_add_slice(&sql, expr);
     o->err = th_query_run(&env, th_buf_slice(&sql), &sink, NULL, &o->diag);
     th_buf_free(&sql);
@@ -53,8 +58,10 @@ static void run(memory_provider *p, th_slice expr, outcome *o)
 
 static bool is_unsupported(const outcome *o)
 {
-    static const char *const names[] = {"FUNCTION_NOT_FOUND", "SYNTAX_ERROR", "TYPE_NOT_FOUND", "NOT_SUPPORTED",
-                                        "TYPE_MISMATCH", "COLUMN_NOT_FOUND", "INVALID_LITERAL", "GENERIC_USER_ERROR"};
+    static const char *const names[] = {
+        "FUNCTION_NOT_FOUND", "SYNTAX_ERROR",       "TYPE_NOT_FOUND",
+        "NOT_SUPPORTED",      "TYPE_MISMATCH",      "COLUMN_NOT_FOUND",
+        "INVALID_LITERAL",    "GENERIC_USER_ERROR", "TABLE_NOT_FOUND"};
     const char *name = th_diag_name(&o->diag);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(name, names[i]) == 0) return true;
@@ -66,15 +73,18 @@ static bool same_number(th_slice got, th_slice wanted)
 {
     char a[400], b[400];
     if (got.size > 1 && got.bytes[0] == '"') got = th_slice_of(got.bytes + 1, got.size - 2);
-    if (wanted.size > 1 && wanted.bytes[0] == '"') wanted = th_slice_of(wanted.bytes + 1, wanted.size - 2);
-    if (got.size >= sizeof a || wanted.size >= sizeof b || got.size == 0 || wanted.size == 0) return false;
+    if (wanted.size > 1 && wanted.bytes[0] == '"')
+        wanted = th_slice_of(wanted.bytes + 1, wanted.size - 2);
+    if (got.size >= sizeof a || wanted.size >= sizeof b || got.size == 0 || wanted.size == 0)
+        return false;
     memcpy(a, got.bytes, got.size);
     memcpy(b, wanted.bytes, wanted.size);
     a[got.size] = b[wanted.size] = 0;
     char *ea, *eb;
     double x = strtod(a, &ea), y = strtod(b, &eb);
     if (*ea != 0 || *eb != 0) return false;
-    return x == y || (isnan(x) && isnan(y)) || fabs(x - y) <= fabs(y) * 1e-14 || (float)x == (float)y;
+    return x == y || (isnan(x) && isnan(y)) || fabs(x - y) <= fabs(y) * 1e-14 ||
+           (float)x == (float)y;
 }
 
 static bool same_json(th_slice got, th_slice wanted, th_arena *arena);
@@ -86,10 +96,10 @@ static bool same_members(th_slice got, th_slice wanted, th_arena *arena)
     bool rows = th_json_kind_of(got) == TH_JSON_OBJECT && th_json_kind_of(wanted) == TH_JSON_ARRAY;
     if (th_json_kind_of(got) == TH_JSON_OBJECT && !rows) {
         size_t n = 0, m = 0;
-        while (th_json_next(&other, &k, &v))
-            m++;
+        while (th_json_next(&other, &k, &v)) m++;
         for (; th_json_next(&it, &key, &value); n++)
-            if (!same_json(th_json_member(got, th_json_key(key, arena)), value, arena)) return false;
+            if (!same_json(th_json_member(got, th_json_key(key, arena)), value, arena))
+                return false;
         return n == m;
     }
     while (th_json_next(&it, &key, &value))
@@ -117,23 +127,88 @@ static bool same_json(th_slice got, th_slice wanted, th_arena *arena)
     return th_slice_equal(got, wanted) || same_number(got, wanted);
 }
 
+static int compare_lines(const void *a, const void *b)
+{
+    return th_slice_compare(*(const th_slice *)a, *(const th_slice *)b);
+}
+
+static size_t lines_of(const th_buf *b, th_arena *arena, bool ordered, th_slice **out)
+{
+    size_t n = 0, from = 0;
+    th_slice *lines = TH_NEW_ARRAY(arena, th_slice, b->size + 1);
+    for (size_t i = 0; lines != NULL && i < b->size; i++) {
+        if (b->bytes[i] != '\n') continue;
+        lines[n++] = th_slice_of(b->bytes + from, i - from);
+        from = i + 1;
+    }
+    if (!ordered) qsort(lines, n, sizeof *lines, compare_lines);
+    *out = lines;
+    return n;
+}
+
+static bool same_rows(const outcome *a, const outcome *b, bool ordered, th_arena *arena)
+{
+    th_slice *x, *y;
+    size_t n = lines_of(&a->json, arena, ordered, &x), m = lines_of(&b->json, arena, ordered, &y);
+    bool same = n == m;
+    for (size_t i = 0; i < n && same; i++) {
+        char wrapped[2][4000];
+        (void)snprintf(wrapped[0], sizeof wrapped[0], "[%.*s]", TH_SLICE_ARGS(x[i]));
+        (void)snprintf(wrapped[1], sizeof wrapped[1], "[%.*s]", TH_SLICE_ARGS(y[i]));
+        same = same_json(th_slice_text(wrapped[0]), th_slice_text(wrapped[1]), arena);
+    }
+    return same;
+}
+
+static const char *judge_query(memory_provider *p, th_slice line, outcome *o, outcome *other,
+                               th_arena *arena)
+{
+    th_slice error = th_json_member(line, TH_SLICE("error")),
+             rows = th_json_member(line, TH_SLICE("rows"));
+    th_slice matches = th_json_member(line, TH_SLICE("matches"));
+    bool ordered = th_json_kind_of(th_json_member(line, TH_SLICE("ordered"))) == TH_JSON_TRUE;
+    o->lines = other->lines = true;
+    run(p, th_json_string(th_json_member(line, TH_SLICE("query")), arena), o);
+    if (error.size > 0)
+        return o->err != TH_OK
+                   ? is_unsupported(o) || th_json_kind_of(error) == TH_JSON_TRUE ||
+                             th_slice_is(th_json_string(error, arena), th_diag_name(&o->diag))
+                         ? "right"
+                         : "wrong"
+                   : "wrong";
+    if (o->err != TH_OK) return is_unsupported(o) ? "unsupported" : "wrong";
+    if (rows.size > 0) return o->json.size == 0 ? "right" : "wrong";
+    run(p, th_json_string(matches, arena), other);
+    if (other->err != TH_OK) return is_unsupported(other) ? "unsupported" : "wrong";
+    return same_rows(o, other, ordered, arena) ? "right" : "wrong";
+}
+
 typedef struct score {
     uint32_t right, unsupported, wrong, skipped;
 } score;
 
-static bool judge(memory_provider *p, th_slice line, outcome *o, outcome *other, th_arena *arena, const char **verdict)
+static bool judge(memory_provider *p, th_slice line, outcome *o, outcome *other, th_arena *arena,
+                  const char **verdict)
 {
+    if (th_json_member(line, TH_SLICE("query")).size > 0) {
+        *verdict = judge_query(p, line, o, other, arena);
+        return true;
+    }
+    o->lines = other->lines = false;
     th_slice expr = th_json_string(th_json_member(line, TH_SLICE("expr")), arena);
     th_slice value = th_json_member(line, TH_SLICE("value"));
     th_slice matches = th_json_member(line, TH_SLICE("matches_expr"));
     th_slice error = th_json_member(line, TH_SLICE("error"));
     *verdict = "skipped";
     if (value.size == 0 && matches.size == 0 && error.size == 0) return false;
-    if (th_slice_find(line, TH_SLICE("Pacific/Apia")) != SIZE_MAX) return false; /* their session's zone */
+    if (th_slice_find(line, TH_SLICE("Pacific/Apia")) != SIZE_MAX)
+        return false; /* their session's zone */
     run(p, expr, o);
     if (error.size > 0) {
-        th_slice name = th_json_kind_of(error) == TH_JSON_STRING ? th_json_string(error, arena) : TH_SLICE("");
-        bool named = o->err != TH_OK && (name.size == 0 || th_slice_is(name, th_diag_name(&o->diag)));
+        th_slice name =
+            th_json_kind_of(error) == TH_JSON_STRING ? th_json_string(error, arena) : TH_SLICE("");
+        bool named =
+            o->err != TH_OK && (name.size == 0 || th_slice_is(name, th_diag_name(&o->diag)));
         *verdict = named ? "right" : o->err != TH_OK && is_unsupported(o) ? "unsupported" : "wrong";
         return true;
     }
@@ -158,11 +233,12 @@ static bool judge(memory_provider *p, th_slice line, outcome *o, outcome *other,
 
 static void explain(const char *verdict, th_slice line, outcome *o, outcome *other)
 {
-    printf("%s\t%.*s\n\tgot %s %s: %s", verdict, (int)(line.size > 600 ? 600 : line.size), (const char *)line.bytes,
-           o->err != TH_OK ? th_diag_name(&o->diag) : "", th_buf_text(&o->type),
-           o->err != TH_OK ? o->diag.text : th_buf_text(&o->json));
+    printf("%s\t%.*s\n\tgot %s %s: %s", verdict, (int)(line.size > 600 ? 600 : line.size),
+           (const char *)line.bytes, o->err != TH_OK ? th_diag_name(&o->diag) : "",
+           th_buf_text(&o->type), o->err != TH_OK ? o->diag.text : th_buf_text(&o->json));
     if (other->type.size > 0 || other->err != TH_OK)
-        printf(" | other %s: %s %s", th_buf_text(&other->type), th_buf_text(&other->json), other->diag.text);
+        printf(" | other %s: %s %s", th_buf_text(&other->type), th_buf_text(&other->json),
+               other->diag.text);
     printf("\n");
 }
 
@@ -200,8 +276,7 @@ static void judge_file(memory_provider *p, const char *path, bool verbose, score
     free(line);
     th_arena_free(arena);
     th_buf *const buffers[] = {&o.json, &o.text, &o.type, &other.json, &other.text, &other.type};
-    for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
-        th_buf_free(buffers[i]);
+    for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) th_buf_free(buffers[i]);
 }
 
 int main(int argc, char **argv)
@@ -216,6 +291,7 @@ int main(int argc, char **argv)
             judge_file(p, argv[i], verbose, &s);
     }
     memory_provider_free(p);
-    printf("%u right, %u unsupported, %u wrong, %u not judged\n", s.right, s.unsupported, s.wrong, s.skipped);
+    printf("%u right, %u unsupported, %u wrong, %u not judged\n", s.right, s.unsupported, s.wrong,
+           s.skipped);
     return s.wrong == 0 ? 0 : 1;
 }

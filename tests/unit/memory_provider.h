@@ -46,8 +46,8 @@ struct th_scan_segment {
     uint32_t first;
 };
 
-static th_err memory_snapshot_open(th_provider *p, const th_principal *who, const th_as_known_at *as, th_snapshot **out,
-                            th_diag *diag)
+static th_err memory_snapshot_open(th_provider *p, const th_principal *who,
+                                   const th_as_known_at *as, th_snapshot **out, th_diag *diag)
 {
     (void)who;
     (void)as;
@@ -61,7 +61,8 @@ static void memory_snapshot_close(th_snapshot *s)
     (void)s;
 }
 
-static th_err memory_table_find(th_snapshot *s, th_slice schema, th_slice name, const th_table **out, th_diag *diag)
+static th_err memory_table_find(th_snapshot *s, th_slice schema, th_slice name,
+                                const th_table **out, th_diag *diag)
 {
     memory_provider *p = (memory_provider *)s;
     (void)diag;
@@ -74,7 +75,8 @@ static th_err memory_table_find(th_snapshot *s, th_slice schema, th_slice name, 
     return TH_ENOTFOUND;
 }
 
-static th_err memory_table_list(th_snapshot *s, th_arena *arena, const th_table *const **out, uint32_t *count, th_diag *diag)
+static th_err memory_table_list(th_snapshot *s, th_arena *arena, const th_table *const **out,
+                                uint32_t *count, th_diag *diag)
 {
     memory_provider *p = (memory_provider *)s;
     (void)arena;
@@ -91,7 +93,8 @@ static uint64_t memory_table_rows(th_snapshot *s, const th_table *table, bool *e
     return ((const memory_table *)table->handle)->rows;
 }
 
-static bool memory_can_json_path(th_snapshot *s, const th_table *table, const th_scan_column *column)
+static bool memory_can_json_path(th_snapshot *s, const th_table *table,
+                                 const th_scan_column *column)
 {
     (void)s;
     (void)table;
@@ -99,7 +102,8 @@ static bool memory_can_json_path(th_snapshot *s, const th_table *table, const th
     return false;
 }
 
-static th_err memory_scan_open(th_snapshot *s, const th_scan_spec *spec, th_scan **out, th_diag *diag)
+static th_err memory_scan_open(th_snapshot *s, const th_scan_spec *spec, th_scan **out,
+                               th_diag *diag)
 {
     th_scan *scan = TH_NEW(spec->arena, th_scan);
     if (scan == NULL) return th_fail_memory(diag);
@@ -123,10 +127,12 @@ static uint32_t memory_segment_count(th_scan *scan)
 static void memory_segment_info(th_scan *scan, uint32_t index, th_segment_info *out)
 {
     uint32_t first = index * scan->p->segment_rows, left = scan->table->rows - first;
-    *out = (th_segment_info){.rows = left < scan->p->segment_rows ? left : scan->p->segment_rows, .min_us = 1};
+    *out = (th_segment_info){.rows = left < scan->p->segment_rows ? left : scan->p->segment_rows,
+                             .min_us = 1};
 }
 
-static th_err memory_segment_open(th_scan *scan, uint32_t index, th_arena *arena, th_scan_segment **out, th_diag *diag)
+static th_err memory_segment_open(th_scan *scan, uint32_t index, th_arena *arena,
+                                  th_scan_segment **out, th_diag *diag)
 {
     th_scan_segment *segment = TH_NEW(arena, th_scan_segment);
     if (segment == NULL) return th_fail_memory(diag);
@@ -141,8 +147,9 @@ static void memory_segment_close(th_scan_segment *segment)
     segment->scan->p->open_segments--;
 }
 
-static th_err memory_nested_column(const th_vector *v, const th_scan_column *column, const uint32_t *rows, uint32_t count,
-                            th_arena *arena, th_vector *out, th_diag *diag)
+static th_err memory_nested_column(const th_vector *v, const th_scan_column *column,
+                                   const uint32_t *rows, uint32_t count, th_arena *arena,
+                                   th_vector *out, th_diag *diag)
 {
     th_builder b;
     if (!th_builder_init(&b, arena, column->type, count, true)) return th_fail_memory(diag);
@@ -162,30 +169,43 @@ static th_err memory_nested_column(const th_vector *v, const th_scan_column *col
     return TH_OK;
 }
 
-static th_err memory_segment_column(th_scan_segment *segment, uint32_t col, uint32_t begin, uint32_t count, th_arena *arena,
-                             th_vector *out, th_diag *diag)
+static th_err memory_segment_column(th_scan_segment *segment, uint32_t col, uint32_t begin,
+                                    uint32_t count, th_arena *arena, th_vector *out, th_diag *diag)
 {
     const memory_table *t = segment->scan->table;
     const th_scan_column *column = &segment->scan->copy.columns[col];
     uint32_t *rows = th_arena_alloc(arena, ((size_t)count + 1) * sizeof *rows);
     if (rows == NULL) return th_fail_memory(diag);
-    for (uint32_t i = 0; i < count; i++)
-        rows[i] = segment->first + begin + i;
+    for (uint32_t i = 0; i < count; i++) rows[i] = segment->first + begin + i;
     if (column->field_count > 0)
-        return memory_nested_column(&t->vectors[column->column], column, rows, count, arena, out, diag);
+        return memory_nested_column(&t->vectors[column->column], column, rows, count, arena, out,
+                                    diag);
     if (t->codes[column->column] == NULL)
-        return th_vector_gather(arena, &t->vectors[column->column], rows, count, out) ? TH_OK : th_fail_memory(diag);
-    *out = (th_vector){.type = column->type, .form = TH_DICT, .count = count, .dictionary_id = column->column + 1,
+        return th_vector_gather(arena, &t->vectors[column->column], rows, count, out)
+                   ? TH_OK
+                   : th_fail_memory(diag);
+    *out = (th_vector){.type = column->type,
+                       .form = TH_DICT,
+                       .count = count,
+                       .dictionary_id = column->column + 1,
                        .codes = t->codes[column->column] + segment->first + begin,
                        .dictionary = &t->dictionaries[column->column]};
     return TH_OK;
 }
 
 static const th_provider_ops memory_ops = {
-    .snapshot_open = memory_snapshot_open, .snapshot_close = memory_snapshot_close, .table_find = memory_table_find,
-    .table_list = memory_table_list,       .table_rows = memory_table_rows,         .can_json_path = memory_can_json_path,
-    .scan_open = memory_scan_open,         .scan_close = memory_scan_close,         .segment_count = memory_segment_count,
-    .segment_info = memory_segment_info,   .segment_open = memory_segment_open,     .segment_close = memory_segment_close,
+    .snapshot_open = memory_snapshot_open,
+    .snapshot_close = memory_snapshot_close,
+    .table_find = memory_table_find,
+    .table_list = memory_table_list,
+    .table_rows = memory_table_rows,
+    .can_json_path = memory_can_json_path,
+    .scan_open = memory_scan_open,
+    .scan_close = memory_scan_close,
+    .segment_count = memory_segment_count,
+    .segment_info = memory_segment_info,
+    .segment_open = memory_segment_open,
+    .segment_close = memory_segment_close,
     .segment_column = memory_segment_column,
 };
 
@@ -242,7 +262,8 @@ static th_err memory_take_columns(void *ctx, const th_result_column *columns, ui
     for (uint32_t i = 0; i < count; i++) {
         const th_type *type = memory_own_type(f->p->arena, columns[i].type);
         if (type == NULL) return TH_EINVAL;
-        f->t->columns[i] = (th_table_column){.name = th_arena_copy(f->p->arena, columns[i].name), .type = type};
+        f->t->columns[i] =
+            (th_table_column){.name = th_arena_copy(f->p->arena, columns[i].name), .type = type};
         if (!th_builder_init(&f->t->builders[i], f->p->arena, type, 16, true)) return TH_ELIMIT;
     }
     f->t->table.column_count = count;
@@ -291,7 +312,8 @@ static th_err memory_encode(memory_provider *p, memory_table *t, uint32_t c)
 
 /* A table default.NAME with the columns and rows of sql, which may read earlier tables. dictionary: varchar columns
  * are handed out as codes. */
-static inline th_err memory_provider_add(memory_provider *p, const char *name, const char *sql, bool dictionary, th_diag *diag)
+static inline th_err memory_provider_add(memory_provider *p, const char *name, const char *sql,
+                                         bool dictionary, th_diag *diag)
 {
     memory_table *t = TH_NEW(p->arena, memory_table);
     if (t == NULL || p->count == MEMORY_TABLES_MAX) return th_fail_memory(diag);
@@ -299,11 +321,15 @@ static inline th_err memory_provider_add(memory_provider *p, const char *name, c
     th_query_env env = {.provider = &p->base};
     th_result_sink sink = {memory_take_columns, memory_take_batch, &f};
     TH_TRY(th_query_run(&env, th_slice_text(sql), &sink, NULL, diag));
-    t->table = (th_table){.schema = TH_SLICE("default"), .name = th_arena_copy(p->arena, th_slice_text(name)),
-                          .columns = t->columns, .column_count = t->table.column_count, .handle = t};
+    t->table = (th_table){.schema = TH_SLICE("default"),
+                          .name = th_arena_copy(p->arena, th_slice_text(name)),
+                          .columns = t->columns,
+                          .column_count = t->table.column_count,
+                          .handle = t};
     for (uint32_t c = 0; c < t->table.column_count; c++) {
         th_builder_finish(&t->builders[c], &t->vectors[c]);
-        if (dictionary && t->vectors[c].type->kind == TH_VARCHAR && t->rows > 0) TH_TRY(memory_encode(p, t, c));
+        if (dictionary && t->vectors[c].type->kind == TH_VARCHAR && t->rows > 0)
+            TH_TRY(memory_encode(p, t, c));
     }
     p->list[p->count] = &t->table;
     p->tables[p->count++] = t;

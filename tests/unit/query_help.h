@@ -19,7 +19,8 @@ static inline th_err help_batch(void *ctx, const th_batch *batch)
         if (out->size > 0) th_buf_add_text(out, " | ");
         for (uint32_t c = 0; c < batch->column_count; c++) {
             if (c > 0) th_buf_add_text(out, ", ");
-            if (batch->columns[c].type->kind == TH_UNKNOWN || th_vector_is_null(&batch->columns[c], i))
+            if (batch->columns[c].type->kind == TH_UNKNOWN ||
+                th_vector_is_null(&batch->columns[c], i))
                 th_buf_add_text(out, "NULL");
             else
                 th_value_text(out, &batch->columns[c], i);
@@ -30,8 +31,10 @@ static inline th_err help_batch(void *ctx, const th_batch *batch)
 
 static inline th_err help_run(const char *sql, th_buf *out, th_diag *diag)
 {
-    th_query_env env = {.provider = help_provider == NULL ? NULL : memory_provider_of(help_provider),
-                        .limits = help_limits, .control = help_control};
+    th_query_env env = {.provider =
+                            help_provider == NULL ? NULL : memory_provider_of(help_provider),
+                        .limits = help_limits,
+                        .control = help_control};
     th_result_sink sink = {NULL, help_batch, out};
     memory_provider *empty = NULL;
     if (help_provider == NULL) {
@@ -52,8 +55,9 @@ static inline void help_rows(const char *file, int line, const char *sql, const 
     th_err e = help_run(sql, &out, &diag);
     bool same = e == TH_OK && strcmp(th_buf_text(&out), wanted) == 0;
     if (!same)
-        printf("not ok %s: %s:%d: %s\n    gave   %s%s %s\n    wanted %s\n", test_name, file, line, sql,
-               e == TH_OK ? th_buf_text(&out) : "", e == TH_OK ? "" : th_diag_name(&diag), diag.text, wanted);
+        printf("not ok %s: %s:%d: %s\n    gave   %s%s %s\n    wanted %s\n", test_name, file, line,
+               sql, e == TH_OK ? th_buf_text(&out) : "", e == TH_OK ? "" : th_diag_name(&diag),
+               diag.text, wanted);
     th_buf_free(&out);
     if (!same) test_leave();
 }
@@ -66,8 +70,8 @@ static inline void help_error(const char *file, int line, const char *sql, const
     th_err e = help_run(sql, &out, &diag);
     bool same = e != TH_OK && strcmp(th_diag_name(&diag), name) == 0;
     if (!same)
-        printf("not ok %s: %s:%d: %s\n    gave   %s %s %s\n    wanted %s\n", test_name, file, line, sql,
-               e == TH_OK ? th_buf_text(&out) : "", th_diag_name(&diag), diag.text, name);
+        printf("not ok %s: %s:%d: %s\n    gave   %s %s %s\n    wanted %s\n", test_name, file, line,
+               sql, e == TH_OK ? th_buf_text(&out) : "", th_diag_name(&diag), diag.text, name);
     th_buf_free(&out);
     if (!same) test_leave();
 }

@@ -32,7 +32,8 @@ TEST(type_names_in_both_spellings)
     prints("timestamp", "timestamp(3)");
     prints("timestamp(6) with time zone", "timestamp(6) with time zone");
     prints("array(row(arn varchar, bigint))", "array(row(arn varchar, bigint))");
-    prints("array<struct<a:string,b:map<string,int>>>", "array(row(a varchar, b map(varchar, integer)))");
+    prints("array<struct<a:string,b:map<string,int>>>",
+           "array(row(a varchar, b map(varchar, integer)))");
     prints("interval day to second", "interval day to second");
     prints("row(\"odd name\" double precision)", "row(\"odd name\" double)");
     CHECK(type_of("") == NULL);
@@ -45,8 +46,7 @@ TEST(type_names_in_both_spellings)
 TEST(nesting_of_types_is_bounded)
 {
     char text[2000] = "";
-    for (int i = 0; i < 100; i++)
-        strcat(text, "array(");
+    for (int i = 0; i < 100; i++) strcat(text, "array(");
     CHECK(type_of(text) == NULL);
 }
 
@@ -72,9 +72,12 @@ TEST(what_coerces)
 
 TEST(common_types)
 {
-    CHECK(th_type_equal(th_type_common_super(arena, type_of("integer"), type_of("decimal(3,1)")), type_of("decimal(11,1)")));
-    CHECK(th_type_equal(th_type_common_super(arena, type_of("varchar(2)"), type_of("varchar(5)")), type_of("varchar(5)")));
-    CHECK(th_type_equal(th_type_common_super(arena, type_of("date"), type_of("timestamp(3)")), type_of("timestamp(3)")));
+    CHECK(th_type_equal(th_type_common_super(arena, type_of("integer"), type_of("decimal(3,1)")),
+                        type_of("decimal(11,1)")));
+    CHECK(th_type_equal(th_type_common_super(arena, type_of("varchar(2)"), type_of("varchar(5)")),
+                        type_of("varchar(5)")));
+    CHECK(th_type_equal(th_type_common_super(arena, type_of("date"), type_of("timestamp(3)")),
+                        type_of("timestamp(3)")));
     CHECK(th_type_common_super(arena, type_of("varchar"), type_of("bigint")) == NULL);
 }
 
@@ -105,21 +108,27 @@ TEST(doubles_as_java_prints_them)
 
 TEST(casts_of_numbers)
 {
-    VALUE("CAST('12' AS bigint), CAST(2.5 AS bigint), CAST(-2.5e0 AS integer), CAST(true AS integer)", "12, 3, -3, 1");
-    VALUE("CAST(1.005 AS decimal(5,2)), CAST('1e3' AS double), CAST('-1.50' AS decimal(5,1)), CAST(1 AS boolean)",
+    VALUE(
+        "CAST('12' AS bigint), CAST(2.5 AS bigint), CAST(-2.5e0 AS integer), CAST(true AS integer)",
+        "12, 3, -3, 1");
+    VALUE("CAST(1.005 AS decimal(5,2)), CAST('1e3' AS double), CAST('-1.50' AS decimal(5,1)), "
+          "CAST(1 AS boolean)",
           "1.01, 1000.0, -1.5, true");
     ERROR("SELECT CAST('x' AS bigint)", "INVALID_CAST_ARGUMENT");
     ERROR("SELECT CAST(300 AS tinyint)", "NUMERIC_VALUE_OUT_OF_RANGE");
     ERROR("SELECT CAST(1e300 AS bigint)", "NUMERIC_VALUE_OUT_OF_RANGE");
     ERROR("SELECT CAST(1234 AS decimal(3,0))", "INVALID_CAST_ARGUMENT");
-    VALUE("TRY_CAST('x' AS bigint), TRY_CAST('7' AS bigint), TRY(CAST('x' AS bigint))", "NULL, 7, NULL");
+    VALUE("TRY_CAST('x' AS bigint), TRY_CAST('7' AS bigint), TRY(CAST('x' AS bigint))",
+          "NULL, 7, NULL");
 }
 
 TEST(casts_of_text_and_times)
 {
-    VALUE("CAST(1.5e0 AS varchar), CAST(123 AS varchar(2147483647)), CAST('abc' AS varchar(2)), CAST(true AS varchar)",
+    VALUE("CAST(1.5e0 AS varchar), CAST(123 AS varchar(2147483647)), CAST('abc' AS varchar(2)), "
+          "CAST(true AS varchar)",
           "1.5E0, 123, ab, true");
-    VALUE("CAST('2024-01-31 12:00:00.5' AS timestamp), CAST('2024-01-31' AS date), CAST('2024-01-31' AS timestamp)",
+    VALUE("CAST('2024-01-31 12:00:00.5' AS timestamp), CAST('2024-01-31' AS date), "
+          "CAST('2024-01-31' AS timestamp)",
           "2024-01-31 12:00:00.500, 2024-01-31, 2024-01-31 00:00:00.000");
     VALUE("CAST(timestamp '2024-01-31 12:00:00' AS varchar), CAST(date '2024-01-31' AS varchar), "
           "CAST(timestamp '2024-01-31 23:00:00 America/New_York' AS date)",
@@ -132,7 +141,9 @@ TEST(casts_of_text_and_times)
 
 TEST(casts_of_nested_values)
 {
-    VALUE("CAST(ROW('a', 1) AS row(name varchar, n bigint)), CAST(ARRAY['1', '2'] AS array(bigint))", "{name=a, n=1}, [1, 2]");
+    VALUE(
+        "CAST(ROW('a', 1) AS row(name varchar, n bigint)), CAST(ARRAY['1', '2'] AS array(bigint))",
+        "{name=a, n=1}, [1, 2]");
     VALUE("CAST(map(ARRAY['1'], ARRAY[true]) AS map(bigint, varchar))", "{1=true}");
     ERROR("SELECT CAST(ARRAY['1', 'x'] AS array(bigint))", "INVALID_CAST_ARGUMENT");
 }
@@ -141,17 +152,21 @@ TEST(decimals_keep_their_digits)
 {
     th_i128 v;
     uint32_t precision, scale;
-    CHECK(th_decimal_parse(TH_SLICE("99999999999999999999999999999999999999"), &v, &precision, &scale));
+    CHECK(th_decimal_parse(TH_SLICE("99999999999999999999999999999999999999"), &v, &precision,
+                           &scale));
     CHECK_EQ_I64(precision, 38);
-    CHECK(!th_decimal_parse(TH_SLICE("999999999999999999999999999999999999999"), &v, &precision, &scale));
+    CHECK(!th_decimal_parse(TH_SLICE("999999999999999999999999999999999999999"), &v, &precision,
+                            &scale));
     CHECK(!th_decimal_parse(TH_SLICE("1.2.3"), &v, &precision, &scale));
     CHECK(!th_decimal_parse(TH_SLICE("."), &v, &precision, &scale));
     CHECK(th_decimal_rescale(-15, 1, 0, &v) && v == -2);
     CHECK(!th_decimal_rescale(th_pow10(37), 0, 2, &v));
-    VALUE("DECIMAL '12345678901234567890123456789012345678' + DECIMAL '1'", "12345678901234567890123456789012345679");
-    ERROR("SELECT DECIMAL '99999999999999999999999999999999999999' + DECIMAL '1'", "NUMERIC_VALUE_OUT_OF_RANGE");
+    VALUE("DECIMAL '12345678901234567890123456789012345678' + DECIMAL '1'",
+          "12345678901234567890123456789012345679");
+    ERROR("SELECT DECIMAL '99999999999999999999999999999999999999' + DECIMAL '1'",
+          "NUMERIC_VALUE_OUT_OF_RANGE");
 }
 
 TEST_MAIN(type_names_in_both_spellings, nesting_of_types_is_bounded, what_coerces, common_types,
-          doubles_as_java_prints_them, casts_of_numbers, casts_of_text_and_times, casts_of_nested_values,
-          decimals_keep_their_digits)
+          doubles_as_java_prints_them, casts_of_numbers, casts_of_text_and_times,
+          casts_of_nested_values, decimals_keep_their_digits)
