@@ -12,9 +12,6 @@
 #include "cmd/cmd.h"
 #include "json/json.h"
 
-#define OWNER_WAIT_US (2 * INT64_C(1000000))
-#define OWNER_POLL_US 20000
-
 static th_err ignore_body(void *ctx, th_slice bytes)
 {
     (void)ctx;
@@ -26,12 +23,14 @@ static th_err ignore_body(void *ctx, th_slice bytes)
 static th_err reach_owner(const char *dir, th_client **out)
 {
     char target[TH_PATH_SIZE_MAX];
-    if (snprintf(target, sizeof(target), "unix:%s/sock", dir) >= (int)sizeof(target)) return TH_ENET;
+    if (snprintf(target, sizeof(target), "unix:%s/sock", dir) >= (int)sizeof(target))
+        return TH_ENET;
     th_diag diag = {0};
     th_client *client = NULL;
     TH_TRY(th_client_open(target, &client, &diag));
     int status = 0;
-    th_err err = th_client_request(client, "GET", "/readyz", NULL, 0, (th_slice){0}, &status, ignore_body, NULL, NULL, &diag);
+    th_err err = th_client_request(client, "GET", "/readyz", NULL, 0, (th_slice){0}, &status,
+                                   ignore_body, NULL, NULL, &diag);
     if (err == TH_OK && status == 200) {
         *out = client;
         return TH_OK;
@@ -40,11 +39,12 @@ static th_err reach_owner(const char *dir, th_client **out)
     return TH_ENET;
 }
 
-th_err cmd_access_open(const cmd_call *call, const cmd_node_options *options, cmd_access *out, th_diag *diag)
+th_err cmd_access_open(const cmd_call *call, const cmd_node_options *options, cmd_access *out,
+                       th_diag *diag)
 {
     *out = (cmd_access){.dir = call->dir, .server = call->server};
     if (call->server != NULL) return th_client_open(call->server, &out->client, diag);
-    int64_t give_up = th_os_mono_us() + OWNER_WAIT_US;
+    int64_t give_up = th_os_mono_us() + CMD_OWNER_WAIT_US;
     for (;;) {
         int pid = 0;
         th_diag_clear(diag);
@@ -56,10 +56,10 @@ th_err cmd_access_open(const cmd_call *call, const cmd_node_options *options, cm
         }
         if (th_os_mono_us() > give_up) {
             th_diag_clear(diag);
-            return th_fail(diag, TH_EBUSY, "DATA_FOLDER_IN_USE", "process %d owns %s and does not answer on its socket", pid,
-                           call->dir);
+            return th_fail(diag, TH_EBUSY, "DATA_FOLDER_IN_USE",
+                           "process %d owns %s and does not answer on its socket", pid, call->dir);
         }
-        usleep(OWNER_POLL_US);
+        usleep(CMD_OWNER_POLL_US);
     }
 }
 
@@ -82,7 +82,8 @@ static th_err forward_body(void *ctx, th_slice bytes)
     return f->io->write(f->io->ctx, bytes);
 }
 
-static void command_json(th_buf *body, const cmd_call *like, const char *name, const char *const *argv, int argc)
+static void command_json(th_buf *body, const cmd_call *like, const char *name,
+                         const char *const *argv, int argc)
 {
     th_json_writer w;
     th_json_writer_init(&w, body);
@@ -125,8 +126,8 @@ static void print_messages(cmd_io *io, th_slice encoded)
     free(text);
 }
 
-static int forward_command(cmd_access *access, const cmd_call *like, const char *name, const char *const *argv, int argc,
-                           cmd_io *io)
+static int forward_command(cmd_access *access, const cmd_call *like, const char *name,
+                           const char *const *argv, int argc, cmd_io *io)
 {
     th_buf body;
     th_buf_init(&body, TH_HTTP_BODY_MAX);
@@ -137,8 +138,9 @@ static int forward_command(cmd_access *access, const cmd_call *like, const char 
     th_client_header type = {"content-type", TH_SLICE("application/json")};
     th_err err = th_buf_error(&body);
     if (err == TH_OK) {
-        err = th_client_request(access->client, "POST", "/v1/command", &type, 1, th_buf_slice(&body), &status, forward_body,
-                                &f, &cmd_interrupted, &diag);
+        err =
+            th_client_request(access->client, "POST", "/v1/command", &type, 1, th_buf_slice(&body),
+                              &status, forward_body, &f, &cmd_interrupted, &diag);
     }
     th_buf_free(&body);
     if (err != TH_OK) {
@@ -156,7 +158,8 @@ static int forward_command(cmd_access *access, const cmd_call *like, const char 
     return (int)code;
 }
 
-int cmd_access_run(cmd_access *access, const cmd_call *like, const char *name, const char *const *argv, int argc, cmd_io *io)
+int cmd_access_run(cmd_access *access, const cmd_call *like, const char *name,
+                   const char *const *argv, int argc, cmd_io *io)
 {
     if (access->client != NULL) return forward_command(access, like, name, argv, argc, io);
     const cmd_command *command = cmd_find(name);

@@ -10,6 +10,10 @@
 #include "query/result.h"
 #include "store/store.h"
 
+/* A dying owner of the folder holds its lock no longer than this. */
+#define CMD_OWNER_WAIT_US (2 * INT64_C(1000000))
+#define CMD_OWNER_POLL_US 20000
+
 #define CMD_EXIT_OK 0
 #define CMD_EXIT_ERROR 1
 #define CMD_EXIT_USAGE 2
@@ -32,8 +36,11 @@ typedef struct cmd_node_options {
 } cmd_node_options;
 
 /* TH_EBUSY: another process owns the folder; *owner_pid says which. */
-TH_MUST_CHECK th_err cmd_node_open(const char *dir, const cmd_node_options *options, cmd_node **out, int *owner_pid,
-                                   th_diag *diag);
+TH_MUST_CHECK th_err cmd_node_open(const char *dir, const cmd_node_options *options, cmd_node **out,
+                                   int *owner_pid, th_diag *diag);
+/* The same, waiting as long as a dying owner may hold its lock. */
+TH_MUST_CHECK th_err cmd_node_own(const char *dir, const cmd_node_options *options, cmd_node **out,
+                                  th_diag *diag);
 void cmd_node_close(cmd_node *node); /* accepts NULL */
 
 /* Where a command's words go. */
@@ -57,7 +64,7 @@ typedef struct cmd_call {
     const char *name;
     int argc; /* words after the command's name */
     const char *const *argv;
-    cmd_node *node; /* for commands over the archive */
+    cmd_node *node;     /* for commands over the archive */
     const char *dir;    /* --data */
     const char *server; /* --server or NULL */
     bool quiet, json;
@@ -86,19 +93,22 @@ typedef struct cmd_access {
     const char *dir, *server;
 } cmd_access;
 /* Own the folder, or reach its owner through DIR/sock (a dying one is waited for, 2 s), or the server. */
-TH_MUST_CHECK th_err cmd_access_open(const cmd_call *call, const cmd_node_options *options, cmd_access *out, th_diag *diag);
+TH_MUST_CHECK th_err cmd_access_open(const cmd_call *call, const cmd_node_options *options,
+                                     cmd_access *out, th_diag *diag);
 void cmd_access_close(cmd_access *access);
 /* Run a CMD_NODE command by its words, here or there; returns its exit status. */
-int cmd_access_run(cmd_access *access, const cmd_call *like, const char *name, const char *const *argv, int argc, cmd_io *io);
+int cmd_access_run(cmd_access *access, const cmd_call *like, const char *name,
+                   const char *const *argv, int argc, cmd_io *io);
 
 /* Options of one command: `spec` is a table; the words that are not options are left in argv, *rest of them.
  * value: "flag" when NULL target value is not wanted. Returns false after it printed what is wrong. */
 typedef struct cmd_option {
-    const char *name; /* "--format" */
+    const char *name;   /* "--format" */
     const char **value; /* takes the next word (or the part behind =) */
     bool *flag;
 } cmd_option;
-bool cmd_options_parse(cmd_call *call, const cmd_option *options, const char **rest, int *rest_count);
+bool cmd_options_parse(cmd_call *call, const cmd_option *options, const char **rest,
+                       int *rest_count);
 
 /* Ctrl-C: not 0 after the first. Installed by main. */
 extern volatile int cmd_interrupted;

@@ -33,20 +33,23 @@ static bool parse_words(cmd_call *call, ingest_words *w)
                                   {"--no-plugins", NULL, &w->no_plugins},
                                   {NULL, NULL, NULL}};
     w->paths = calloc((size_t)call->argc + 1, sizeof(*w->paths));
-    if (w->paths == NULL || !cmd_options_parse(call, options, w->paths, &w->path_count)) return false;
+    if (w->paths == NULL || !cmd_options_parse(call, options, w->paths, &w->path_count))
+        return false;
     o->quiet = call->quiet || call->json;
     o->who = call->principal.name;
     if (w->path_count == 0) {
         cmd_usage(call->io, call->name, "name a file, a folder, or - for standard input");
         return false;
     }
-    if (w->containers != NULL && strcmp(w->containers, "exact") != 0 && strcmp(w->containers, "hash") != 0) {
+    if (w->containers != NULL && strcmp(w->containers, "exact") != 0 &&
+        strcmp(w->containers, "hash") != 0) {
         cmd_usage(call->io, call->name, "--containers is hash or exact, not '%s'", w->containers);
         return false;
     }
     o->containers_exact = w->containers != NULL && strcmp(w->containers, "exact") == 0;
     bool known = o->source == NULL || strcmp(o->source, "auto") == 0;
-    for (const char *const *s = th_ingest_sources(); !known && *s != NULL; s++) known = strcmp(*s, o->source) == 0;
+    for (const char *const *s = th_ingest_sources(); !known && *s != NULL; s++)
+        known = strcmp(*s, o->source) == 0;
     if (!known) cmd_usage(call->io, call->name, "no source '%s'", o->source);
     return known;
 }
@@ -55,17 +58,20 @@ static void print_counts(cmd_io *io, const th_ingest_summary *s)
 {
     double seconds = (double)s->elapsed_us / 1e6;
     cmd_message(io,
-                "%llu objects (%llu known), %llu records stored, %llu duplicates, %llu variants, %llu quarantined; "
+                "%llu objects (%llu known), %llu records stored, %llu duplicates, %llu variants, "
+                "%llu quarantined; "
                 "%.1f MB in %.2f s\n",
-                (unsigned long long)(s->objects + s->objects_known), (unsigned long long)s->objects_known,
-                (unsigned long long)s->records, (unsigned long long)s->duplicates, (unsigned long long)s->variants,
+                (unsigned long long)(s->objects + s->objects_known),
+                (unsigned long long)s->objects_known, (unsigned long long)s->records,
+                (unsigned long long)s->duplicates, (unsigned long long)s->variants,
                 (unsigned long long)s->quarantined, (double)s->bytes / 1e6, seconds);
     for (size_t i = 0; i < s->reason_count && i < REASONS_SHOWN; i++) {
-        cmd_message(io, "  %s at byte %llu: %s\n", s->reasons[i].path, (unsigned long long)s->reasons[i].offset,
-                    s->reasons[i].reason);
+        cmd_message(io, "  %s at byte %llu: %s\n", s->reasons[i].path,
+                    (unsigned long long)s->reasons[i].offset, s->reasons[i].reason);
     }
     if (s->reason_count > REASONS_SHOWN) {
-        cmd_message(io, "  and %zu more: trailhold quarantine list\n", s->reason_count - REASONS_SHOWN);
+        cmd_message(io, "  and %zu more: trailhold quarantine list\n",
+                    s->reason_count - REASONS_SHOWN);
     }
 }
 
@@ -98,13 +104,17 @@ static int run_local(cmd_call *call, cmd_node *node, const ingest_words *w)
     th_err commit = th_ingest_commit(ingest, &commit_diag);
     const th_ingest_summary *summary = th_ingest_summary_get(ingest);
     int status = print_summary(call, summary);
-    if (err != TH_OK && err != TH_ECANCELED) status = cmd_error(call->io, &diag, (th_slice){0});
-    else if (commit != TH_OK) status = cmd_error(call->io, &commit_diag, (th_slice){0});
-    else if (cmd_interrupted) status = CMD_EXIT_INTERRUPTED;
+    if (err != TH_OK && err != TH_ECANCELED)
+        status = cmd_error(call->io, &diag, (th_slice){0});
+    else if (commit != TH_OK)
+        status = cmd_error(call->io, &commit_diag, (th_slice){0});
+    else if (cmd_interrupted)
+        status = CMD_EXIT_INTERRUPTED;
     if (node->plugins != NULL && !cmd_interrupted && commit == TH_OK) {
         th_plugins_wake(node->plugins);
         th_diag wait_diag = {0};
-        if (th_plugins_wait(node->plugins, th_store_lsn(node->store), PLUGIN_WAIT_US, &wait_diag) != TH_OK) {
+        if (th_plugins_wait(node->plugins, th_store_lsn(node->store), PLUGIN_WAIT_US, &wait_diag) !=
+            TH_OK) {
             cmd_error(call->io, &wait_diag, (th_slice){0});
         }
     }
@@ -124,8 +134,9 @@ int cmd_run_ingest(cmd_call *call)
         if (err != TH_OK) {
             status = cmd_error(call->io, &diag, (th_slice){0});
         } else {
-            status = access.node != NULL ? run_local(call, access.node, &w)
-                                         : cmd_upload(call, access.client, &w.options, w.paths, w.path_count);
+            status = access.node != NULL
+                         ? run_local(call, access.node, &w)
+                         : cmd_upload(call, access.client, &w.options, w.paths, w.path_count);
             cmd_access_close(&access);
         }
     }

@@ -49,7 +49,8 @@ const cmd_command *cmd_find(const char *name)
 
 static void print_overview(FILE *to)
 {
-    fputs("Trailhold keeps AWS security logs, answers SQL over them, and raises findings; all on this machine.\n\n"
+    fputs("Trailhold keeps AWS security logs, answers SQL over them, and raises findings; all on "
+          "this machine.\n\n"
           "Usage: trailhold COMMAND [options]\n\nCommands\n",
           to);
     for (const cmd_command *c = cmd_commands; c->name != NULL; c++) {
@@ -111,7 +112,8 @@ static bool take_shared(int argc, char **argv, shared_words *w)
         } else if (w->count < WORDS_MAX) {
             w->words[w->count++] = argv[i];
             /* The text behind -c and -f is not ours to look into. */
-            if ((strcmp(argv[i], "-c") == 0 || strcmp(argv[i], "-f") == 0) && i + 1 < argc && w->count < WORDS_MAX) {
+            if ((strcmp(argv[i], "-c") == 0 || strcmp(argv[i], "-f") == 0) && i + 1 < argc &&
+                w->count < WORDS_MAX) {
                 w->words[w->count++] = argv[++i];
             }
         } else {
@@ -129,7 +131,8 @@ static bool take_shared(int argc, char **argv, shared_words *w)
 static th_err write_stdout(void *ctx, th_slice bytes)
 {
     (void)ctx;
-    return bytes.size == 0 || fwrite(bytes.bytes, 1, bytes.size, stdout) == bytes.size ? TH_OK : TH_EIO;
+    return bytes.size == 0 || fwrite(bytes.bytes, 1, bytes.size, stdout) == bytes.size ? TH_OK
+                                                                                       : TH_EIO;
 }
 
 static int run_node_command(const cmd_command *command, cmd_call *call)
@@ -161,7 +164,8 @@ static int run_command(const cmd_command *command, const shared_words *w)
                      .io = &io};
     if (w->quiet) th_log_set_level(TH_LOG_ERROR);
     cmd_interrupt_target(&control);
-    int status = (command->flags & CMD_NODE) != 0 ? run_node_command(command, &call) : command->run(&call);
+    int status =
+        (command->flags & CMD_NODE) != 0 ? run_node_command(command, &call) : command->run(&call);
     cmd_interrupt_target(NULL);
     if (fflush(stdout) != 0 && status == CMD_EXIT_OK) status = CMD_EXIT_ERROR;
     return status;
@@ -192,15 +196,20 @@ int cmd_main(int argc, char **argv)
     }
     if (w.count == 0 || strcmp(w.words[0], "help") == 0) {
         const cmd_command *command = w.count > 1 ? cmd_find(w.words[1]) : NULL;
-        if (command != NULL) print_help(command);
-        else print_overview(w.help || w.count > 0 ? stdout : stderr);
+        if (command != NULL)
+            print_help(command);
+        else
+            print_overview(w.help || w.count > 0 ? stdout : stderr);
         return w.help || w.count > 0 ? CMD_EXIT_OK : CMD_EXIT_USAGE;
     }
     const cmd_command *command = cmd_find(w.words[0]);
     if (command == NULL) {
         const char *near_name = near_command(w.words[0]);
-        fprintf(stderr, "error: USAGE: no command '%s'\nhint: %s%s; `trailhold --help` lists the commands\n", w.words[0],
-                near_name != NULL ? "did you mean " : "", near_name != NULL ? near_name : "see help");
+        fprintf(
+            stderr,
+            "error: USAGE: no command '%s'\nhint: %s%s; `trailhold --help` lists the commands\n",
+            w.words[0], near_name != NULL ? "did you mean " : "",
+            near_name != NULL ? near_name : "see help");
         return CMD_EXIT_USAGE;
     }
     if (w.help) {

@@ -3,6 +3,7 @@
  * socket, so that other processes of this user reach the archive through its owner). */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/limits.h"
 #include "cmd/cmd.h"
@@ -24,13 +25,14 @@ static bool only_socket(const char *const *argv, int argc)
 {
     const char *verb = argc > 1 ? argv[argc > 2 && strcmp(argv[1], "--json") == 0 ? 2 : 1] : "";
     if (strcmp(argv[0], "compact") == 0) return true;
-    return strcmp(argv[0], "plugins") == 0 && strcmp(verb, "list") != 0 && strcmp(verb, "wait") != 0;
+    return strcmp(argv[0], "plugins") == 0 && strcmp(verb, "list") != 0 &&
+           strcmp(verb, "wait") != 0;
 }
 
 /* A command asked for by another process, run on a worker of the server. */
 static int node_command(void *ctx, const th_principal *principal, const char *const *argv, int argc,
-                        th_err (*write)(void *write_ctx, th_slice bytes), void *write_ctx, th_buf *messages,
-                        th_query_control *control)
+                        th_err (*write)(void *write_ctx, th_slice bytes), void *write_ctx,
+                        th_buf *messages, th_query_control *control)
 {
     cmd_node *node = ctx;
     cmd_io io = {.write = write, .ctx = write_ctx, .messages = messages, .control = control};
@@ -40,8 +42,10 @@ static int node_command(void *ctx, const th_principal *principal, const char *co
         return cmd_usage(&io, "help", "no command '%s' over the network", argc > 0 ? argv[0] : "");
     }
     if (strcmp(principal->source, "socket") != 0 && only_socket(argv, argc)) {
-        cmd_message(&io, "error: PERMISSION_DENIED: %s is for the owner of the data folder\n"
-                         "hint: run it on the server's machine with --data\n", command->name);
+        cmd_message(&io,
+                    "error: PERMISSION_DENIED: %s is for the owner of the data folder\n"
+                    "hint: run it on the server's machine with --data\n",
+                    command->name);
         return CMD_EXIT_ERROR;
     }
     cmd_call call = {.name = command->name,
@@ -59,7 +63,8 @@ static void budgets_init(cmd_node *node)
 {
     size_t total = (size_t)(th_os_memory_size() / 4);
     th_budget_init(&node->root, "process", total, NULL);
-    th_budget_init(&node->ingest, "ingest", INGEST_BUDGET < total ? INGEST_BUDGET : total, &node->root);
+    th_budget_init(&node->ingest, "ingest", INGEST_BUDGET < total ? INGEST_BUDGET : total,
+                   &node->root);
     th_budget_init(&node->queries, "queries", total, &node->root);
 }
 
@@ -69,11 +74,13 @@ static th_err start_plugins(cmd_node *node, th_diag *diag)
     return th_plugins_start(&options, &node->plugins, diag);
 }
 
-static th_err start_server(cmd_node *node, const char *dir, const cmd_node_options *options, th_diag *diag)
+static th_err start_server(cmd_node *node, const char *dir, const cmd_node_options *options,
+                           th_diag *diag)
 {
     char path[TH_PATH_SIZE_MAX];
     int size = snprintf(path, sizeof(path), "%s/sock", dir);
-    if (size < 0 || (size_t)size >= sizeof(path)) return th_fail(diag, TH_EINVAL, NULL, "the data folder's path is too long");
+    if (size < 0 || (size_t)size >= sizeof(path))
+        return th_fail(diag, TH_EINVAL, NULL, "the data folder's path is too long");
     th_server_options server = {.listen = options->listen,
                                 .socket_path = path,
                                 .store = node->store,
@@ -85,15 +92,19 @@ static th_err start_server(cmd_node *node, const char *dir, const cmd_node_optio
     return th_server_start(&server, &node->server, diag);
 }
 
-th_err cmd_node_open(const char *dir, const cmd_node_options *options, cmd_node **out, int *owner_pid, th_diag *diag)
+th_err cmd_node_open(const char *dir, const cmd_node_options *options, cmd_node **out,
+                     int *owner_pid, th_diag *diag)
 {
     cmd_node *node = calloc(1, sizeof(*node));
     if (node == NULL) return TH_ENOMEM;
     budgets_init(node);
-    th_store_options store = {.create = options->create, .budget = &node->ingest, .test_mode = getenv("TRAILHOLD_TEST_MODE")};
+    th_store_options store = {.create = options->create,
+                              .budget = &node->ingest,
+                              .test_mode = getenv("TRAILHOLD_TEST_MODE")};
     /* The crash rigs roll small journals, so that every step of a merge is reached. */
     const char *journal = getenv("TRAILHOLD_TEST_JOURNAL_BYTES");
-    if (journal != NULL && !th_slice_to_u64(th_slice_text(journal), &store.journal_bytes)) store.journal_bytes = 0;
+    if (journal != NULL && !th_slice_to_u64(th_slice_text(journal), &store.journal_bytes))
+        store.journal_bytes = 0;
     th_err err = th_store_open(dir, &store, &node->store, owner_pid, diag);
     if (err == TH_OK) {
         node->provider = th_engine_new(node->store, &node->queries);
@@ -107,6 +118,18 @@ th_err cmd_node_open(const char *dir, const cmd_node_options *options, cmd_node 
     }
     *out = node;
     return TH_OK;
+}
+
+th_err cmd_node_own(const char *dir, const cmd_node_options *options, cmd_node **out, th_diag *diag)
+{
+    int64_t give_up = th_os_mono_us() + CMD_OWNER_WAIT_US;
+    for (;;) {
+        int pid = 0;
+        th_diag_clear(diag);
+        th_err err = cmd_node_open(dir, options, out, &pid, diag);
+        if (err != TH_EBUSY || th_os_mono_us() > give_up) return err;
+        usleep(CMD_OWNER_POLL_US);
+    }
 }
 
 void cmd_node_close(cmd_node *node)

@@ -24,9 +24,11 @@ static th_err list_one(void *ctx, const th_content_info *info)
     th_sha256_hex(&info->sha, hex);
     th_buf_clear(&l->line);
     if (!l->json) {
-        th_buf_printf(&l->line, "%s  %12llu  %8llu  %-18.*s %s\n", hex, (unsigned long long)info->size,
-                      (unsigned long long)info->records, TH_SLICE_ARGS(info->source), info->quarantined > 0 ? "quarantined" : "");
-        for (size_t i = 0; i < info->name_count; i++) th_buf_printf(&l->line, "    %.*s\n", TH_SLICE_ARGS(info->names[i]));
+        th_buf_printf(&l->line, "%s  %12llu  %8llu  %-18.*s %s\n", hex,
+                      (unsigned long long)info->size, (unsigned long long)info->records,
+                      TH_SLICE_ARGS(info->source), info->quarantined > 0 ? "quarantined" : "");
+        for (size_t i = 0; i < info->name_count; i++)
+            th_buf_printf(&l->line, "    %.*s\n", TH_SLICE_ARGS(info->names[i]));
     } else {
         th_json_writer w;
         th_json_writer_init(&w, &l->line);
@@ -104,11 +106,13 @@ int cmd_run_object(cmd_call *call)
 {
     if (call->argc == 0) return cmd_usage(call->io, call->name, "list, or get REF");
     bool list = strcmp(call->argv[0], "list") == 0, get = strcmp(call->argv[0], "get") == 0;
-    if (!list && !get) return cmd_usage(call->io, call->name, "what is '%s'? list, or get REF", call->argv[0]);
+    if (!list && !get)
+        return cmd_usage(call->io, call->name, "what is '%s'? list, or get REF", call->argv[0]);
     if (get && call->argc != 2) return cmd_usage(call->io, call->name, "get wants one REF");
     th_version *version = th_store_version(call->node->store);
     if (version == NULL) return CMD_EXIT_ERROR;
-    int status = list ? object_list(call, version, call->json) : object_get(call, version, call->argv[1]);
+    int status =
+        list ? object_list(call, version, call->json) : object_get(call, version, call->argv[1]);
     th_version_release(version);
     return status;
 }
@@ -122,7 +126,8 @@ static bool parse_record_id(const char *text, th_record_id *out)
     memcpy(table, text, (size_t)(day - text));
     table[day - text] = '\0';
     const th_stored_table *stored = th_model_table_by_name(table);
-    if (stored == NULL || !th_day_parse(th_slice_of(day + 1, (size_t)(seq - day - 1)), &out->day)) return false;
+    if (stored == NULL || !th_day_parse(th_slice_of(day + 1, (size_t)(seq - day - 1)), &out->day))
+        return false;
     out->table = (uint16_t)stored->id;
     return th_slice_to_u64(th_slice_text(seq + 1), &out->seq);
 }
@@ -130,7 +135,8 @@ static bool parse_record_id(const char *text, th_record_id *out)
 int cmd_run_record(cmd_call *call)
 {
     th_record_id id;
-    if (call->argc != 2 || strcmp(call->argv[0], "get") != 0) return cmd_usage(call->io, call->name, "get TABLE/DAY/SEQ");
+    if (call->argc != 2 || strcmp(call->argv[0], "get") != 0)
+        return cmd_usage(call->io, call->name, "get TABLE/DAY/SEQ");
     if (!parse_record_id(call->argv[1], &id)) {
         return cmd_usage(call->io, call->name, "'%s' is no TABLE/DAY/SEQ", call->argv[1]);
     }
@@ -138,7 +144,9 @@ int cmd_run_record(cmd_call *call)
     th_arena *arena = th_arena_new(REF_ARENA, &call->node->queries);
     th_slice record;
     th_diag diag = {0};
-    th_err err = version == NULL || arena == NULL ? TH_ENOMEM : th_version_record(version, &id, arena, &record, NULL, &diag);
+    th_err err = version == NULL || arena == NULL
+                     ? TH_ENOMEM
+                     : th_version_record(version, &id, arena, &record, NULL, &diag);
     if (err == TH_OK) err = call->io->write(call->io->ctx, record);
     if (err != TH_OK) th_fail(&diag, err, NULL, "%s: %s", call->argv[1], th_err_text(err));
     th_arena_free(arena);

@@ -11,12 +11,50 @@
 
 #define WORDS_ARENA (8u << 20)
 
-static const char *const keywords[] = {
-    "SELECT", "FROM",  "WHERE", "GROUP",   "BY",       "HAVING",   "ORDER",  "LIMIT", "OFFSET",   "DISTINCT", "JOIN",
-    "LEFT",   "INNER", "CROSS", "UNNEST",  "WITH",     "AS",       "ON",     "AND",   "OR",       "NOT",      "IN",
-    "LIKE",   "CASE",  "WHEN",  "BETWEEN", "INTERVAL", "TIMESTAMP", "EXPLAIN", "SHOW", "DESCRIBE", "TABLES",  "COLUMNS",
-    "count(", "sum(",  "avg(",  "min(",    "max(",     "approx_distinct(", "json_extract_scalar(", "date_trunc(",
-    "from_iso8601_timestamp(", "regexp_like(", NULL};
+static const char *const keywords[] = {"SELECT",
+                                       "FROM",
+                                       "WHERE",
+                                       "GROUP",
+                                       "BY",
+                                       "HAVING",
+                                       "ORDER",
+                                       "LIMIT",
+                                       "OFFSET",
+                                       "DISTINCT",
+                                       "JOIN",
+                                       "LEFT",
+                                       "INNER",
+                                       "CROSS",
+                                       "UNNEST",
+                                       "WITH",
+                                       "AS",
+                                       "ON",
+                                       "AND",
+                                       "OR",
+                                       "NOT",
+                                       "IN",
+                                       "LIKE",
+                                       "CASE",
+                                       "WHEN",
+                                       "BETWEEN",
+                                       "INTERVAL",
+                                       "TIMESTAMP",
+                                       "EXPLAIN",
+                                       "SHOW",
+                                       "DESCRIBE",
+                                       "TABLES",
+                                       "COLUMNS",
+                                       "count(",
+                                       "sum(",
+                                       "avg(",
+                                       "min(",
+                                       "max(",
+                                       "approx_distinct(",
+                                       "json_extract_scalar(",
+                                       "date_trunc(",
+                                       "from_iso8601_timestamp(",
+                                       "regexp_like(",
+                                       NULL};
 
 typedef struct repl {
     cmd_call *call;
@@ -54,8 +92,8 @@ static void load_words(repl *r)
         for (size_t i = 0; keywords[i] != NULL; i++) r->words[count++] = keywords[i];
         const char *text = th_arena_printf(r->arena, "%s", th_buf_text(&names));
         char *save = NULL;
-        for (char *w = text == NULL ? NULL : strtok_r((char *)(uintptr_t)text, "\n", &save); w != NULL && count < room;
-             w = strtok_r(NULL, "\n", &save)) {
+        for (char *w = text == NULL ? NULL : strtok_r((char *)(uintptr_t)text, "\n", &save);
+             w != NULL && count < room; w = strtok_r(NULL, "\n", &save)) {
             r->words[count++] = w;
         }
         cmd_line_set_words(r->line, r->words);
@@ -126,7 +164,8 @@ static void run_complete(repl *r)
             if (entry != NULL) cmd_line_add_history(r->line, entry);
             cmd_interrupted = 0;
             atomic_store(&r->call->io->control->cancel, 0);
-            cmd_statement(r->call, r->access, statement, r->format, true, r->as_known_at, r->call->io);
+            cmd_statement(r->call, r->access, statement, r->format, true, r->as_known_at,
+                          r->call->io);
             fflush(stdout);
         }
         th_buf left;
@@ -150,7 +189,8 @@ static void repl_loop(repl *r)
 {
     while (!r->done) {
         bool fresh = blank(th_buf_slice(&r->statement)), interrupted = false;
-        const char *line = cmd_line_read(r->line, fresh ? "trailhold> " : "        -> ", &interrupted);
+        const char *line =
+            cmd_line_read(r->line, fresh ? "trailhold> " : "        -> ", &interrupted);
         if (interrupted) {
             th_buf_clear(&r->statement);
             continue;

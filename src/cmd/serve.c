@@ -18,8 +18,10 @@ static bool gather_listen(cmd_call *call, const char **listen)
     for (int i = 0; i < call->argc; i++) {
         const char *word = call->argv[i];
         const char *value = NULL;
-        if (strncmp(word, "--listen=", 9) == 0) value = word + 9;
-        else if (strcmp(word, "--listen") == 0 && i + 1 < call->argc) value = call->argv[++i];
+        if (strncmp(word, "--listen=", 9) == 0)
+            value = word + 9;
+        else if (strcmp(word, "--listen") == 0 && i + 1 < call->argc)
+            value = call->argv[++i];
         if (value == NULL) {
             cmd_usage(call->io, call->name, "what is '%s'?", word);
             return false;
@@ -51,14 +53,15 @@ int cmd_run_serve(cmd_call *call)
 {
     const char *listen[LISTEN_MAX + 1];
     if (!gather_listen(call, listen)) return CMD_EXIT_USAGE;
-    if (call->server != NULL) return cmd_usage(call->io, call->name, "serve owns a data folder: --server does not go with it");
+    if (call->server != NULL)
+        return cmd_usage(call->io, call->name,
+                         "serve owns a data folder: --server does not go with it");
     th_log_set_format(TH_LOG_LINES);
     cmd_node *node = NULL;
     cmd_node_options options = {.create = true, .plugins = true, .listen = listen};
     th_diag diag = {0};
-    int pid = 0;
-    th_err err = cmd_node_open(call->dir, &options, &node, &pid, &diag);
-    if (err != TH_OK) return cmd_error(call->io, &diag, (th_slice){0});
+    if (cmd_node_own(call->dir, &options, &node, &diag) != TH_OK)
+        return cmd_error(call->io, &diag, (th_slice){0});
     for (size_t i = 0; th_server_address(node->server, i) != NULL; i++) {
         cmd_print(call->io, "listening on %s\n", th_server_address(node->server, i));
     }

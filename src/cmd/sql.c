@@ -70,9 +70,12 @@ int cmd_run_statement(cmd_call *call)
 {
     const char *format_name = "csv", *width = "0", *sql = NULL, *as_known_at = NULL, **rest;
     bool no_header = false, colour = false;
-    const cmd_option options[] = {{"--format", &format_name, NULL},   {"--width", &width, NULL},
-                                  {"-c", &sql, NULL},                 {"--as-known-at", &as_known_at, NULL},
-                                  {"--no-header", NULL, &no_header},  {"--colour", NULL, &colour},
+    const cmd_option options[] = {{"--format", &format_name, NULL},
+                                  {"--width", &width, NULL},
+                                  {"-c", &sql, NULL},
+                                  {"--as-known-at", &as_known_at, NULL},
+                                  {"--no-header", NULL, &no_header},
+                                  {"--colour", NULL, &colour},
                                   {NULL, NULL, NULL}};
     rest = calloc((size_t)call->argc + 1, sizeof(*rest));
     int rest_count = 0;
@@ -84,12 +87,14 @@ int cmd_run_statement(cmd_call *call)
                         .principal = call->principal,
                         .budget = &call->node->queries,
                         .control = call->io->control};
-    th_writer_options writer_options = {.header = !no_header, .colour = colour, .write = statement_write, .ctx = call->io};
+    th_writer_options writer_options = {
+        .header = !no_header, .colour = colour, .write = statement_write, .ctx = call->io};
     if (sql == NULL || !th_format_parse(format_name, &writer_options.format)) {
         return cmd_usage(call->io, "sql", "no format '%s'", format_name);
     }
     if (!parse_as_known_at(as_known_at, &env.as_known_at)) {
-        return cmd_usage(call->io, "sql", "--as-known-at wants a log position or a time, not '%s'", as_known_at);
+        return cmd_usage(call->io, "sql", "--as-known-at wants a log position or a time, not '%s'",
+                         as_known_at);
     }
     if (th_slice_to_u64(th_slice_text(width), &columns)) writer_options.width = (uint32_t)columns;
     th_result_writer *writer = th_result_writer_new(&writer_options);
@@ -138,7 +143,8 @@ static int run_script(cmd_call *call, cmd_access *access, const sql_words *w, th
         if (statement.size == 0) break;
         th_buf_clear(&placed);
         place_statement(script, statement, &placed);
-        status = cmd_statement(call, access, th_buf_slice(&placed), w->format, !w->no_header, w->as_known_at, call->io);
+        status = cmd_statement(call, access, th_buf_slice(&placed), w->format, !w->no_header,
+                               w->as_known_at, call->io);
         if (status == CMD_EXIT_OK && cmd_interrupted) status = CMD_EXIT_INTERRUPTED;
         left = rest;
     }
@@ -150,7 +156,8 @@ static th_err read_all(int fd, th_buf *out, th_diag *diag)
 {
     for (;;) {
         uint8_t *room = th_buf_reserve(out, 65536);
-        if (room == NULL) return th_fail(diag, TH_ELIMIT, NULL, "the script is longer than %u bytes", SCRIPT_MAX);
+        if (room == NULL)
+            return th_fail(diag, TH_ELIMIT, NULL, "the script is longer than %u bytes", SCRIPT_MAX);
         size_t got = 0;
         TH_TRY(th_os_read(fd, room, 65536, &got, diag));
         if (got == 0) return TH_OK;
@@ -185,9 +192,11 @@ int cmd_run_sql(cmd_call *call)
     free(rest);
     th_format format;
     if (!understood) return CMD_EXIT_USAGE;
-    if (extra != NULL) return cmd_usage(call->io, call->name, "what is '%s'? A statement goes behind -c", extra);
+    if (extra != NULL)
+        return cmd_usage(call->io, call->name, "what is '%s'? A statement goes behind -c", extra);
     if (w.format != NULL && !th_format_parse(w.format, &format)) {
-        return cmd_usage(call->io, call->name, "no format '%s': table, vertical, csv, tsv, json or ndjson", w.format);
+        return cmd_usage(call->io, call->name,
+                         "no format '%s': table, vertical, csv, tsv, json or ndjson", w.format);
     }
     cmd_access access;
     cmd_node_options node = {.plugins = false};
@@ -201,7 +210,8 @@ int cmd_run_sql(cmd_call *call)
         th_buf script;
         th_buf_init(&script, SCRIPT_MAX);
         err = read_script(&w, &script, &diag);
-        status = err == TH_OK ? run_script(call, &access, &w, th_buf_slice(&script)) : cmd_error(call->io, &diag, (th_slice){0});
+        status = err == TH_OK ? run_script(call, &access, &w, th_buf_slice(&script))
+                              : cmd_error(call->io, &diag, (th_slice){0});
         th_buf_free(&script);
     }
     cmd_access_close(&access);

@@ -68,17 +68,22 @@ static void report_damage(void *ctx, const char *file, const char *what)
 int cmd_run_verify(cmd_call *call)
 {
     if (call->argc > 1 || (call->argc == 1 && strcmp(call->argv[0], "store") != 0)) {
-        return cmd_usage(call->io, call->name, "what is '%s'? only `store` can be verified yet", call->argv[0]);
+        return cmd_usage(call->io, call->name, "what is '%s'? only `store` can be verified yet",
+                         call->argv[0]);
     }
-    upkeep u = {.io = call->io, .what = "verifying", .json = call->json, .terminal = message_terminal(call->io)};
+    upkeep u = {.io = call->io,
+                .what = "verifying",
+                .json = call->json,
+                .terminal = message_terminal(call->io)};
     th_diag diag = {0};
     uint64_t bytes = 0;
-    th_err err = th_store_verify(call->node->store, report_damage, &u, upkeep_progress, &bytes, &diag);
+    th_err err =
+        th_store_verify(call->node->store, report_damage, &u, upkeep_progress, &bytes, &diag);
     upkeep_end(&u);
     if (err != TH_OK && err != TH_ECORRUPT) return cmd_error(call->io, &diag, (th_slice){0});
     if (call->json) {
-        cmd_print(call->io, "{\"checked_bytes\":%llu,\"damaged\":%llu}\n", (unsigned long long)bytes,
-                  (unsigned long long)u.damaged);
+        cmd_print(call->io, "{\"checked_bytes\":%llu,\"damaged\":%llu}\n",
+                  (unsigned long long)bytes, (unsigned long long)u.damaged);
     } else {
         cmd_print(call->io, "%llu bytes checked, %llu parts damaged\n", (unsigned long long)bytes,
                   (unsigned long long)u.damaged);
@@ -94,9 +99,11 @@ int cmd_run_quarantine(cmd_call *call)
         other.name = "object";
         return cmd_run_object(&other);
     }
-    if (strcmp(verb, "list") != 0) return cmd_usage(call->io, call->name, "what is '%s'? list, or get REF", verb);
-    const char *argv[] = {"--format", call->json ? "ndjson" : "table", "-c",
-                          "SELECT name, \"offset\", size, reason, sha256 FROM quarantine ORDER BY _lsn, _seq"};
+    if (strcmp(verb, "list") != 0)
+        return cmd_usage(call->io, call->name, "what is '%s'? list, or get REF", verb);
+    const char *argv[] = {
+        "--format", call->json ? "ndjson" : "table", "-c",
+        "SELECT name, \"offset\", size, reason, sha256 FROM quarantine ORDER BY _lsn, _seq"};
     other.argv = argv;
     other.argc = 4;
     return cmd_run_statement(&other);

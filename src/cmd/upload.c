@@ -24,8 +24,8 @@ typedef struct upload {
     int status;
 } upload;
 
-static const char *const count_names[8] = {"objects",  "objects_known", "deliveries",  "records",
-                                           "duplicates", "variants",    "quarantined", "bytes"};
+static const char *const count_names[8] = {"objects",    "objects_known", "deliveries",  "records",
+                                           "duplicates", "variants",      "quarantined", "bytes"};
 
 static th_err keep_answer(void *ctx, th_slice bytes)
 {
@@ -69,15 +69,20 @@ static th_err refused(upload *u, const char *name, int status, th_diag *diag)
 {
     th_slice text = th_json_path(th_buf_slice(&u->answer), "error.message");
     if (text.size >= 2) text = th_slice_of(text.bytes + 1, text.size - 2);
-    th_err code = status == 507 ? TH_ENOSPC : status == 429 ? TH_EAGAIN : status == 503 ? TH_ESTOPPING : TH_ENET;
-    return th_fail(diag, code, NULL, "%s: the server answered %d: %.*s", name, status, TH_SLICE_ARGS(text));
+    th_err code = status == 507   ? TH_ENOSPC
+                  : status == 429 ? TH_EAGAIN
+                  : status == 503 ? TH_ESTOPPING
+                                  : TH_ENET;
+    return th_fail(diag, code, NULL, "%s: the server answered %d: %.*s", name, status,
+                   TH_SLICE_ARGS(text));
 }
 
-static th_err post_object(upload *u, const char *name, th_slice bytes, const th_header *headers, size_t header_count,
-                          th_diag *diag)
+static th_err post_object(upload *u, const char *name, th_slice bytes, const th_header *headers,
+                          size_t header_count, th_diag *diag)
 {
     char path[256];
-    snprintf(path, sizeof(path), "/v1/ingest/%s", u->options->source != NULL ? u->options->source : "auto");
+    snprintf(path, sizeof(path), "/v1/ingest/%s",
+             u->options->source != NULL ? u->options->source : "auto");
     th_client_header *sent = calloc(header_count + 1, sizeof(*sent));
     char(*names)[128] = calloc(header_count + 1, sizeof(*names));
     th_err err = sent == NULL || names == NULL ? TH_ENOMEM : TH_OK;
@@ -90,7 +95,8 @@ static th_err post_object(upload *u, const char *name, th_slice bytes, const th_
     th_buf_clear(&u->answer);
     int status = 0;
     if (err == TH_OK) {
-        err = th_client_request(u->client, "POST", path, sent, n, bytes, &status, keep_answer, u, &cmd_interrupted, diag);
+        err = th_client_request(u->client, "POST", path, sent, n, bytes, &status, keep_answer, u,
+                                &cmd_interrupted, diag);
     }
     free(names);
     free(sent);
@@ -113,10 +119,14 @@ static th_err upload_file(void *ctx, const th_walk_file *file, th_diag *diag)
     th_buf_init(&bytes, TH_HTTP_BODY_MAX);
     th_err err = th_os_read_file(file->path, &bytes, diag);
     if (err == TH_ELIMIT) {
-        th_diag_hint(diag, "objects over %u MiB are loaded by a process that owns the folder: stop the server, or ingest there",
+        th_diag_hint(diag,
+                     "objects over %u MiB are loaded by a process that owns the folder: stop the "
+                     "server, or ingest there",
                      TH_HTTP_BODY_MAX >> 20);
     }
-    if (err == TH_OK) err = post_object(u, file->name, th_buf_slice(&bytes), file->headers, file->header_count, diag);
+    if (err == TH_OK)
+        err = post_object(u, file->name, th_buf_slice(&bytes), file->headers, file->header_count,
+                          diag);
     th_buf_free(&bytes);
     return err;
 }
@@ -129,8 +139,11 @@ static th_err upload_stdin(upload *u, th_diag *diag)
     size_t got = 1;
     while (err == TH_OK && got > 0) {
         uint8_t *room = th_buf_reserve(&bytes, 65536);
-        if (room == NULL) err = th_fail(diag, TH_ELIMIT, NULL, "standard input is longer than %u MiB", TH_HTTP_BODY_MAX >> 20);
-        else err = th_os_read(STDIN_FILENO, room, 65536, &got, diag);
+        if (room == NULL)
+            err = th_fail(diag, TH_ELIMIT, NULL, "standard input is longer than %u MiB",
+                          TH_HTTP_BODY_MAX >> 20);
+        else
+            err = th_os_read(STDIN_FILENO, room, 65536, &got, diag);
         if (err == TH_OK) th_buf_grow(&bytes, got);
     }
     if (err == TH_OK) err = post_object(u, "-", th_buf_slice(&bytes), NULL, 0, diag);
@@ -143,19 +156,24 @@ static void print_sum(upload *u)
     double seconds = (double)(th_os_mono_us() - u->started_us) / 1e6;
     if (!u->call->json) {
         if (!u->call->quiet) {
-            cmd_message(u->call->io, "%llu objects (%llu known), %llu records stored, %llu duplicates, %llu quarantined\n",
-                        (unsigned long long)(u->counts[0] + u->counts[1]), (unsigned long long)u->counts[1],
-                        (unsigned long long)u->counts[3], (unsigned long long)u->counts[4], (unsigned long long)u->counts[6]);
+            cmd_message(u->call->io,
+                        "%llu objects (%llu known), %llu records stored, %llu duplicates, %llu "
+                        "quarantined\n",
+                        (unsigned long long)(u->counts[0] + u->counts[1]),
+                        (unsigned long long)u->counts[1], (unsigned long long)u->counts[3],
+                        (unsigned long long)u->counts[4], (unsigned long long)u->counts[6]);
         }
         return;
     }
     cmd_print(u->call->io, "{");
-    for (int i = 0; i < 8; i++) cmd_print(u->call->io, "\"%s\":%llu,", count_names[i], (unsigned long long)u->counts[i]);
-    cmd_print(u->call->io, "\"seconds\":%.6f,\"lsn\":%llu,\"reasons\":[%s]}\n", seconds, (unsigned long long)u->lsn,
-              th_buf_text(&u->reasons));
+    for (int i = 0; i < 8; i++)
+        cmd_print(u->call->io, "\"%s\":%llu,", count_names[i], (unsigned long long)u->counts[i]);
+    cmd_print(u->call->io, "\"seconds\":%.6f,\"lsn\":%llu,\"reasons\":[%s]}\n", seconds,
+              (unsigned long long)u->lsn, th_buf_text(&u->reasons));
 }
 
-int cmd_upload(cmd_call *call, th_client *client, const th_ingest_options *options, const char *const *paths, int count)
+int cmd_upload(cmd_call *call, th_client *client, const th_ingest_options *options,
+               const char *const *paths, int count)
 {
     upload u = {.call = call, .client = client, .options = options, .started_us = th_os_mono_us()};
     th_buf_init(&u.reasons, ANSWER_MAX);
@@ -163,11 +181,15 @@ int cmd_upload(cmd_call *call, th_client *client, const th_ingest_options *optio
     th_diag diag = {0};
     th_err err = TH_OK;
     for (int i = 0; i < count && err == TH_OK; i++) {
-        if (strcmp(paths[i], "-") == 0) err = upload_stdin(&u, &diag);
-        else err = th_walk(paths[i], options->as_prefix, upload_file, &u, &diag);
+        if (strcmp(paths[i], "-") == 0)
+            err = upload_stdin(&u, &diag);
+        else
+            err = th_walk(paths[i], options->as_prefix, upload_file, &u, &diag);
     }
     print_sum(&u);
-    int status = u.unreadable > 0 ? CMD_EXIT_ERROR : u.counts[6] > 0 ? CMD_EXIT_QUARANTINED : CMD_EXIT_OK;
+    int status = u.unreadable > 0  ? CMD_EXIT_ERROR
+                 : u.counts[6] > 0 ? CMD_EXIT_QUARANTINED
+                                   : CMD_EXIT_OK;
     if (err != TH_OK) status = cmd_error(call->io, &diag, (th_slice){0});
     th_buf_free(&u.reasons);
     th_buf_free(&u.answer);

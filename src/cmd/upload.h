@@ -7,6 +7,7 @@
 #include "ingest/ingest.h"
 
 /* Walk the paths and post each file to /v1/ingest; prints the summed counts as the local command does. */
-int cmd_upload(cmd_call *call, th_client *client, const th_ingest_options *options, const char *const *paths, int count);
+int cmd_upload(cmd_call *call, th_client *client, const th_ingest_options *options,
+               const char *const *paths, int count);
 
 #endif

@@ -22,8 +22,10 @@ void cmd_print(cmd_io *io, const char *fmt, ...)
 
 static void add_message(cmd_io *io, const char *text)
 {
-    if (io->messages != NULL) th_buf_add_text(io->messages, text);
-    else fputs(text, stderr);
+    if (io->messages != NULL)
+        th_buf_add_text(io->messages, text);
+    else
+        fputs(text, stderr);
 }
 
 void cmd_message(cmd_io *io, const char *fmt, ...)
@@ -81,7 +83,8 @@ static const cmd_option *find_option(const cmd_option *options, const char *word
     return NULL;
 }
 
-bool cmd_options_parse(cmd_call *call, const cmd_option *options, const char **rest, int *rest_count)
+bool cmd_options_parse(cmd_call *call, const cmd_option *options, const char **rest,
+                       int *rest_count)
 {
     *rest_count = 0;
     for (int i = 0; i < call->argc; i++) {
@@ -91,7 +94,8 @@ bool cmd_options_parse(cmd_call *call, const cmd_option *options, const char **r
             continue;
         }
         const char *equals = word[1] == '-' ? strchr(word, '=') : NULL;
-        const cmd_option *o = find_option(options, word, equals != NULL ? (size_t)(equals - word) : strlen(word));
+        const cmd_option *o =
+            find_option(options, word, equals != NULL ? (size_t)(equals - word) : strlen(word));
         if (o == NULL) {
             cmd_usage(call->io, call->name, "no option %s", word);
             return false;

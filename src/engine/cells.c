@@ -104,7 +104,8 @@ static th_err cell_set(cell_target *t, uint32_t i, th_slice text, uint8_t kind, 
     return TH_OK;
 }
 
-static th_err target_init(cell_target *t, const th_type *type, uint32_t count, th_arena *arena, th_vector *out)
+static th_err target_init(cell_target *t, const th_type *type, uint32_t count, th_arena *arena,
+                          th_vector *out)
 {
     size_t n = (size_t)count + 1;
     *t = (cell_target){.type = type, .valid = TH_NEW_ARRAY(arena, uint64_t, n / 64 + 1)};
@@ -120,7 +121,8 @@ static th_err target_init(cell_target *t, const th_type *type, uint32_t count, t
     default: data = t->i64 = TH_NEW_ARRAY(arena, int64_t, n); break;
     }
     if (t->valid == NULL || data == NULL) return TH_ELIMIT;
-    *out = (th_vector){.type = type, .form = TH_FLAT, .count = count, .valid = t->valid, .data.any = data};
+    *out = (th_vector){
+        .type = type, .form = TH_FLAT, .count = count, .valid = t->valid, .data.any = data};
     if (type->kind == TH_TIMESTAMP_TZ) {
         out->zone = TH_NEW_ARRAY(arena, uint16_t, n);
         if (out->zone == NULL) return TH_ELIMIT;
@@ -128,8 +130,9 @@ static th_err target_init(cell_target *t, const th_type *type, uint32_t count, t
     return TH_OK;
 }
 
-static th_err nested_cells(const th_segment_column *cells, const th_type *type, const engine_names *names,
-                           th_arena *arena, th_vector *out, th_diag *diag)
+static th_err nested_cells(const th_segment_column *cells, const th_type *type,
+                           const engine_names *names, th_arena *arena, th_vector *out,
+                           th_diag *diag)
 {
     th_slice *raw = TH_NEW_ARRAY(arena, th_slice, (size_t)cells->value_count + 1);
     if (raw == NULL) return TH_ELIMIT;
@@ -139,8 +142,9 @@ static th_err nested_cells(const th_segment_column *cells, const th_type *type, 
     return engine_nested_vector(raw, cells->value_count, type, names, arena, out, diag);
 }
 
-th_err engine_cells_vector(const th_segment_column *cells, uint32_t rows, const th_type *type, const engine_names *names,
-                           th_arena *arena, th_vector *out, th_diag *diag)
+th_err engine_cells_vector(const th_segment_column *cells, uint32_t rows, const th_type *type,
+                           const engine_names *names, th_arena *arena, th_vector *out,
+                           th_diag *diag)
 {
     th_vector flat;
     if (is_nested(type)) {
@@ -160,6 +164,10 @@ th_err engine_cells_vector(const th_segment_column *cells, uint32_t rows, const 
     th_vector *dictionary = TH_NEW(arena, th_vector);
     if (dictionary == NULL) return TH_ELIMIT;
     *dictionary = flat;
-    *out = (th_vector){.type = type, .form = TH_DICT, .count = rows, .codes = cells->codes, .dictionary = dictionary};
+    *out = (th_vector){.type = type,
+                       .form = TH_DICT,
+                       .count = rows,
+                       .codes = cells->codes,
+                       .dictionary = dictionary};
     return TH_OK;
 }

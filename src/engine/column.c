@@ -10,7 +10,8 @@
 /* The path that the segment is asked for: the schema's path, below it the fields, or, with a leading '=' so that keys keep
  * their case, the members of a JSON path. False when it is too long or the schema names alternatives: then the column is
  * read whole and descended. */
-static bool joined_path(const engine_table *table, const th_scan_column *column, char out[PATH_MAX_SIZE])
+static bool joined_path(const engine_table *table, const th_scan_column *column,
+                        char out[PATH_MAX_SIZE])
 {
     const char *base = table->schema->columns[column->column].path;
     size_t at = 0;
@@ -34,17 +35,20 @@ static bool joined_path(const engine_table *table, const th_scan_column *column,
 }
 
 /* Cells of a path for the visible rows: the physical range is read, then the rows are picked. */
-static th_err read_cells(const engine_rows *rows, const char *path, th_arena *arena, th_segment_column *out, uint64_t *bytes)
+static th_err read_cells(const engine_rows *rows, const char *path, th_arena *arena,
+                         th_segment_column *out, uint64_t *bytes)
 {
     *out = (th_segment_column){0};
     if (rows->count == 0) return TH_OK;
     uint32_t first = engine_row(rows, 0), last = engine_row(rows, rows->count - 1);
-    TH_TRY(th_segment_read_column(rows->loaded->segment, path, first, last - first + 1, arena, out, bytes));
+    TH_TRY(th_segment_read_column(rows->loaded->segment, path, first, last - first + 1, arena, out,
+                                  bytes));
     if (rows->unit->rows == NULL) return TH_OK;
     if (out->codes != NULL) {
         uint32_t *codes = th_arena_alloc(arena, sizeof(*codes) * rows->count);
         if (codes == NULL) return TH_ELIMIT;
-        for (uint32_t i = 0; i < rows->count; i++) codes[i] = out->codes[engine_row(rows, i) - first];
+        for (uint32_t i = 0; i < rows->count; i++)
+            codes[i] = out->codes[engine_row(rows, i) - first];
         out->codes = codes;
         return TH_OK;
     }
@@ -61,8 +65,10 @@ static th_err read_cells(const engine_rows *rows, const char *path, th_arena *ar
 
 static th_slice descend(th_slice raw, const th_scan_column *column)
 {
-    for (uint32_t i = 0; i < column->field_count && raw.size > 0; i++) raw = th_json_member_nocase(raw, column->fields[i]);
-    const uint8_t *pos = column->json_path.bytes + 2, *end = column->json_path.bytes + column->json_path.size;
+    for (uint32_t i = 0; i < column->field_count && raw.size > 0; i++)
+        raw = th_json_member_nocase(raw, column->fields[i]);
+    const uint8_t *pos = column->json_path.bytes + 2,
+                  *end = column->json_path.bytes + column->json_path.size;
     while (column->json_path.size > 2 && pos < end && raw.size > 0) {
         const uint8_t *dot = memchr(pos, '.', (size_t)(end - pos));
         const uint8_t *stop = dot == NULL ? end : dot;
@@ -107,8 +113,9 @@ static th_err scalars_only(th_segment_column *cells, th_arena *arena)
     return TH_OK;
 }
 
-th_err engine_schema_column(const engine_rows *rows, const engine_table *table, const th_scan_column *column,
-                            th_arena *arena, th_vector *out, uint64_t *bytes, th_diag *diag)
+th_err engine_schema_column(const engine_rows *rows, const engine_table *table,
+                            const th_scan_column *column, th_arena *arena, th_vector *out,
+                            uint64_t *bytes, th_diag *diag)
 {
     const th_schema_column *schema = &table->schema->columns[column->column];
     bool below = column->field_count > 0 || column->json_path.size > 0;

@@ -10,15 +10,21 @@ static const struct {
     const char *name;
     const char *type;
 } meta_columns[META_COUNT] = {
-    [META_RECORD] = {"record", "varchar"},     [META_ID] = {"_id", "varchar"},
-    [META_DAY] = {"_day", "varchar"},          [META_SEQ] = {"_seq", "bigint"},
-    [META_LSN] = {"_lsn", "bigint"},           [META_INGESTED] = {"_ingested", "timestamp(6)"},
-    [META_OBJECT] = {"_object", "varchar"},    [META_VARIANT] = {"_variant", "bigint"},
-    [META_CONFLICT] = {"_conflict", "boolean"}, [META_PATH] = {"$path", "varchar"},
+    [META_RECORD] = {"record", "varchar"},
+    [META_ID] = {"_id", "varchar"},
+    [META_DAY] = {"_day", "varchar"},
+    [META_SEQ] = {"_seq", "bigint"},
+    [META_LSN] = {"_lsn", "bigint"},
+    [META_INGESTED] = {"_ingested", "timestamp(6)"},
+    [META_OBJECT] = {"_object", "varchar"},
+    [META_VARIANT] = {"_variant", "bigint"},
+    [META_CONFLICT] = {"_conflict", "boolean"},
+    [META_PATH] = {"$path", "varchar"},
     [META_SEARCH] = {"_search", "varchar"},
 };
 
-static th_err table_column(engine *e, th_table_column *column, const char *name, const char *type, bool hidden)
+static th_err table_column(engine *e, th_table_column *column, const char *name, const char *type,
+                           bool hidden)
 {
     column->name = th_slice_text(name);
     column->hidden = hidden;
@@ -49,12 +55,14 @@ static th_err table_build(engine *e, engine_table *t, const th_schema *schema)
     if (columns == NULL) return TH_ENOMEM;
     for (uint32_t i = 0; i < schema->column_count; i++) {
         bool computed = schema->columns[i].path[0] == '\0';
-        TH_TRY(table_column(e, &columns[i], schema->columns[i].name, schema->columns[i].type, computed));
+        TH_TRY(table_column(e, &columns[i], schema->columns[i].name, schema->columns[i].type,
+                            computed));
         columns[i].partition = computed;
     }
     t->meta_first = schema->column_count;
     for (uint32_t i = 0; i < META_COUNT; i++) {
-        TH_TRY(table_column(e, &columns[t->meta_first + i], meta_columns[i].name, meta_columns[i].type, true));
+        TH_TRY(table_column(e, &columns[t->meta_first + i], meta_columns[i].name,
+                            meta_columns[i].type, true));
     }
     t->time_column = find_time_column(t);
     t->base = (th_table){.schema = TH_SLICE("default"),
@@ -87,7 +95,8 @@ static th_err snapshot_bound(th_version **version, const th_as_known_at *at, th_
     uint64_t lsn = at->lsn;
     if (at->by_time) TH_TRY(th_version_lsn_at(*version, at->time_us, &lsn, diag));
     if (lsn > th_version_lsn(*version)) {
-        return th_fail(diag, TH_EINVAL, NULL, "log position %llu is in the future: the last one is %llu",
+        return th_fail(diag, TH_EINVAL, NULL,
+                       "log position %llu is in the future: the last one is %llu",
                        (unsigned long long)lsn, (unsigned long long)th_version_lsn(*version));
     }
     th_version *bound = NULL;
@@ -97,8 +106,8 @@ static th_err snapshot_bound(th_version **version, const th_as_known_at *at, th_
     return TH_OK;
 }
 
-static th_err engine_snapshot_open(th_provider *provider, const th_principal *principal, const th_as_known_at *at,
-                                   th_snapshot **out, th_diag *diag)
+static th_err engine_snapshot_open(th_provider *provider, const th_principal *principal,
+                                   const th_as_known_at *at, th_snapshot **out, th_diag *diag)
 {
     engine *e = (engine *)provider;
     th_snapshot *s = calloc(1, sizeof(*s));
@@ -129,10 +138,12 @@ static void engine_snapshot_close(th_snapshot *snapshot)
     free(snapshot);
 }
 
-static th_err engine_table_find(th_snapshot *snapshot, th_slice schema, th_slice name, const th_table **out, th_diag *diag)
+static th_err engine_table_find(th_snapshot *snapshot, th_slice schema, th_slice name,
+                                const th_table **out, th_diag *diag)
 {
     (void)diag;
-    if (schema.size != 0 && !th_slice_equal_nocase(schema, TH_SLICE("default"))) return TH_ENOTFOUND;
+    if (schema.size != 0 && !th_slice_equal_nocase(schema, TH_SLICE("default")))
+        return TH_ENOTFOUND;
     engine *e = snapshot->engine;
     for (uint32_t i = 0; i < e->table_count; i++) {
         if (th_slice_equal_nocase(e->list[i]->name, name)) {
@@ -143,8 +154,8 @@ static th_err engine_table_find(th_snapshot *snapshot, th_slice schema, th_slice
     return TH_ENOTFOUND;
 }
 
-static th_err engine_table_list(th_snapshot *snapshot, th_arena *arena, const th_table *const **out, uint32_t *count,
-                                th_diag *diag)
+static th_err engine_table_list(th_snapshot *snapshot, th_arena *arena, const th_table *const **out,
+                                uint32_t *count, th_diag *diag)
 {
     (void)arena;
     (void)diag;
@@ -177,7 +188,8 @@ static bool plain_json_path(th_slice path)
         if (c == '.') {
             if (!key) return false;
             key = false;
-        } else if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-') {
+        } else if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                   c == '_' || c == '-') {
             key = true;
         } else {
             return false;
@@ -186,12 +198,14 @@ static bool plain_json_path(th_slice path)
     return key;
 }
 
-static bool engine_can_json_path(th_snapshot *snapshot, const th_table *table, const th_scan_column *column)
+static bool engine_can_json_path(th_snapshot *snapshot, const th_table *table,
+                                 const th_scan_column *column)
 {
     (void)snapshot;
     const engine_table *t = table->handle;
-    return column->column < t->schema->column_count && t->schema->columns[column->column].json_text &&
-           column->field_count == 0 && plain_json_path(column->json_path);
+    return column->column < t->schema->column_count &&
+           t->schema->columns[column->column].json_text && column->field_count == 0 &&
+           plain_json_path(column->json_path);
 }
 
 const th_provider_ops engine_ops = {

@@ -34,14 +34,14 @@ typedef struct engine_table {
     th_table base; /* handle points back here */
     const th_schema *schema;
     const th_stored_table *stored;
-    uint32_t meta_first; /* column index of META_RECORD */
+    uint32_t meta_first;  /* column index of META_RECORD */
     uint32_t time_column; /* SQL column that holds the event time, or UINT32_MAX */
 } engine_table;
 
 typedef struct engine {
     th_provider base;
-    th_store *store;                     /* NULL for a window over given rows */
-    const struct engine_window *window;  /* NULL for the whole store */
+    th_store *store;                    /* NULL for a window over given rows */
+    const struct engine_window *window; /* NULL for the whole store */
     th_budget *budget;
     th_arena *arena;
     engine_table *tables;
@@ -79,7 +79,8 @@ typedef struct engine_unit {
     uint32_t begin, count;
     const uint32_t *rows;    /* count ascending row numbers, or NULL */
     const uint32_t *sources; /* deliveries: index into the scan's sources, a row each; else NULL */
-    const uint8_t *flags; /* a stored row each: ENGINE_HIDDEN, ENGINE_CONFLICT; NULL when no row has a mark */
+    const uint8_t
+        *flags; /* a stored row each: ENGINE_HIDDEN, ENGINE_CONFLICT; NULL when no row has a mark */
 } engine_unit;
 
 /* Days that a scan's predicates allow; undated rows are always looked at. */
@@ -88,13 +89,13 @@ typedef struct engine_days {
 } engine_days;
 
 /* rows.c: the units of a table's row set within days, in the arena. */
-TH_MUST_CHECK th_err engine_rows_find(th_snapshot *snapshot, const engine_table *table, const engine_days *days,
-                                      th_arena *arena, engine_unit **units, size_t *count,
-                                      const engine_source **sources, th_diag *diag);
+TH_MUST_CHECK th_err engine_rows_find(th_snapshot *snapshot, const engine_table *table,
+                                      const engine_days *days, th_arena *arena, engine_unit **units,
+                                      size_t *count, const engine_source **sources, th_diag *diag);
 
 /* prune.c: days and event times allowed by the predicates. Fills answers. */
-void engine_prune(const engine_table *table, const th_scan_spec *spec, engine_days *days, int64_t *min_us,
-                  int64_t *max_us);
+void engine_prune(const engine_table *table, const th_scan_spec *spec, engine_days *days,
+                  int64_t *min_us, int64_t *max_us);
 
 /* meta.c: a hidden column for the given rows of a loaded segment. */
 typedef struct engine_rows {
@@ -110,10 +111,10 @@ static inline uint32_t engine_row(const engine_rows *rows, uint32_t i)
     return rows->unit->rows != NULL ? rows->unit->rows[at] : rows->unit->begin + at;
 }
 /* The computed columns of a schema: region, account, year, month, day, timestamp, date, dt. */
-TH_MUST_CHECK th_err engine_partition_column(const engine_rows *rows, const char *name, th_arena *arena, th_vector *out,
-                                             th_diag *diag);
-TH_MUST_CHECK th_err engine_meta_column(const engine_rows *rows, engine_meta meta, th_arena *arena, th_vector *out,
-                                        uint64_t *bytes, th_diag *diag);
+TH_MUST_CHECK th_err engine_partition_column(const engine_rows *rows, const char *name,
+                                             th_arena *arena, th_vector *out, th_diag *diag);
+TH_MUST_CHECK th_err engine_meta_column(const engine_rows *rows, engine_meta meta, th_arena *arena,
+                                        th_vector *out, uint64_t *bytes, th_diag *diag);
 
 /* Where JSON keys that are not the field's name are looked up; NULL schema: nowhere. */
 typedef struct engine_names {
@@ -122,28 +123,34 @@ typedef struct engine_names {
 } engine_names;
 
 /* cells.c: text cells as a vector of a SQL type. */
-TH_MUST_CHECK th_err engine_cells_vector(const th_segment_column *cells, uint32_t rows, const th_type *type,
-                                         const engine_names *names, th_arena *arena, th_vector *out, th_diag *diag);
+TH_MUST_CHECK th_err engine_cells_vector(const th_segment_column *cells, uint32_t rows,
+                                         const th_type *type, const engine_names *names,
+                                         th_arena *arena, th_vector *out, th_diag *diag);
 /* nested.c. raw[i]: JSON text, size 0 = NULL. */
 TH_MUST_CHECK th_err engine_nested_vector(const th_slice *raw, uint32_t count, const th_type *type,
-                                          const engine_names *names, th_arena *arena, th_vector *out, th_diag *diag);
+                                          const engine_names *names, th_arena *arena,
+                                          th_vector *out, th_diag *diag);
 
 /* column.c: a scan column of schema origin for the rows. */
-TH_MUST_CHECK th_err engine_schema_column(const engine_rows *rows, const engine_table *table, const th_scan_column *column,
-                                          th_arena *arena, th_vector *out, uint64_t *bytes, th_diag *diag);
+TH_MUST_CHECK th_err engine_schema_column(const engine_rows *rows, const engine_table *table,
+                                          const th_scan_column *column, th_arena *arena,
+                                          th_vector *out, uint64_t *bytes, th_diag *diag);
 
 /* scan.c */
-TH_MUST_CHECK th_err engine_scan_open(th_snapshot *snapshot, const th_scan_spec *spec, th_scan **out, th_diag *diag);
+TH_MUST_CHECK th_err engine_scan_open(th_snapshot *snapshot, const th_scan_spec *spec,
+                                      th_scan **out, th_diag *diag);
 void engine_scan_close(th_scan *scan);
 uint32_t engine_segment_count(th_scan *scan);
 void engine_segment_info(th_scan *scan, uint32_t index, th_segment_info *out);
-TH_MUST_CHECK th_err engine_segment_open(th_scan *scan, uint32_t index, th_arena *arena, th_scan_segment **out,
-                                         th_diag *diag);
+TH_MUST_CHECK th_err engine_segment_open(th_scan *scan, uint32_t index, th_arena *arena,
+                                         th_scan_segment **out, th_diag *diag);
 void engine_segment_close(th_scan_segment *segment);
-TH_MUST_CHECK th_err engine_segment_column(th_scan_segment *segment, uint32_t col, uint32_t begin, uint32_t count,
-                                           th_arena *arena, th_vector *out, th_diag *diag);
-TH_MUST_CHECK th_err engine_fetch(th_snapshot *snapshot, const th_table *table, const th_row_id *ids, uint32_t count,
-                                  const th_scan_column *columns, uint32_t column_count, th_arena *arena, th_vector *out,
-                                  th_diag *diag);
+TH_MUST_CHECK th_err engine_segment_column(th_scan_segment *segment, uint32_t col, uint32_t begin,
+                                           uint32_t count, th_arena *arena, th_vector *out,
+                                           th_diag *diag);
+TH_MUST_CHECK th_err engine_fetch(th_snapshot *snapshot, const th_table *table,
+                                  const th_row_id *ids, uint32_t count,
+                                  const th_scan_column *columns, uint32_t column_count,
+                                  th_arena *arena, th_vector *out, th_diag *diag);
 
 #endif

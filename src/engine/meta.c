@@ -6,11 +6,13 @@ static th_err text_vector(th_arena *arena, uint32_t count, th_slice **values, th
 {
     *values = TH_NEW_ARRAY(arena, th_slice, (size_t)count + 1);
     if (*values == NULL) return TH_ELIMIT;
-    *out = (th_vector){.type = &th_type_varchar, .form = TH_FLAT, .count = count, .data.str = *values};
+    *out =
+        (th_vector){.type = &th_type_varchar, .form = TH_FLAT, .count = count, .data.str = *values};
     return TH_OK;
 }
 
-static th_err int_vector(th_arena *arena, uint32_t count, const th_type *type, int64_t **values, th_vector *out)
+static th_err int_vector(th_arena *arena, uint32_t count, const th_type *type, int64_t **values,
+                         th_vector *out)
 {
     *values = TH_NEW_ARRAY(arena, int64_t, (size_t)count + 1);
     if (*values == NULL) return TH_ELIMIT;
@@ -39,8 +41,10 @@ static const th_run *run_of(const th_loaded *loaded, uint32_t row)
     uint32_t low = 0, high = loaded->run_count;
     while (high - low > 1) {
         uint32_t mid = low + (high - low) / 2;
-        if (loaded->runs[mid].first_row <= row) low = mid;
-        else high = mid;
+        if (loaded->runs[mid].first_row <= row)
+            low = mid;
+        else
+            high = mid;
     }
     return &loaded->runs[low];
 }
@@ -58,25 +62,30 @@ static th_err meta_id(const engine_rows *rows, th_arena *arena, bool day_only, t
             continue;
         }
         unsigned long long seq = rows->loaded->ref.first_seq + engine_row(rows, i);
-        char *text = day_only ? th_arena_printf(arena, "%s", day) : th_arena_printf(arena, "%s/%s/%llu", table, day, seq);
+        char *text = day_only ? th_arena_printf(arena, "%s", day)
+                              : th_arena_printf(arena, "%s/%s/%llu", table, day, seq);
         if (text == NULL) return TH_ELIMIT;
         values[i] = th_slice_text(text);
     }
     return TH_OK;
 }
 
-static th_err meta_number(const engine_rows *rows, engine_meta meta, th_arena *arena, th_vector *out)
+static th_err meta_number(const engine_rows *rows, engine_meta meta, th_arena *arena,
+                          th_vector *out)
 {
     static const th_type ingested = {.kind = TH_TIMESTAMP, .precision = 6};
     int64_t *values = NULL;
-    TH_TRY(int_vector(arena, rows->count, meta == META_INGESTED ? &ingested : &th_type_bigint, &values, out));
+    TH_TRY(int_vector(arena, rows->count, meta == META_INGESTED ? &ingested : &th_type_bigint,
+                      &values, out));
     for (uint32_t i = 0; i < rows->count; i++) {
         uint32_t row = engine_row(rows, i);
         switch (meta) {
         case META_SEQ: values[i] = (int64_t)(rows->loaded->ref.first_seq + row); break;
         case META_LSN: values[i] = (int64_t)run_of(rows->loaded, row)->lsn; break;
         case META_INGESTED: values[i] = run_of(rows->loaded, row)->arrival_us; break;
-        default: values[i] = rows->unit->flags != NULL && (rows->unit->flags[row] & ENGINE_HIDDEN) != 0; break;
+        default:
+            values[i] = rows->unit->flags != NULL && (rows->unit->flags[row] & ENGINE_HIDDEN) != 0;
+            break;
         }
     }
     return TH_OK;
@@ -87,15 +96,17 @@ static th_err meta_conflict(const engine_rows *rows, th_arena *arena, th_vector 
     uint8_t *values = TH_NEW_ARRAY(arena, uint8_t, (size_t)rows->count + 1);
     if (values == NULL) return TH_ELIMIT;
     for (uint32_t i = 0; i < rows->count; i++) {
-        values[i] = rows->unit->flags != NULL && (rows->unit->flags[engine_row(rows, i)] & ENGINE_CONFLICT) != 0;
+        values[i] = rows->unit->flags != NULL &&
+                    (rows->unit->flags[engine_row(rows, i)] & ENGINE_CONFLICT) != 0;
     }
-    *out = (th_vector){.type = &th_type_boolean, .form = TH_FLAT, .count = rows->count, .data.u8 = values};
+    *out = (th_vector){
+        .type = &th_type_boolean, .form = TH_FLAT, .count = rows->count, .data.u8 = values};
     return TH_OK;
 }
 
 /* A member of the delivery that a run names; NULL slice when it has none. */
-static th_err delivery_text(const engine_rows *rows, const th_run *run, const char *member, th_arena *arena, th_slice *out,
-                            th_diag *diag)
+static th_err delivery_text(const engine_rows *rows, const th_run *run, const char *member,
+                            th_arena *arena, th_slice *out, th_diag *diag)
 {
     *out = (th_slice){0};
     if (run->object_seq == UINT64_MAX) return TH_OK;
@@ -123,7 +134,8 @@ static th_err delivered_text(const engine_rows *rows, bool path, th_arena *arena
 }
 
 /* "$path" and _object: the first delivery of the row, or the copy's own in a table of deliveries. */
-static th_err meta_origin(const engine_rows *rows, bool path, th_arena *arena, th_vector *out, th_diag *diag)
+static th_err meta_origin(const engine_rows *rows, bool path, th_arena *arena, th_vector *out,
+                          th_diag *diag)
 {
     th_slice *values = NULL;
     TH_TRY(text_vector(arena, rows->count, &values, out));
@@ -134,7 +146,8 @@ static th_err meta_origin(const engine_rows *rows, bool path, th_arena *arena, t
     th_slice text = {0};
     for (uint32_t i = 0; i < rows->count; i++) {
         const th_run *run = run_of(rows->loaded, engine_row(rows, i));
-        if (run != last) TH_TRY(delivery_text(rows, run, path ? "name" : "content", arena, &text, diag));
+        if (run != last)
+            TH_TRY(delivery_text(rows, run, path ? "name" : "content", arena, &text, diag));
         last = run;
         values[i] = text;
         if (text.bytes != NULL) valid[i / 64] |= UINT64_C(1) << (i % 64);
@@ -146,7 +159,8 @@ static th_err meta_origin(const engine_rows *rows, bool path, th_arena *arena, t
 /* ---- columns that AWS's key layout gives a table ------------------------------------------------------------------------- */
 
 /* Region or account of the delivery's name, where it has AWS's layout, else of the record. */
-static th_err place_column(const engine_rows *rows, bool region, th_arena *arena, th_slice *values, th_diag *diag)
+static th_err place_column(const engine_rows *rows, bool region, th_arena *arena, th_slice *values,
+                           th_diag *diag)
 {
     const th_stored_table *table = th_model_table(rows->loaded->ref.table);
     const th_run *last = NULL;
@@ -165,8 +179,9 @@ static th_err place_column(const engine_rows *rows, bool region, th_arena *arena
         if (values[i].size > 0) continue;
         th_slice record;
         TH_TRY(th_segment_records(rows->loaded->segment, row, 1, arena, &record));
-        values[i] = region ? th_json_string(th_json_member(record, TH_SLICE("awsRegion")), arena)
-                           : th_model_account(table, record, th_segment_layout(rows->loaded->segment, row));
+        values[i] =
+            region ? th_json_string(th_json_member(record, TH_SLICE("awsRegion")), arena)
+                   : th_model_account(table, record, th_segment_layout(rows->loaded->segment, row));
     }
     return TH_OK;
 }
@@ -180,11 +195,13 @@ static const char *day_part(const char *name, int32_t day, th_arena *arena)
     if (strcmp(name, "year") == 0) return th_arena_printf(arena, "%04d", c.year);
     if (strcmp(name, "month") == 0) return th_arena_printf(arena, "%02u", c.month);
     if (strcmp(name, "day") == 0) return th_arena_printf(arena, "%02u", c.day);
-    if (strcmp(name, "timestamp") == 0) return th_arena_printf(arena, "%04d/%02u/%02u", c.year, c.month, c.day);
+    if (strcmp(name, "timestamp") == 0)
+        return th_arena_printf(arena, "%04d/%02u/%02u", c.year, c.month, c.day);
     return th_arena_printf(arena, "%04d-%02u-%02u", c.year, c.month, c.day);
 }
 
-th_err engine_partition_column(const engine_rows *rows, const char *name, th_arena *arena, th_vector *out, th_diag *diag)
+th_err engine_partition_column(const engine_rows *rows, const char *name, th_arena *arena,
+                               th_vector *out, th_diag *diag)
 {
     th_slice *values = NULL;
     TH_TRY(text_vector(arena, rows->count, &values, out));
@@ -204,8 +221,8 @@ th_err engine_partition_column(const engine_rows *rows, const char *name, th_are
     return TH_OK;
 }
 
-th_err engine_meta_column(const engine_rows *rows, engine_meta meta, th_arena *arena, th_vector *out, uint64_t *bytes,
-                          th_diag *diag)
+th_err engine_meta_column(const engine_rows *rows, engine_meta meta, th_arena *arena,
+                          th_vector *out, uint64_t *bytes, th_diag *diag)
 {
     switch (meta) {
     case META_RECORD:

@@ -3,12 +3,14 @@
  * serializers do; the depth is that of the declared type. */
 #include "engine/engine_private.h"
 
-static th_err valid_bits(const th_slice *raw, uint32_t count, th_json_kind kind, th_arena *arena, uint64_t **out)
+static th_err valid_bits(const th_slice *raw, uint32_t count, th_json_kind kind, th_arena *arena,
+                         uint64_t **out)
 {
     uint64_t *bits = TH_NEW_ARRAY(arena, uint64_t, (size_t)count / 64 + 1);
     if (bits == NULL) return TH_ELIMIT;
     for (uint32_t i = 0; i < count; i++) {
-        if (raw[i].size > 0 && th_json_kind_of(raw[i]) == kind) bits[i / 64] |= UINT64_C(1) << (i % 64);
+        if (raw[i].size > 0 && th_json_kind_of(raw[i]) == kind)
+            bits[i / 64] |= UINT64_C(1) << (i % 64);
     }
     *out = bits;
     return TH_OK;
@@ -35,8 +37,8 @@ static th_slice member_of(th_slice raw, th_slice field, const char *keys)
     return value.size > 0 ? value : th_json_member_nocase(raw, field);
 }
 
-static th_err nested_row(const th_slice *raw, uint32_t count, const th_type *type, const engine_names *names,
-                         th_arena *arena, th_vector *out, th_diag *diag)
+static th_err nested_row(const th_slice *raw, uint32_t count, const th_type *type,
+                         const engine_names *names, th_arena *arena, th_vector *out, th_diag *diag)
 {
     uint64_t *valid = NULL;
     TH_TRY(valid_bits(raw, count, TH_JSON_OBJECT, arena, &valid));
@@ -46,11 +48,14 @@ static th_err nested_row(const th_slice *raw, uint32_t count, const th_type *typ
     for (uint32_t f = 0; f < type->child_count; f++) {
         const char *keys = other_keys(names, type->names[f]);
         for (uint32_t i = 0; i < count; i++) {
-            members[i] = th_bit_get(valid, i) ? member_of(raw[i], type->names[f], keys) : (th_slice){0};
+            members[i] =
+                th_bit_get(valid, i) ? member_of(raw[i], type->names[f], keys) : (th_slice){0};
         }
-        TH_TRY(engine_nested_vector(members, count, type->children[f], names, arena, &children[f], diag));
+        TH_TRY(engine_nested_vector(members, count, type->children[f], names, arena, &children[f],
+                                    diag));
     }
-    *out = (th_vector){.type = type, .form = TH_FLAT, .count = count, .valid = valid, .children = children};
+    *out = (th_vector){
+        .type = type, .form = TH_FLAT, .count = count, .valid = valid, .children = children};
     return TH_OK;
 }
 
@@ -60,8 +65,8 @@ typedef struct element_list {
 } element_list;
 
 /* Offsets and elements of each array or object in raw. */
-static th_err elements_of(const th_slice *raw, uint32_t count, const uint64_t *valid, bool keyed, th_arena *arena,
-                          element_list *out)
+static th_err elements_of(const th_slice *raw, uint32_t count, const uint64_t *valid, bool keyed,
+                          th_arena *arena, element_list *out)
 {
     out->offsets = TH_NEW_ARRAY(arena, uint32_t, (size_t)count + 1);
     if (out->offsets == NULL) return TH_ELIMIT;
@@ -87,8 +92,8 @@ static th_err elements_of(const th_slice *raw, uint32_t count, const uint64_t *v
     return TH_OK;
 }
 
-static th_err nested_list(const th_slice *raw, uint32_t count, const th_type *type, const engine_names *names,
-                          th_arena *arena, th_vector *out, th_diag *diag)
+static th_err nested_list(const th_slice *raw, uint32_t count, const th_type *type,
+                          const engine_names *names, th_arena *arena, th_vector *out, th_diag *diag)
 {
     bool keyed = type->kind == TH_MAP;
     uint64_t *valid = NULL;
@@ -99,16 +104,23 @@ static th_err nested_list(const th_slice *raw, uint32_t count, const th_type *ty
     th_vector *children = TH_NEW_ARRAY(arena, th_vector, 2);
     if (children == NULL) return TH_ELIMIT;
     if (keyed) {
-        children[0] = (th_vector){.type = type->children[0], .form = TH_FLAT, .count = total, .data.str = list.keys};
+        children[0] = (th_vector){
+            .type = type->children[0], .form = TH_FLAT, .count = total, .data.str = list.keys};
     }
-    TH_TRY(engine_nested_vector(list.values, total, type->children[keyed ? 1 : 0], names, arena, &children[keyed ? 1 : 0], diag));
-    *out = (th_vector){.type = type, .form = TH_FLAT, .count = count, .valid = valid, .offsets = list.offsets,
+    TH_TRY(engine_nested_vector(list.values, total, type->children[keyed ? 1 : 0], names, arena,
+                                &children[keyed ? 1 : 0], diag));
+    *out = (th_vector){.type = type,
+                       .form = TH_FLAT,
+                       .count = count,
+                       .valid = valid,
+                       .offsets = list.offsets,
                        .children = children};
     return TH_OK;
 }
 
-static th_err nested_scalar(const th_slice *raw, uint32_t count, const th_type *type, const engine_names *names,
-                            th_arena *arena, th_vector *out, th_diag *diag)
+static th_err nested_scalar(const th_slice *raw, uint32_t count, const th_type *type,
+                            const engine_names *names, th_arena *arena, th_vector *out,
+                            th_diag *diag)
 {
     th_slice *values = TH_NEW_ARRAY(arena, th_slice, (size_t)count + 1);
     uint8_t *kinds = TH_NEW_ARRAY(arena, uint8_t, (size_t)count + 1);
@@ -124,8 +136,9 @@ static th_err nested_scalar(const th_slice *raw, uint32_t count, const th_type *
     return engine_cells_vector(&cells, count, type, names, arena, out, diag);
 }
 
-th_err engine_nested_vector(const th_slice *raw, uint32_t count, const th_type *type, const engine_names *names,
-                            th_arena *arena, th_vector *out, th_diag *diag)
+th_err engine_nested_vector(const th_slice *raw, uint32_t count, const th_type *type,
+                            const engine_names *names, th_arena *arena, th_vector *out,
+                            th_diag *diag)
 {
     switch (type->kind) {
     case TH_ROW: return nested_row(raw, count, type, names, arena, out, diag);

@@ -20,15 +20,10 @@ static bool constant_us(const th_vector *v, int64_t *us)
         if (text.size > 10) text.size = 10;
         return th_time_parse_iso(text, us);
     }
-    case TH_DATE:
-        *us = base->data.i64[slot] * TH_US_PER_DAY;
-        return true;
+    case TH_DATE: *us = base->data.i64[slot] * TH_US_PER_DAY; return true;
     case TH_TIMESTAMP:
-    case TH_TIMESTAMP_TZ:
-        *us = base->data.i64[slot];
-        return true;
-    default:
-        return false;
+    case TH_TIMESTAMP_TZ: *us = base->data.i64[slot]; return true;
+    default: return false;
     }
 }
 
@@ -40,8 +35,8 @@ static void narrow(th_compare compare, int64_t us, int64_t *min_us, int64_t *max
     if (upper && us + 2 * TH_US_PER_DAY < *max_us) *max_us = us + 2 * TH_US_PER_DAY;
 }
 
-void engine_prune(const engine_table *table, const th_scan_spec *spec, engine_days *days, int64_t *min_us,
-                  int64_t *max_us)
+void engine_prune(const engine_table *table, const th_scan_spec *spec, engine_days *days,
+                  int64_t *min_us, int64_t *max_us)
 {
     *min_us = INT64_MIN;
     *max_us = INT64_MAX;
@@ -49,11 +44,15 @@ void engine_prune(const engine_table *table, const th_scan_spec *spec, engine_da
         const th_scan_predicate *p = &spec->predicates[i];
         spec->answers[i] = TH_PREDICATE_UNSUPPORTED;
         const th_scan_column *column = &spec->columns[p->scan_column];
-        bool ordered = p->compare == TH_CMP_EQ || p->compare == TH_CMP_LT || p->compare == TH_CMP_LE ||
-                       p->compare == TH_CMP_GT || p->compare == TH_CMP_GE;
-        bool timed = column->column == table->time_column || column->column == table->meta_first + META_DAY;
+        bool ordered = p->compare == TH_CMP_EQ || p->compare == TH_CMP_LT ||
+                       p->compare == TH_CMP_LE || p->compare == TH_CMP_GT ||
+                       p->compare == TH_CMP_GE;
+        bool timed =
+            column->column == table->time_column || column->column == table->meta_first + META_DAY;
         int64_t us = 0;
-        if (!ordered || !timed || column->field_count != 0 || p->values == NULL || !constant_us(p->values, &us)) continue;
+        if (!ordered || !timed || column->field_count != 0 || p->values == NULL ||
+            !constant_us(p->values, &us))
+            continue;
         narrow(p->compare, us, min_us, max_us);
         spec->answers[i] = TH_PREDICATE_INEXACT;
     }

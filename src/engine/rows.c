@@ -19,12 +19,13 @@ typedef struct day_marks {
     size_t count;
 } day_marks;
 
-static th_err marks_of_day(th_snapshot *snapshot, uint32_t table, int32_t day, th_arena *arena, day_marks *cache,
-                           th_diag *diag)
+static th_err marks_of_day(th_snapshot *snapshot, uint32_t table, int32_t day, th_arena *arena,
+                           day_marks *cache, th_diag *diag)
 {
     if (cache->loaded && cache->day == day) return TH_OK;
     cache->loaded = false;
-    TH_TRY(th_variant_marks(snapshot->version, table, day, arena, &cache->marks, &cache->count, diag));
+    TH_TRY(
+        th_variant_marks(snapshot->version, table, day, arena, &cache->marks, &cache->count, diag));
     cache->day = day;
     cache->loaded = true;
     return TH_OK;
@@ -36,7 +37,8 @@ static th_err unit_flags(engine_unit *unit, const day_marks *marks, th_arena *ar
     uint8_t *flags = NULL;
     for (size_t i = 0; i < marks->count; i++) {
         const th_variant_mark *m = &marks->marks[i];
-        if (m->seq < unit->ref.first_seq || m->seq - unit->ref.first_seq >= unit->ref.rows_stored) continue;
+        if (m->seq < unit->ref.first_seq || m->seq - unit->ref.first_seq >= unit->ref.rows_stored)
+            continue;
         if (flags == NULL) {
             flags = TH_NEW_ARRAY(arena, uint8_t, unit->ref.rows_stored);
             if (flags == NULL) return TH_ELIMIT;
@@ -62,8 +64,8 @@ static th_err drop_hidden(engine_unit *unit, th_arena *arena)
     return TH_OK;
 }
 
-static th_err plain_units(th_snapshot *snapshot, const engine_table *table, const engine_days *days, th_arena *arena,
-                          engine_unit **units, size_t *count, th_diag *diag)
+static th_err plain_units(th_snapshot *snapshot, const engine_table *table, const engine_days *days,
+                          th_arena *arena, engine_unit **units, size_t *count, th_diag *diag)
 {
     th_segment_ref *refs = NULL;
     size_t n = 0;
@@ -71,16 +73,18 @@ static th_err plain_units(th_snapshot *snapshot, const engine_table *table, cons
     if (days->first != TH_DAY_UNDATED) {
         th_segment_ref *undated = NULL, *dated = NULL;
         size_t undated_count = 0, dated_count = 0;
-        TH_TRY(th_version_segments(snapshot->version, id, TH_DAY_UNDATED, TH_DAY_UNDATED, arena, &undated,
-                                   &undated_count, diag));
-        TH_TRY(th_version_segments(snapshot->version, id, days->first, days->last, arena, &dated, &dated_count, diag));
+        TH_TRY(th_version_segments(snapshot->version, id, TH_DAY_UNDATED, TH_DAY_UNDATED, arena,
+                                   &undated, &undated_count, diag));
+        TH_TRY(th_version_segments(snapshot->version, id, days->first, days->last, arena, &dated,
+                                   &dated_count, diag));
         n = undated_count + dated_count;
         refs = TH_NEW_ARRAY(arena, th_segment_ref, n + 1);
         if (refs == NULL) return TH_ELIMIT;
         if (undated_count > 0) memcpy(refs, undated, undated_count * sizeof(*refs));
         if (dated_count > 0) memcpy(refs + undated_count, dated, dated_count * sizeof(*refs));
     } else {
-        TH_TRY(th_version_segments(snapshot->version, id, TH_DAY_UNDATED, days->last, arena, &refs, &n, diag));
+        TH_TRY(th_version_segments(snapshot->version, id, TH_DAY_UNDATED, days->last, arena, &refs,
+                                   &n, diag));
     }
     engine_unit *list = TH_NEW_ARRAY(arena, engine_unit, n + 1);
     if (list == NULL) return TH_ELIMIT;
@@ -93,8 +97,8 @@ static th_err plain_units(th_snapshot *snapshot, const engine_table *table, cons
     return TH_OK;
 }
 
-static th_err mark_units(th_snapshot *snapshot, const engine_table *table, engine_unit *units, size_t count, bool shown,
-                         th_arena *arena, th_diag *diag)
+static th_err mark_units(th_snapshot *snapshot, const engine_table *table, engine_unit *units,
+                         size_t count, bool shown, th_arena *arena, th_diag *diag)
 {
     if (table->stored->identity != TH_IDENTITY_EVENT) return TH_OK;
     uint64_t rows = 0;
@@ -139,9 +143,11 @@ static void *grow(th_arena *arena, void *old, size_t count, size_t *room, size_t
     return bigger;
 }
 
-static th_err add_source(delivery_list *list, th_slice name, const th_sha256 *sha, const th_content_run *runs, size_t count)
+static th_err add_source(delivery_list *list, th_slice name, const th_sha256 *sha,
+                         const th_content_run *runs, size_t count)
 {
-    list->sources = grow(list->arena, list->sources, list->source_count, &list->source_room, sizeof(*list->sources));
+    list->sources = grow(list->arena, list->sources, list->source_count, &list->source_room,
+                         sizeof(*list->sources));
     if (list->sources == NULL) return TH_ELIMIT;
     engine_source *source = &list->sources[list->source_count];
     source->name = th_arena_copy(list->arena, name);
@@ -149,7 +155,8 @@ static th_err add_source(delivery_list *list, th_slice name, const th_sha256 *sh
     if (source->name.bytes == NULL) return TH_ELIMIT;
     for (size_t i = 0; i < count; i++) {
         if (runs[i].table != list->table) continue;
-        list->runs = grow(list->arena, list->runs, list->run_count, &list->run_room, sizeof(*list->runs));
+        list->runs =
+            grow(list->arena, list->runs, list->run_count, &list->run_room, sizeof(*list->runs));
         if (list->runs == NULL) return TH_ELIMIT;
         list->runs[list->run_count++] =
             (delivered_run){runs[i].day, runs[i].seq, runs[i].count, (uint32_t)list->source_count};
@@ -164,8 +171,10 @@ static th_err add_content(void *ctx, const th_content_info *info)
     if (info->records == 0) return TH_OK;
     th_content_run *runs = NULL;
     size_t count = 0;
-    TH_TRY(th_content_runs(list->snapshot->version, &info->sha, list->arena, &runs, &count, list->diag));
-    for (size_t i = 0; i < info->name_count; i++) TH_TRY(add_source(list, info->names[i], &info->sha, runs, count));
+    TH_TRY(th_content_runs(list->snapshot->version, &info->sha, list->arena, &runs, &count,
+                           list->diag));
+    for (size_t i = 0; i < info->name_count; i++)
+        TH_TRY(add_source(list, info->names[i], &info->sha, runs, count));
     return TH_OK;
 }
 
@@ -200,7 +209,8 @@ static uint32_t run_overlap(const delivered_run *run, const th_segment_ref *ref,
 }
 
 /* Fill the unit's rows and sources from the runs of its day (longest: rows of the longest run, to know where to start). */
-static th_err deliver_unit(engine_unit *unit, const delivery_list *list, uint64_t longest, th_arena *arena)
+static th_err deliver_unit(engine_unit *unit, const delivery_list *list, uint64_t longest,
+                           th_arena *arena)
 {
     uint64_t first = 0, total = 0;
     uint64_t from = unit->ref.first_seq > longest ? unit->ref.first_seq - longest : 0;
@@ -208,8 +218,10 @@ static th_err deliver_unit(engine_unit *unit, const delivery_list *list, uint64_
     size_t low = 0, high = list->run_count;
     while (low < high) {
         size_t mid = low + (high - low) / 2;
-        if (compare_runs(&list->runs[mid], &key) < 0) low = mid + 1;
-        else high = mid;
+        if (compare_runs(&list->runs[mid], &key) < 0)
+            low = mid + 1;
+        else
+            high = mid;
     }
     size_t end = low;
     for (; end < list->run_count && list->runs[end].day == unit->ref.day &&
@@ -219,13 +231,15 @@ static th_err deliver_unit(engine_unit *unit, const delivery_list *list, uint64_
     }
     if (total > UINT32_MAX) return TH_ELIMIT;
     delivered_row *pairs = TH_NEW_ARRAY(arena, delivered_row, total + 1);
-    uint32_t *rows = TH_NEW_ARRAY(arena, uint32_t, total + 1), *sources = TH_NEW_ARRAY(arena, uint32_t, total + 1);
+    uint32_t *rows = TH_NEW_ARRAY(arena, uint32_t, total + 1),
+             *sources = TH_NEW_ARRAY(arena, uint32_t, total + 1);
     if (pairs == NULL || rows == NULL || sources == NULL) return TH_ELIMIT;
     size_t n = 0;
     for (size_t i = low; i < end; i++) {
         uint32_t overlap = run_overlap(&list->runs[i], &unit->ref, &first);
         for (uint32_t k = 0; k < overlap; k++) {
-            pairs[n++] = (delivered_row){(uint32_t)(first + k - unit->ref.first_seq), list->runs[i].source};
+            pairs[n++] =
+                (delivered_row){(uint32_t)(first + k - unit->ref.first_seq), list->runs[i].source};
         }
     }
     qsort(pairs, n, sizeof(*pairs), compare_rows);
@@ -239,10 +253,12 @@ static th_err deliver_unit(engine_unit *unit, const delivery_list *list, uint64_
     return TH_OK;
 }
 
-static th_err delivered_units(th_snapshot *snapshot, const engine_table *table, engine_unit *units, size_t count,
-                              th_arena *arena, const engine_source **sources, th_diag *diag)
+static th_err delivered_units(th_snapshot *snapshot, const engine_table *table, engine_unit *units,
+                              size_t count, th_arena *arena, const engine_source **sources,
+                              th_diag *diag)
 {
-    delivery_list list = {.snapshot = snapshot, .table = table->stored->id, .arena = arena, .diag = diag};
+    delivery_list list = {
+        .snapshot = snapshot, .table = table->stored->id, .arena = arena, .diag = diag};
     TH_TRY(th_content_list(snapshot->version, add_content, &list, diag));
     if (list.run_count > 0) qsort(list.runs, list.run_count, sizeof(*list.runs), compare_runs);
     uint64_t longest = 0;
@@ -262,7 +278,8 @@ static int compare_u32(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static th_err current_units(th_snapshot *snapshot, engine_unit *units, size_t count, th_arena *arena, th_diag *diag)
+static th_err current_units(th_snapshot *snapshot, engine_unit *units, size_t count,
+                            th_arena *arena, th_diag *diag)
 {
     th_record_id *ids = NULL;
     size_t id_count = 0;
@@ -277,10 +294,12 @@ static th_err current_units(th_snapshot *snapshot, engine_unit *units, size_t co
     size_t u = 0;
     for (size_t i = 0; i < id_count; i++) {
         while (u < count && (units[u].ref.day < ids[i].day ||
-                             (units[u].ref.day == ids[i].day && units[u].ref.first_seq + units[u].ref.rows <= ids[i].seq))) {
+                             (units[u].ref.day == ids[i].day &&
+                              units[u].ref.first_seq + units[u].ref.rows <= ids[i].seq))) {
             u++;
         }
-        if (u == count || units[u].ref.day != ids[i].day || ids[i].seq < units[u].ref.first_seq) continue;
+        if (u == count || units[u].ref.day != ids[i].day || ids[i].seq < units[u].ref.first_seq)
+            continue;
         uint32_t *rows = (uint32_t *)(uintptr_t)units[u].rows;
         rows[units[u].count++] = (uint32_t)(ids[i].seq - units[u].ref.first_seq);
     }
@@ -290,7 +309,8 @@ static th_err current_units(th_snapshot *snapshot, engine_unit *units, size_t co
     return TH_OK;
 }
 
-static th_err window_unit(const engine_window *w, th_arena *arena, engine_unit **units, size_t *count)
+static th_err window_unit(const engine_window *w, th_arena *arena, engine_unit **units,
+                          size_t *count)
 {
     engine_unit *unit = TH_NEW(arena, engine_unit);
     if (unit == NULL) return TH_ELIMIT;
@@ -302,16 +322,19 @@ static th_err window_unit(const engine_window *w, th_arena *arena, engine_unit *
     return TH_OK;
 }
 
-th_err engine_rows_find(th_snapshot *snapshot, const engine_table *table, const engine_days *days, th_arena *arena,
-                        engine_unit **units, size_t *count, const engine_source **sources, th_diag *diag)
+th_err engine_rows_find(th_snapshot *snapshot, const engine_table *table, const engine_days *days,
+                        th_arena *arena, engine_unit **units, size_t *count,
+                        const engine_source **sources, th_diag *diag)
 {
     *sources = NULL;
     if (snapshot->window != NULL) return window_unit(snapshot->window, arena, units, count);
     th_row_set set = table->schema->rows;
     engine_days all = {TH_DAY_UNDATED, INT32_MAX};
-    TH_TRY(plain_units(snapshot, table, set == TH_ROWS_CURRENT ? &all : days, arena, units, count, diag));
+    TH_TRY(plain_units(snapshot, table, set == TH_ROWS_CURRENT ? &all : days, arena, units, count,
+                       diag));
     if (set == TH_ROWS_CURRENT) return current_units(snapshot, *units, *count, arena, diag);
     TH_TRY(mark_units(snapshot, table, *units, *count, set == TH_ROWS_SHOWN, arena, diag));
-    if (set == TH_ROWS_DELIVERIES) return delivered_units(snapshot, table, *units, *count, arena, sources, diag);
+    if (set == TH_ROWS_DELIVERIES)
+        return delivered_units(snapshot, table, *units, *count, arena, sources, diag);
     return TH_OK;
 }

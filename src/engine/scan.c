@@ -29,13 +29,15 @@ static uint32_t keep_units(engine_unit *units, size_t unit_count, int64_t min_us
     for (size_t i = 0; i < unit_count; i++) {
         const th_segment_ref *ref = &units[i].ref;
         bool timed = ref->min_us <= ref->max_us && ref->day != TH_DAY_UNDATED;
-        if (units[i].count == 0 || (timed && (ref->max_us < min_us || ref->min_us > max_us))) continue;
+        if (units[i].count == 0 || (timed && (ref->max_us < min_us || ref->min_us > max_us)))
+            continue;
         units[kept++] = units[i];
     }
     return kept;
 }
 
-th_err engine_scan_open(th_snapshot *snapshot, const th_scan_spec *spec, th_scan **out, th_diag *diag)
+th_err engine_scan_open(th_snapshot *snapshot, const th_scan_spec *spec, th_scan **out,
+                        th_diag *diag)
 {
     th_scan *scan = TH_NEW(spec->arena, th_scan);
     if (scan == NULL) return TH_ELIMIT;
@@ -46,7 +48,8 @@ th_err engine_scan_open(th_snapshot *snapshot, const th_scan_spec *spec, th_scan
     int64_t min_us, max_us;
     engine_prune(scan->table, spec, &days, &min_us, &max_us);
     size_t units = 0;
-    TH_TRY(engine_rows_find(snapshot, scan->table, &days, spec->arena, &scan->units, &units, &scan->sources, diag));
+    TH_TRY(engine_rows_find(snapshot, scan->table, &days, spec->arena, &scan->units, &units,
+                            &scan->sources, diag));
     scan->unit_count = keep_units(scan->units, units, min_us, max_us);
     if (spec->control != NULL) {
         count(&spec->control->segments_total, scan->unit_count);
@@ -70,10 +73,12 @@ void engine_segment_info(th_scan *scan, uint32_t index, th_segment_info *out)
 {
     TH_ASSERT(index < scan->unit_count);
     const engine_unit *unit = &scan->units[index];
-    *out = (th_segment_info){unit->count, unit->ref.stored_bytes, unit->ref.min_us, unit->ref.max_us};
+    *out =
+        (th_segment_info){unit->count, unit->ref.stored_bytes, unit->ref.min_us, unit->ref.max_us};
 }
 
-th_err engine_segment_open(th_scan *scan, uint32_t index, th_arena *arena, th_scan_segment **out, th_diag *diag)
+th_err engine_segment_open(th_scan *scan, uint32_t index, th_arena *arena, th_scan_segment **out,
+                           th_diag *diag)
 {
     TH_ASSERT(index < scan->unit_count);
     th_scan_segment *segment = TH_NEW(arena, th_scan_segment);
@@ -97,8 +102,8 @@ void engine_segment_close(th_scan_segment *segment)
     th_version_unload(segment->loaded);
 }
 
-th_err engine_segment_column(th_scan_segment *segment, uint32_t col, uint32_t begin, uint32_t rows, th_arena *arena,
-                             th_vector *out, th_diag *diag)
+th_err engine_segment_column(th_scan_segment *segment, uint32_t col, uint32_t begin, uint32_t rows,
+                             th_arena *arena, th_vector *out, th_diag *diag)
 {
     const th_scan *scan = segment->scan;
     TH_ASSERT(col < scan->spec.column_count && (uint64_t)begin + rows <= segment->unit->count);
@@ -113,9 +118,11 @@ th_err engine_segment_column(th_scan_segment *segment, uint32_t col, uint32_t be
     uint64_t bytes = 0;
     th_err err;
     if (column->column >= scan->table->meta_first) {
-        err = engine_meta_column(&range, (engine_meta)(column->column - scan->table->meta_first), arena, out, &bytes, diag);
+        err = engine_meta_column(&range, (engine_meta)(column->column - scan->table->meta_first),
+                                 arena, out, &bytes, diag);
     } else if (scan->table->schema->columns[column->column].path[0] == '\0') {
-        err = engine_partition_column(&range, scan->table->schema->columns[column->column].name, arena, out, diag);
+        err = engine_partition_column(&range, scan->table->schema->columns[column->column].name,
+                                      arena, out, diag);
     } else {
         err = engine_schema_column(&range, scan->table, column, arena, out, &bytes, diag);
     }
@@ -125,19 +132,26 @@ th_err engine_segment_column(th_scan_segment *segment, uint32_t col, uint32_t be
 
 /* ---- single rows by id ------------------------------------------------------------------------------------------- */
 
-static th_err fetch_one(th_snapshot *snapshot, const engine_table *table, const th_row_id *id, const th_scan_column *columns,
-                        uint32_t column_count, th_arena *arena, th_vector *out, th_diag *diag)
+static th_err fetch_one(th_snapshot *snapshot, const engine_table *table, const th_row_id *id,
+                        const th_scan_column *columns, uint32_t column_count, th_arena *arena,
+                        th_vector *out, th_diag *diag)
 {
     th_segment_ref *refs = NULL;
     size_t n = 0;
-    TH_TRY(th_version_segments(snapshot->version, id->table, id->day, id->day, arena, &refs, &n, diag));
+    TH_TRY(th_version_segments(snapshot->version, id->table, id->day, id->day, arena, &refs, &n,
+                               diag));
     for (size_t i = 0; i < n; i++) {
         if (id->seq < refs[i].first_seq || id->seq - refs[i].first_seq >= refs[i].rows) continue;
         engine_unit *unit = TH_NEW(arena, engine_unit);
         if (unit == NULL) return TH_ELIMIT;
-        *unit = (engine_unit){.ref = refs[i], .begin = (uint32_t)(id->seq - refs[i].first_seq), .count = 1};
-        th_scan_spec spec = {.table = &table->base, .columns = columns, .column_count = column_count, .arena = arena};
-        th_scan scan = {.snapshot = snapshot, .table = table, .spec = spec, .units = unit, .unit_count = 1};
+        *unit = (engine_unit){
+            .ref = refs[i], .begin = (uint32_t)(id->seq - refs[i].first_seq), .count = 1};
+        th_scan_spec spec = {.table = &table->base,
+                             .columns = columns,
+                             .column_count = column_count,
+                             .arena = arena};
+        th_scan scan = {
+            .snapshot = snapshot, .table = table, .spec = spec, .units = unit, .unit_count = 1};
         th_scan_segment *segment = NULL;
         TH_TRY(engine_segment_open(&scan, 0, arena, &segment, diag));
         th_err err = TH_OK;
@@ -150,13 +164,14 @@ static th_err fetch_one(th_snapshot *snapshot, const engine_table *table, const 
     return TH_ENOTFOUND;
 }
 
-th_err engine_fetch(th_snapshot *snapshot, const th_table *table, const th_row_id *ids, uint32_t id_count,
-                    const th_scan_column *columns, uint32_t column_count, th_arena *arena, th_vector *out, th_diag *diag)
+th_err engine_fetch(th_snapshot *snapshot, const th_table *table, const th_row_id *ids,
+                    uint32_t id_count, const th_scan_column *columns, uint32_t column_count,
+                    th_arena *arena, th_vector *out, th_diag *diag)
 {
     for (uint32_t i = 0; i < id_count; i++) {
         if (ids[i].table != ((const engine_table *)table->handle)->stored->id) return TH_EINVAL;
-        TH_TRY(fetch_one(snapshot, table->handle, &ids[i], columns, column_count, arena, out + (size_t)i * column_count,
-                         diag));
+        TH_TRY(fetch_one(snapshot, table->handle, &ids[i], columns, column_count, arena,
+                         out + (size_t)i * column_count, diag));
     }
     return TH_OK;
 }

@@ -20,17 +20,17 @@
 typedef struct th_store th_store;
 
 typedef struct th_store_options {
-    bool create;          /* make the folder when it is missing */
-    bool no_background;   /* no compactor thread (tests) */
-    th_budget *budget;    /* may be NULL */
+    bool create;            /* make the folder when it is missing */
+    bool no_background;     /* no compactor thread (tests) */
+    th_budget *budget;      /* may be NULL */
     uint64_t journal_bytes; /* 0 = TH_JOURNAL_SIZE_MAX; small values for tests */
     const char *test_mode;  /* NULL; crash rigs' controls: "ack-before-commit", "nosync" */
 } th_store_options;
 
 /* Take DIR/LOCK, recover, open. TH_ENOTFOUND "no data folder", TH_EBUSY (another process owns it; its pid in diag and
  * *owner_pid), TH_EVERSION, TH_ECORRUPT. */
-TH_MUST_CHECK th_err th_store_open(const char *dir, const th_store_options *options, th_store **out, int *owner_pid,
-                                   th_diag *diag);
+TH_MUST_CHECK th_err th_store_open(const char *dir, const th_store_options *options, th_store **out,
+                                   int *owner_pid, th_diag *diag);
 /* Finish what is queued, stop threads, close files, release the lock. Accepts NULL. */
 void th_store_close(th_store *store);
 const char *th_store_dir(const th_store *store);
@@ -66,8 +66,8 @@ typedef struct th_row {
     uint64_t fingerprint;
     uint32_t object;
 } th_row;
-TH_MUST_CHECK th_err th_write_add(th_write *write, const th_stored_table *table, int32_t day, const th_row *row,
-                                  uint32_t *local);
+TH_MUST_CHECK th_err th_write_add(th_write *write, const th_stored_table *table, int32_t day,
+                                  const th_row *row, uint32_t *local);
 uint64_t th_write_bytes(const th_write *write);
 uint64_t th_write_rows(const th_write *write);
 /* Claim an identity that this write will decide on in late() (a content's, say). Two writes that claim or add the same
@@ -94,8 +94,8 @@ void th_write_set_late(th_write *write, th_late_fn late, void *ctx);
 uint64_t th_commit_first_seq(const th_commit_view *view, uint32_t table, int32_t day);
 /* Add a row inside late(). *seq is its sequence. For objects: pass the index from th_write_add_object as row->object,
  * so that rows which named that index find their delivery (day arrival_day, this seq). */
-TH_MUST_CHECK th_err th_write_add_late(const th_commit_view *view, const th_stored_table *table, int32_t day,
-                                       const th_row *row, uint64_t *seq);
+TH_MUST_CHECK th_err th_write_add_late(const th_commit_view *view, const th_stored_table *table,
+                                       int32_t day, const th_row *row, uint64_t *seq);
 
 /* Encode what can be encoded on the caller's thread (segments, leaf hashes). th_store_commit does it when it was not done. */
 TH_MUST_CHECK th_err th_write_encode(th_write *write, th_diag *diag);
@@ -103,7 +103,8 @@ TH_MUST_CHECK th_err th_write_encode(th_write *write, th_diag *diag);
  * th_late_fn. TH_ENOSPC, TH_EIO: nothing of it is stored. The write is spent either way (free it), but for TH_EAGAIN.
  * Blocks while TH_COMMIT_QUEUE_MAX writes or too many unmerged journals wait: the back-pressure. An empty write with no
  * late rows commits nothing and gives the current LSN. */
-TH_MUST_CHECK th_err th_store_commit(th_store *store, th_write *write, uint64_t *lsn, th_diag *diag);
+TH_MUST_CHECK th_err th_store_commit(th_store *store, th_write *write, uint64_t *lsn,
+                                     th_diag *diag);
 /* Last published LSN. */
 uint64_t th_store_lsn(const th_store *store);
 /* Wait until the LSN is past `after`, the timeout ends (false), or the store stops (false). */
@@ -118,7 +119,8 @@ th_version *th_store_version(th_store *store);
 /* The same files with an older bound: rows with a greater LSN are not seen. TH_EINVAL when the bound is above. */
 TH_MUST_CHECK th_err th_version_bound(th_version *version, uint64_t lsn, th_version **out);
 /* The LSN of the last commit that arrived at or before the time. */
-TH_MUST_CHECK th_err th_version_lsn_at(th_version *version, int64_t arrival_us, uint64_t *lsn, th_diag *diag);
+TH_MUST_CHECK th_err th_version_lsn_at(th_version *version, int64_t arrival_us, uint64_t *lsn,
+                                       th_diag *diag);
 void th_version_release(th_version *version); /* accepts NULL */
 uint64_t th_version_lsn(const th_version *version);
 th_store *th_version_store(const th_version *version); /* the store that it is a version of */
@@ -138,17 +140,20 @@ typedef struct th_segment_ref {
 
 /* All segments of table whose day is in [first_day, last_day] (TH_DAY_UNDATED is its own day, below all others), by
  * (day, first_seq), in the arena. */
-TH_MUST_CHECK th_err th_version_segments(th_version *version, uint32_t table, int32_t first_day, int32_t last_day,
-                                         th_arena *arena, th_segment_ref **out, size_t *count, th_diag *diag);
+TH_MUST_CHECK th_err th_version_segments(th_version *version, uint32_t table, int32_t first_day,
+                                         int32_t last_day, th_arena *arena, th_segment_ref **out,
+                                         size_t *count, th_diag *diag);
 /* Rows of table in the version; O(files). */
-TH_MUST_CHECK th_err th_version_rows(th_version *version, uint32_t table, uint64_t *rows, th_diag *diag);
+TH_MUST_CHECK th_err th_version_rows(th_version *version, uint32_t table, uint64_t *rows,
+                                     th_diag *diag);
 
 /* Where rows came from: rows from first_row up to the next run's. */
 typedef struct th_run {
     uint32_t first_row;
     uint64_t lsn;
     int64_t arrival_us;
-    int32_t object_day;  /* the delivery: row (objects, object_day, object_seq); object_seq UINT64_MAX = none */
+    int32_t
+        object_day; /* the delivery: row (objects, object_day, object_seq); object_seq UINT64_MAX = none */
     uint64_t object_seq;
 } th_run;
 
@@ -161,24 +166,27 @@ typedef struct th_loaded {
     th_segment_ref ref;
 } th_loaded;
 /* Through a bounded cache. TH_ECORRUPT names the file in diag. */
-TH_MUST_CHECK th_err th_version_load(th_version *version, const th_segment_ref *ref, const th_loaded **out, th_diag *diag);
+TH_MUST_CHECK th_err th_version_load(th_version *version, const th_segment_ref *ref,
+                                     const th_loaded **out, th_diag *diag);
 void th_version_unload(const th_loaded *loaded);
 
 /* Bytes of one record, in the arena. TH_ENOTFOUND. arrival may be NULL. */
-TH_MUST_CHECK th_err th_version_record(th_version *version, const th_record_id *id, th_arena *arena, th_slice *record,
-                                       th_run *arrival, th_diag *diag);
+TH_MUST_CHECK th_err th_version_record(th_version *version, const th_record_id *id, th_arena *arena,
+                                       th_slice *record, th_run *arrival, th_diag *diag);
 /* Bytes of rows seq .. seq + count - 1 of one (table, day), handed over piece by piece in order: contents rebuild this way. */
 typedef th_err (*th_records_fn)(void *ctx, const th_slice *records, uint32_t count);
-TH_MUST_CHECK th_err th_version_record_run(th_version *version, uint32_t table, int32_t day, uint64_t seq, uint64_t count,
-                                           th_records_fn fn, void *ctx, th_diag *diag);
+TH_MUST_CHECK th_err th_version_record_run(th_version *version, uint32_t table, int32_t day,
+                                           uint64_t seq, uint64_t count, th_records_fn fn,
+                                           void *ctx, th_diag *diag);
 
 /* Candidates for known identities: calls fn for each visible row of table whose stored fingerprint equals the low 32
  * bits of one of fingerprints[0..count) (sorted ascending by low 32 bits), with after_lsn < its LSN. Not confirmed on bytes: the
  * caller does that (load the segment once for all its candidates). Order: by day and sequence. Damaged files are logged
  * and passed over: what lies in them can be stored again. */
 typedef th_err (*th_candidate_fn)(void *ctx, size_t which, const th_record_id *id);
-TH_MUST_CHECK th_err th_version_find(th_version *version, uint32_t table, uint64_t after_lsn, const uint64_t *fingerprints,
-                                     size_t count, th_candidate_fn fn, void *ctx, th_diag *diag);
+TH_MUST_CHECK th_err th_version_find(th_version *version, uint32_t table, uint64_t after_lsn,
+                                     const uint64_t *fingerprints, size_t count, th_candidate_fn fn,
+                                     void *ctx, th_diag *diag);
 
 /* The log in order: ranges of rows of the given tables with LSN > after_lsn, whole commits, ascending LSN, until at least
  * rows_max rows are gathered or the version ends. *last_lsn = the last commit covered (at least after_lsn). */
@@ -187,24 +195,28 @@ typedef struct th_log_range {
     th_segment_ref ref;
     uint32_t begin, count; /* rows of that segment */
 } th_log_range;
-TH_MUST_CHECK th_err th_version_log(th_version *version, const uint32_t *tables, size_t table_count, uint64_t after_lsn,
-                                    uint64_t rows_max, th_arena *arena, th_log_range **out, size_t *count,
-                                    uint64_t *last_lsn, th_diag *diag);
+TH_MUST_CHECK th_err th_version_log(th_version *version, const uint32_t *tables, size_t table_count,
+                                    uint64_t after_lsn, uint64_t rows_max, th_arena *arena,
+                                    th_log_range **out, size_t *count, uint64_t *last_lsn,
+                                    th_diag *diag);
 
 /* ---- upkeep ---------------------------------------------------------------------------------------------------- */
 
 /* Merge all journals and small generations into as few sealed files as the rules allow; resumable: a crash loses only
  * unfinished work. progress may be NULL: done and total in bytes; return false to stop (TH_ECANCELED). */
 typedef bool (*th_progress_fn)(void *ctx, uint64_t done, uint64_t total);
-TH_MUST_CHECK th_err th_store_compact(th_store *store, th_progress_fn progress, void *ctx, th_diag *diag);
+TH_MUST_CHECK th_err th_store_compact(th_store *store, th_progress_fn progress, void *ctx,
+                                      th_diag *diag);
 /* Check every checksum, count and leaf root of the version; findings are handed over one a call. */
 typedef void (*th_damage_fn)(void *ctx, const char *file, const char *what);
-TH_MUST_CHECK th_err th_store_verify(th_store *store, th_damage_fn damage, void *ctx, th_progress_fn progress,
-                                     uint64_t *checked_bytes, th_diag *diag);
+TH_MUST_CHECK th_err th_store_verify(th_store *store, th_damage_fn damage, void *ctx,
+                                     th_progress_fn progress, uint64_t *checked_bytes,
+                                     th_diag *diag);
 
 /* Small settings in the catalog (values under 1 KiB); key is NUL-terminated text. TH_ENOTFOUND. */
 TH_MUST_CHECK th_err th_store_setting_get(th_store *store, const char *key, th_buf *out);
-TH_MUST_CHECK th_err th_store_setting_put(th_store *store, const char *key, th_slice value, th_diag *diag);
+TH_MUST_CHECK th_err th_store_setting_put(th_store *store, const char *key, th_slice value,
+                                          th_diag *diag);
 
 typedef struct th_store_stats {
     uint64_t lsn, commits, journals, sealed_files, stored_bytes, queue_depth, merges;
@@ -217,7 +229,8 @@ typedef struct th_kv th_kv;
 /* One LMDB environment; made when missing. map_bytes is its size limit. */
 TH_MUST_CHECK th_err th_kv_open(const char *path, uint64_t map_bytes, th_kv **out, th_diag *diag);
 void th_kv_close(th_kv *kv);
-TH_MUST_CHECK th_err th_kv_get(th_kv *kv, th_slice key, th_arena *arena, th_slice *value); /* TH_ENOTFOUND */
+TH_MUST_CHECK th_err th_kv_get(th_kv *kv, th_slice key, th_arena *arena,
+                               th_slice *value); /* TH_ENOTFOUND */
 /* All pairs whose key starts with prefix, by key. */
 typedef th_err (*th_kv_fn)(void *ctx, th_slice key, th_slice value);
 TH_MUST_CHECK th_err th_kv_each(th_kv *kv, th_slice prefix, th_kv_fn fn, void *ctx);

@@ -175,7 +175,9 @@ class Rig:
         self.rounds_with_acks += len(self.acked) > before
         after = Server(self.data, {k: v for k, v in self.env.items() if k != "TRAILHOLD_TEST_MODE"})
         if after.address is None:
-            return ["the server does not start again"], hit
+            after.wait()
+            with open(self.data + ".log", errors="replace") as log:
+                return [f"the server does not start again: {log.read()[-300:]}"], hit
         problems = check(after, self.acked)
         if after.stop() != 0:
             problems.append("the server does not stop cleanly")

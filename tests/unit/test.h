@@ -32,33 +32,34 @@ _Noreturn static inline void test_leave(void)
     longjmp(test_failed, 1);
 }
 
-#define FAIL(...)                                                                                  \
-    do {                                                                                           \
-        printf("not ok %s: %s:%d: ", test_name, __FILE__, __LINE__);                               \
-        printf(__VA_ARGS__);                                                                       \
-        printf("\n");                                                                              \
-        test_leave();                                                                              \
+#define FAIL(...)                                                    \
+    do {                                                             \
+        printf("not ok %s: %s:%d: ", test_name, __FILE__, __LINE__); \
+        printf(__VA_ARGS__);                                         \
+        printf("\n");                                                \
+        test_leave();                                                \
     } while (0)
 
-#define CHECK(cond)                                                                                \
-    do {                                                                                           \
-        if (!(cond))                                                                               \
-            FAIL("%s", #cond);                                                                     \
+#define CHECK(cond)                     \
+    do {                                \
+        if (!(cond)) FAIL("%s", #cond); \
     } while (0)
 
-static inline void test_check_i64(const char *file, int line, const char *expr, int64_t got, int64_t wanted)
+static inline void test_check_i64(const char *file, int line, const char *expr, int64_t got,
+                                  int64_t wanted)
 {
-    if (got == wanted)
-        return;
-    printf("not ok %s: %s:%d: %s is %" PRId64 ", wanted %" PRId64 "\n", test_name, file, line, expr, got, wanted);
+    if (got == wanted) return;
+    printf("not ok %s: %s:%d: %s is %" PRId64 ", wanted %" PRId64 "\n", test_name, file, line, expr,
+           got, wanted);
     test_leave();
 }
 
-static inline void test_check_u64(const char *file, int line, const char *expr, uint64_t got, uint64_t wanted)
+static inline void test_check_u64(const char *file, int line, const char *expr, uint64_t got,
+                                  uint64_t wanted)
 {
-    if (got == wanted)
-        return;
-    printf("not ok %s: %s:%d: %s is %" PRIu64 ", wanted %" PRIu64 "\n", test_name, file, line, expr, got, wanted);
+    if (got == wanted) return;
+    printf("not ok %s: %s:%d: %s is %" PRIu64 ", wanted %" PRIu64 "\n", test_name, file, line, expr,
+           got, wanted);
     test_leave();
 }
 
@@ -76,11 +77,10 @@ static inline void test_print_bytes(const void *bytes, size_t size)
     printf(size > 400 ? "\"... (%zu bytes)" : "\"", size);
 }
 
-static inline void test_check_bytes(const char *file, int line, const char *expr, const void *got, size_t got_size,
-                                    const void *wanted, size_t wanted_size)
+static inline void test_check_bytes(const char *file, int line, const char *expr, const void *got,
+                                    size_t got_size, const void *wanted, size_t wanted_size)
 {
-    if (got_size == wanted_size && (got_size == 0 || memcmp(got, wanted, got_size) == 0))
-        return;
+    if (got_size == wanted_size && (got_size == 0 || memcmp(got, wanted, got_size) == 0)) return;
     printf("not ok %s: %s:%d: %s is ", test_name, file, line, expr);
     test_print_bytes(got, got_size);
     printf(", wanted ");
@@ -89,35 +89,37 @@ static inline void test_check_bytes(const char *file, int line, const char *expr
     test_leave();
 }
 
-static inline void test_check_str(const char *file, int line, const char *expr, const char *got, const char *wanted)
+static inline void test_check_str(const char *file, int line, const char *expr, const char *got,
+                                  const char *wanted)
 {
     if (got == NULL || wanted == NULL) {
-        if (got == wanted)
-            return;
-        printf("not ok %s: %s:%d: %s is %s, wanted %s\n", test_name, file, line, expr, got == NULL ? "NULL" : got,
-               wanted == NULL ? "NULL" : wanted);
+        if (got == wanted) return;
+        printf("not ok %s: %s:%d: %s is %s, wanted %s\n", test_name, file, line, expr,
+               got == NULL ? "NULL" : got, wanted == NULL ? "NULL" : wanted);
         test_leave();
     }
     test_check_bytes(file, line, expr, got, strlen(got), wanted, strlen(wanted));
 }
 
-#define CHECK_EQ_I64(got, wanted) test_check_i64(__FILE__, __LINE__, #got, (int64_t)(got), (int64_t)(wanted))
-#define CHECK_EQ_U64(got, wanted) test_check_u64(__FILE__, __LINE__, #got, (uint64_t)(got), (uint64_t)(wanted))
+#define CHECK_EQ_I64(got, wanted) \
+    test_check_i64(__FILE__, __LINE__, #got, (int64_t)(got), (int64_t)(wanted))
+#define CHECK_EQ_U64(got, wanted) \
+    test_check_u64(__FILE__, __LINE__, #got, (uint64_t)(got), (uint64_t)(wanted))
 #define CHECK_EQ_STR(got, wanted) test_check_str(__FILE__, __LINE__, #got, (got), (wanted))
-#define CHECK_EQ_BYTES(got, got_size, wanted, wanted_size)                                         \
+#define CHECK_EQ_BYTES(got, got_size, wanted, wanted_size) \
     test_check_bytes(__FILE__, __LINE__, #got, (got), (got_size), (wanted), (wanted_size))
 /* slice: anything with `bytes` and `size` (th_slice); text: a string literal, which may hold \0. */
-#define CHECK_SLICE(slice, text)                                                                   \
-    do {                                                                                           \
-        __typeof__(slice) slice_ = (slice);                                                        \
-        test_check_bytes(__FILE__, __LINE__, #slice, slice_.bytes, slice_.size, text, sizeof(text) - 1); \
+#define CHECK_SLICE(slice, text)                                                      \
+    do {                                                                              \
+        __typeof__(slice) slice_ = (slice);                                           \
+        test_check_bytes(__FILE__, __LINE__, #slice, slice_.bytes, slice_.size, text, \
+                         sizeof(text) - 1);                                           \
     } while (0)
 
 static inline bool test_wanted(const char *name, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++)
-        if (strstr(name, argv[i]) != NULL)
-            return true;
+        if (strstr(name, argv[i]) != NULL) return true;
     return argc <= 1;
 }
 
@@ -125,8 +127,7 @@ static inline int test_run_all(const test_case *cases, size_t count, int argc, c
 {
     volatile size_t failures = 0;
     for (volatile size_t i = 0; i < count; i++) {
-        if (!test_wanted(cases[i].name, argc, argv))
-            continue;
+        if (!test_wanted(cases[i].name, argc, argv)) continue;
         test_name = cases[i].name;
         if (setjmp(test_failed) == 0) {
             cases[i].run();
@@ -141,11 +142,11 @@ static inline int test_run_all(const test_case *cases, size_t count, int argc, c
 
 /* TEST_MAIN(a, b, ...): up to 80 names. */
 #define TEST_CASE_(name) {#name, name##_test},
-#define TEST_MAIN(...)                                                                             \
-    int main(int argc, char **argv)                                                                \
-    {                                                                                              \
-        static const test_case cases[] = {TEST_EACH_(TEST_CASE_, __VA_ARGS__)};                    \
-        return test_run_all(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);                  \
+#define TEST_MAIN(...)                                                            \
+    int main(int argc, char **argv)                                               \
+    {                                                                             \
+        static const test_case cases[] = {TEST_EACH_(TEST_CASE_, __VA_ARGS__)};   \
+        return test_run_all(cases, sizeof(cases) / sizeof(cases[0]), argc, argv); \
     }
 
 /* TEST_EACH_(m, a, b) expands to m(a) m(b): rescanned often enough for 80 names. */
