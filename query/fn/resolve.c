@@ -207,11 +207,10 @@ static bool accepts(const th_type *from, const th_type *to)
 static const char *pattern_at(const char *params, uint32_t index)
 {
     pattern p = {params};
-    const char *start = p.pos;
     for (uint32_t i = 0;; i++) {
         skip_space(&p);
         if (*p.pos == 0) return NULL;
-        start = p.pos;
+        const char *start = p.pos;
         skip(&p);
         if (i == index || strncmp(p.pos, "...", 3) == 0) return start;
         if (!take(&p, ',')) return NULL;
