@@ -208,6 +208,11 @@ static th_err other_typed(binder *b, const ast_expr *ast, const th_expr **out)
     TH_TRY(query_bind_type(b, ast, &type));
     const th_expr *text;
     TH_TRY(string(b, ast, &text));
+    if (th_slice_equal_nocase(ast->type_text, TH_SLICE("char"))) { /* as long as its text */
+        uint32_t length = text->type->precision;
+        type = th_type_with_precision(b->arena, TH_CHAR, length < 1 ? 1 : length);
+        if (type == NULL) return query_no_memory(b);
+    }
     if (type->kind == TH_JSON) {
         TH_TRY(query_bind_function(b, ast, "json_parse", 1, &text, out));
     } else {
