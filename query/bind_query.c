@@ -105,7 +105,7 @@ static th_err sort_result(binder *b, const ast_query *query, const bind_outer *o
 static th_err values_row(const bind_place *at, const ast_expr *ast, uint32_t *count,
                          const th_expr *const **out)
 {
-    const th_expr **cells, *whole;
+    const th_expr **cells, *whole = NULL;
     bool written = ast->kind == AST_ROW;
     if (!written) TH_TRY(query_bind_expr(at, ast, &whole));
     bool fields = !written && whole->type->kind == TH_ROW;
