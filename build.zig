@@ -202,7 +202,8 @@ const Variant = struct {
             .optimize = v.optimize,
             .link_libc = true,
             .pic = pic,
-            .sanitize_c = if (v.debug()) .full else .off,
+            // Traps, because Zig's runtime that would say what was wrong takes 256 KiB of every thread's stack.
+            .sanitize_c = if (v.debug()) .trap else .off,
             .stack_protector = true,
             .omit_frame_pointer = false,
             .unwind_tables = .async,

@@ -99,6 +99,12 @@ def run_program(job, work):
     return status
 
 
+def how_it_ended(status):
+    if status == -signal.SIGILL:
+        return "ended with an illegal instruction: UBSan; ./dev asan says what and where"
+    return f"ended with signal {-status}" if status < 0 else f"ended with status {status}"
+
+
 def run_job(job):
     started = time.monotonic()
     work = tempfile.mkdtemp(prefix="th-")
@@ -115,7 +121,7 @@ def run_job(job):
         if status is None:
             job.failures.append(f"ran longer than {job.timeout} s")
         elif status != 0 and not job.failures:
-            job.failures.append(f"ended with {'signal ' + str(-status) if status < 0 else 'status ' + str(status)}")
+            job.failures.append(how_it_ended(status))
         elif job.passed == 0 and not job.failures:
             job.failures.append("printed no test")
     finally:
