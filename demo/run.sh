@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # The demonstration: load the sample, run the detectors, ask one question, show one finding and one original.
 # usage: demo/run.sh TRAILHOLD DATA_DIR     (default: the built binary, ./trailhold-data-demo)
 set -euo pipefail
