@@ -76,7 +76,6 @@ static th_err scan_next(th_op *op, th_arena *batch, const th_batch **out)
         TH_TRY(provider_of(op)->segment_column(s->segment, c, s->row, n, batch, &vectors[c],
                                                op->exec->diag));
     s->row += n;
-    if (op->exec->env->control != NULL) atomic_fetch_add(&op->exec->env->control->rows_read, n);
     *out = result;
     return TH_OK;
 }

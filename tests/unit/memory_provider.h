@@ -138,6 +138,7 @@ static th_err memory_segment_open(th_scan *scan, uint32_t index, th_arena *arena
     if (segment == NULL) return th_fail_memory(diag);
     *segment = (th_scan_segment){scan, index * scan->p->segment_rows};
     scan->p->open_segments++;
+    if (scan->copy.control != NULL) atomic_fetch_add(&scan->copy.control->segments_read, 1);
     *out = segment;
     return TH_OK;
 }
