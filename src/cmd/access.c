@@ -19,8 +19,8 @@ static th_err ignore_body(void *ctx, th_slice bytes)
     return TH_OK;
 }
 
-/* TH_OK when the owner behind DIR/sock answers. */
-static th_err reach_owner(const char *dir, th_client **out)
+/* TH_OK when the owner behind DIR/sock answers in time: a stopped one still has its socket open. */
+static th_err reach_owner(const char *dir, int64_t give_up_us, th_client **out)
 {
     char target[TH_PATH_SIZE_MAX];
     if (snprintf(target, sizeof(target), "unix:%s/sock", dir) >= (int)sizeof(target))
@@ -29,8 +29,10 @@ static th_err reach_owner(const char *dir, th_client **out)
     th_client *client = NULL;
     TH_TRY(th_client_open(target, &client, &diag));
     int status = 0;
+    th_client_patience(client, give_up_us);
     th_err err = th_client_request(client, "GET", "/readyz", NULL, 0, (th_slice){0}, &status,
-                                   ignore_body, NULL, NULL, &diag);
+                                   ignore_body, NULL, &cmd_interrupted, &diag);
+    th_client_patience(client, 0);
     if (err == TH_OK && status == 200) {
         *out = client;
         return TH_OK;
@@ -50,9 +52,13 @@ th_err cmd_access_open(const cmd_call *call, const cmd_node_options *options, cm
         th_diag_clear(diag);
         th_err err = cmd_node_open(call->dir, options, &out->node, &pid, diag);
         if (err != TH_EBUSY) return err;
-        if (reach_owner(call->dir, &out->client) == TH_OK) {
+        if (reach_owner(call->dir, give_up, &out->client) == TH_OK) {
             th_diag_clear(diag);
             return TH_OK;
+        }
+        if (cmd_interrupted) {
+            th_diag_clear(diag);
+            return th_fail(diag, TH_ECANCELED, NULL, "interrupted");
         }
         if (th_os_mono_us() > give_up) {
             th_diag_clear(diag);

@@ -11,7 +11,6 @@
 #include "cmd/cmd.h"
 
 #define VERSION_TEXT "0.1.0"
-#define WORDS_MAX 4096
 
 volatile int cmd_interrupted;
 static th_query_control *volatile interrupt_control;
@@ -78,7 +77,7 @@ static void print_help(const cmd_command *command)
 typedef struct shared_words {
     const char *dir, *server;
     bool quiet, json, help, version;
-    const char *words[WORDS_MAX];
+    const char **words; /* as many as there are arguments, at most */
     int count;
 } shared_words;
 
@@ -109,16 +108,11 @@ static bool take_shared(int argc, char **argv, shared_words *w)
             w->help = true;
         } else if (strcmp(argv[i], "--version") == 0) {
             w->version = true;
-        } else if (w->count < WORDS_MAX) {
+        } else {
             w->words[w->count++] = argv[i];
             /* The text behind -c and -f is not ours to look into. */
-            if ((strcmp(argv[i], "-c") == 0 || strcmp(argv[i], "-f") == 0) && i + 1 < argc &&
-                w->count < WORDS_MAX) {
+            if ((strcmp(argv[i], "-c") == 0 || strcmp(argv[i], "-f") == 0) && i + 1 < argc)
                 w->words[w->count++] = argv[++i];
-            }
-        } else {
-            fprintf(stderr, "error: USAGE: more than %d words\n", WORDS_MAX);
-            return false;
         }
         if (value != NULL && value[0] == '\0') {
             fprintf(stderr, "error: USAGE: %s needs a value\n", argv[i]);
@@ -167,7 +161,10 @@ static int run_command(const cmd_command *command, const shared_words *w)
     int status =
         (command->flags & CMD_NODE) != 0 ? run_node_command(command, &call) : command->run(&call);
     cmd_interrupt_target(NULL);
-    if (fflush(stdout) != 0 && status == CMD_EXIT_OK) status = CMD_EXIT_ERROR;
+    if (fflush(stdout) != 0 && status == CMD_EXIT_OK) {
+        th_diag diag = {0};
+        status = cmd_error(&io, &diag, (th_slice){0});
+    }
     return status;
 }
 
@@ -185,6 +182,8 @@ int cmd_main(int argc, char **argv)
     th_failpoints_init();
     install_signals();
     static shared_words w;
+    w.words = calloc((size_t)argc + 1, sizeof(*w.words));
+    if (w.words == NULL) return CMD_EXIT_ERROR;
     if (!take_shared(argc, argv, &w)) return CMD_EXIT_USAGE;
     if (w.version) {
         puts("trailhold " VERSION_TEXT);

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "ingest/walk.h"
 #include "json/json.h"
+#include "net/words.h"
 
 #define ANSWER_MAX (16u << 20)
 
@@ -77,58 +78,124 @@ static th_err refused(upload *u, const char *name, int status, th_diag *diag)
                    TH_SLICE_ARGS(text));
 }
 
+/* X-Trailhold-* headers are sent percent-encoded: a name may hold any bytes, a note a line break. */
+typedef struct words_sent {
+    th_client_header headers[8];
+    th_buf values[8];
+    size_t count;
+} words_sent;
+
+static void words_add(words_sent *w, const char *header, const char *text)
+{
+    if (text == NULL || text[0] == '\0') return;
+    th_buf *value = &w->values[w->count];
+    th_buf_init(value, TH_HTTP_HEADER_MAX);
+    net_url_encode(value, th_slice_text(text));
+    w->headers[w->count++] = (th_client_header){header, th_buf_slice(value)};
+}
+
+static void words_add_metadata(words_sent *w, const th_header *headers, size_t count)
+{
+    if (count == 0) return;
+    th_buf *value = &w->values[w->count];
+    th_buf_init(value, TH_HTTP_HEADER_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0) th_buf_add_byte(value, '&');
+        net_url_encode(value, headers[i].name);
+        th_buf_add_byte(value, '=');
+        net_url_encode(value, headers[i].value);
+    }
+    w->headers[w->count++] = (th_client_header){"X-Trailhold-Headers", th_buf_slice(value)};
+}
+
+static void words_of(words_sent *w, const th_ingest_options *o, const char *name,
+                     const th_header *headers, size_t count)
+{
+    *w = (words_sent){0};
+    words_add(w, "X-Trailhold-Encoding", "url");
+    words_add(w, "X-Trailhold-Object", name);
+    words_add(w, "X-Trailhold-Case", o->case_id);
+    words_add(w, "X-Trailhold-Acquired-By", o->acquired_by);
+    words_add(w, "X-Trailhold-Note", o->note);
+    words_add(w, "X-Trailhold-Containers", o->containers_exact ? "exact" : NULL);
+    words_add(w, "X-Trailhold-Reprocess", o->reprocess ? "1" : NULL);
+    words_add_metadata(w, headers, count);
+}
+
+static th_err words_free(words_sent *w)
+{
+    th_err err = TH_OK;
+    for (size_t i = 0; i < w->count; i++) {
+        if (th_buf_error(&w->values[i]) != TH_OK) err = TH_ELIMIT;
+        th_buf_free(&w->values[i]);
+    }
+    return err;
+}
+
+/* *not_taken: the object itself is the reason; others may still be taken. */
 static th_err post_object(upload *u, const char *name, th_slice bytes, const th_header *headers,
-                          size_t header_count, th_diag *diag)
+                          size_t header_count, bool *not_taken, th_diag *diag)
 {
     char path[256];
     snprintf(path, sizeof(path), "/v1/ingest/%s",
              u->options->source != NULL ? u->options->source : "auto");
-    th_client_header *sent = calloc(header_count + 1, sizeof(*sent));
-    char(*names)[128] = calloc(header_count + 1, sizeof(*names));
-    th_err err = sent == NULL || names == NULL ? TH_ENOMEM : TH_OK;
-    size_t n = 0;
-    if (err == TH_OK) sent[n++] = (th_client_header){"X-Trailhold-Object", th_slice_text(name)};
-    for (size_t i = 0; i < header_count && err == TH_OK; i++) {
-        snprintf(names[i], sizeof(names[i]), "%.*s", TH_SLICE_ARGS(headers[i].name));
-        sent[n++] = (th_client_header){names[i], headers[i].value};
-    }
+    words_sent words;
+    words_of(&words, u->options, name, headers, header_count);
     th_buf_clear(&u->answer);
     int status = 0;
-    if (err == TH_OK) {
-        err = th_client_request(u->client, "POST", path, sent, n, bytes, &status, keep_answer, u,
-                                &cmd_interrupted, diag);
+    th_err err = th_client_request(u->client, "POST", path, words.headers, words.count, bytes,
+                                   &status, keep_answer, u, &cmd_interrupted, diag);
+    if (words_free(&words) != TH_OK) {
+        *not_taken = true;
+        return th_fail(diag, TH_ELIMIT, NULL, "%s: too much metadata for a request", name);
     }
-    free(names);
-    free(sent);
     if (err != TH_OK) return err;
+    *not_taken = status == 413 || status == 431;
     if (status != 200) return refused(u, name, status, diag);
     add_answer(u);
     return TH_OK;
 }
 
+static void count_unreadable(upload *u, const char *path, const char *why)
+{
+    u->unreadable++;
+    bool named = strstr(why, path) != NULL;
+    cmd_message(u->call->io, "error: UNREADABLE: %s%s%s\n", named ? "" : path, named ? "" : ": ",
+                why);
+    add_reason(u, path, why);
+}
+
 static th_err upload_file(void *ctx, const th_walk_file *file, th_diag *diag)
 {
     upload *u = ctx;
-    if (cmd_interrupted) return TH_ECANCELED;
+    if (cmd_interrupted) return th_fail(diag, TH_ECANCELED, NULL, "interrupted");
     if (file->error != NULL) {
-        u->unreadable++;
-        add_reason(u, file->path, file->error);
+        count_unreadable(u, file->path, file->error);
         return TH_OK;
     }
     th_buf bytes;
     th_buf_init(&bytes, TH_HTTP_BODY_MAX);
-    th_err err = th_os_read_file(file->path, &bytes, diag);
-    if (err == TH_ELIMIT) {
-        th_diag_hint(diag,
-                     "objects over %u MiB are loaded by a process that owns the folder: stop the "
-                     "server, or ingest there",
-                     TH_HTTP_BODY_MAX >> 20);
-    }
-    if (err == TH_OK)
+    th_diag own = {0};
+    bool not_taken = true;
+    th_err err = th_os_read_file(file->path, &bytes, &own);
+    if (err == TH_OK) {
+        not_taken = false;
         err = post_object(u, file->name, th_buf_slice(&bytes), file->headers, file->header_count,
-                          diag);
+                          &not_taken, &own);
+    } else if (err == TH_ELIMIT) {
+        cmd_message(u->call->io,
+                    "hint: objects over %u MiB are loaded by a process that owns the folder: stop "
+                    "the server, or ingest there\n",
+                    TH_HTTP_BODY_MAX >> 20);
+    }
     th_buf_free(&bytes);
-    return err;
+    if (err == TH_OK) return TH_OK;
+    if (!not_taken) {
+        *diag = own;
+        return err;
+    }
+    count_unreadable(u, file->path, own.text);
+    return TH_OK;
 }
 
 static th_err upload_stdin(upload *u, th_diag *diag)
@@ -146,7 +213,9 @@ static th_err upload_stdin(upload *u, th_diag *diag)
             err = th_os_read(STDIN_FILENO, room, 65536, &got, diag);
         if (err == TH_OK) th_buf_grow(&bytes, got);
     }
-    if (err == TH_OK) err = post_object(u, "-", th_buf_slice(&bytes), NULL, 0, diag);
+    bool not_taken = false;
+    const char *name = u->options->as_prefix != NULL ? u->options->as_prefix : "-";
+    if (err == TH_OK) err = post_object(u, name, th_buf_slice(&bytes), NULL, 0, &not_taken, diag);
     th_buf_free(&bytes);
     return err;
 }
@@ -168,8 +237,9 @@ static void print_sum(upload *u)
     cmd_print(u->call->io, "{");
     for (int i = 0; i < 8; i++)
         cmd_print(u->call->io, "\"%s\":%llu,", count_names[i], (unsigned long long)u->counts[i]);
-    cmd_print(u->call->io, "\"seconds\":%.6f,\"lsn\":%llu,\"reasons\":[%s]}\n", seconds,
-              (unsigned long long)u->lsn, th_buf_text(&u->reasons));
+    cmd_print(u->call->io, "\"seconds\":%.6f,\"lsn\":%llu,\"unreadable\":%llu,\"reasons\":[%s]}\n",
+              seconds, (unsigned long long)u->lsn, (unsigned long long)u->unreadable,
+              th_buf_text(&u->reasons));
 }
 
 int cmd_upload(cmd_call *call, th_client *client, const th_ingest_options *options,

@@ -54,12 +54,17 @@ int cmd_exit_of(th_err err)
 
 int cmd_error(cmd_io *io, const th_diag *diag, th_slice sql)
 {
+    th_diag untold = {0};
+    if (diag->code == TH_OK) {
+        (void)th_fail(&untold, TH_EIO, NULL, "the output cannot be written");
+        diag = &untold;
+    }
     th_buf text;
     th_buf_init(&text, PRINT_MAX);
     th_query_print_error(&text, diag, sql);
     add_message(io, th_buf_text(&text));
     th_buf_free(&text);
-    return cmd_exit_of(diag->code == TH_OK ? TH_EIO : diag->code);
+    return cmd_exit_of(diag->code);
 }
 
 int cmd_usage(cmd_io *io, const char *command, const char *fmt, ...)

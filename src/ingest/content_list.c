@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "ingest/ingest_private.h"
+#include "json/json.h"
 
 enum { STEP_ROWS = 4096 };
 #define LIST_MEMORY_MAX (UINT64_C(8) << 30)
@@ -257,6 +258,17 @@ th_err th_content_find(th_version *version, const char *ref, th_arena *arena, th
         th_err err = find_by_hash(version, name, arena, out, count, &own);
         if (err != TH_ENOTFOUND)
             return err == TH_OK ? TH_OK : th_fail(diag, err, NULL, "%s", own.text);
+    }
+    if (!th_utf8_valid(name)) {
+        /* Rows can only say text: the name is looked for as they tell it. */
+        th_buf quoted;
+        th_buf_init(&quoted, 16 * TH_NAME_SIZE_MAX);
+        th_json_quote(&quoted, name);
+        bool good = th_buf_error(&quoted) == TH_OK;
+        if (good) name = th_arena_copy(arena, th_json_string(th_buf_slice(&quoted), arena));
+        th_buf_free(&quoted);
+        if (!good || name.bytes == NULL)
+            return th_fail(diag, TH_ELIMIT, NULL, "the name is too long");
     }
     name_search s = {.l = {.version = version, .diag = diag}, .name = name, .out = arena};
     s.l.rows = th_arena_new(LIST_MEMORY_MAX, NULL);

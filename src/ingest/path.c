@@ -45,6 +45,9 @@ static void progress_end(th_ingest *in)
 static void count_unreadable(th_ingest *in, const char *path, const char *why)
 {
     in->summary.unreadable++;
+    if (in->progress_on) fprintf(stderr, "\r\033[K");
+    bool named = strstr(why, path) != NULL;
+    fprintf(stderr, "error: UNREADABLE: %s%s%s\n", named ? "" : path, named ? "" : ": ", why);
     ingest_add_reason(in, path, 0, why);
 }
 

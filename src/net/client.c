@@ -37,6 +37,7 @@ struct th_client {
     void *ctx;
     th_err body_error;
     const volatile int *cancel;
+    int64_t give_up_us; /* th_os_mono_us() of the end of patience; 0: none */
     uint8_t piece[PIECE];
 };
 
@@ -153,6 +154,11 @@ static void disconnect(th_client *c)
     c->fd = -1;
 }
 
+void th_client_patience(th_client *c, int64_t give_up_us)
+{
+    c->give_up_us = give_up_us;
+}
+
 void th_client_close(th_client *c)
 {
     if (c == NULL) return;
@@ -165,6 +171,8 @@ void th_client_close(th_client *c)
 /* Until the socket is ready for one of events. */
 static th_err wait_for(th_client *c, short events, int64_t give_up_us, short *got, th_diag *diag)
 {
+    if (give_up_us == 0 || (c->give_up_us != 0 && c->give_up_us < give_up_us))
+        give_up_us = c->give_up_us;
     for (;;) {
         struct pollfd p = {.fd = c->fd, .events = events};
         int ready = poll(&p, 1, POLL_MS);

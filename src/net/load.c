@@ -3,7 +3,8 @@
  *
  * X-Trailhold-Object names it, x-amz-* headers stay with the delivery. X-Trailhold-Case, -Acquired-By, -Note go into the
  * delivery, X-Trailhold-Containers: exact and X-Trailhold-Reprocess: 1 are the command line's. X-Trailhold-Encoding: url
- * says that the values of X-Trailhold-* headers are percent-encoded, for names with bytes that a header cannot hold. */
+ * says that the values of X-Trailhold-* headers are percent-encoded, for names with bytes that a header cannot hold.
+ * X-Trailhold-Headers: NAME=VALUE&... (both percent-encoded) holds what else came with the delivery, from a sidecar. */
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -18,9 +19,9 @@ typedef struct load {
     th_object_input object;
 } load;
 
-/* A header's value as text in the arena; NULL when it is not there. */
-static th_err take_text(load *l, const char *header, size_t size_max, const char **out,
-                        th_diag *diag)
+/* A header's value in the arena, of any bytes but NUL; NULL when it is not there. */
+static th_err take_bytes(load *l, const char *header, size_t size_max, const char **out,
+                         th_diag *diag)
 {
     const net_request *request = &l->ex->request;
     th_slice value = net_request_header(request, header);
@@ -33,15 +34,23 @@ static th_err take_text(load *l, const char *header, size_t size_max, const char
         good = net_url_decode(&decoded, value);
         value = th_buf_slice(&decoded);
     }
-    good = good && value.size <= size_max && th_utf8_valid(value) &&
+    good = good && value.size <= size_max &&
            (value.size == 0 || memchr(value.bytes, '\0', value.size) == NULL);
     th_slice copy = good ? th_arena_copy(l->arena, value) : (th_slice){0};
     th_buf_free(&decoded);
     if (!good)
-        return th_fail(diag, TH_EINVAL, NULL, "%s is not UTF-8 text of at most %zu bytes", header,
+        return th_fail(diag, TH_EINVAL, NULL, "%s is not text of at most %zu bytes", header,
                        size_max);
     *out = (const char *)copy.bytes;
     return copy.bytes == NULL ? TH_ENOMEM : TH_OK;
+}
+
+static th_err take_text(load *l, const char *header, size_t size_max, const char **out,
+                        th_diag *diag)
+{
+    TH_TRY(take_bytes(l, header, size_max, out, diag));
+    if (*out == NULL || th_utf8_valid(th_slice_text(*out))) return TH_OK;
+    return th_fail(diag, TH_EINVAL, NULL, "%s is not UTF-8 text", header);
 }
 
 /* Signing headers say how the request was made, not what was delivered; a session token is a secret. */
@@ -52,7 +61,40 @@ static bool is_kept(th_slice name)
            !th_slice_is(name, "x-amz-content-sha256") && !th_slice_is(name, "x-amz-date");
 }
 
-static th_err take_headers(load *l)
+/* Percent-encoded text up to a delimiter, taken off *rest; bytes NULL: broken or no memory. */
+static th_slice take_part(load *l, th_slice *rest, uint8_t delimiter)
+{
+    const uint8_t *at = rest->size == 0 ? NULL : memchr(rest->bytes, delimiter, rest->size);
+    size_t size = at == NULL ? rest->size : (size_t)(at - rest->bytes);
+    th_buf decoded;
+    th_buf_init(&decoded, TH_HTTP_HEADER_MAX);
+    bool good =
+        net_url_decode(&decoded, th_slice_of(rest->bytes, size)) && th_buf_error(&decoded) == TH_OK;
+    th_slice part = good ? th_arena_copy(l->arena, th_buf_slice(&decoded)) : (th_slice){0};
+    th_buf_free(&decoded);
+    size_t used = at == NULL ? size : size + 1;
+    *rest = th_slice_of(rest->bytes + used, rest->size - used);
+    return part;
+}
+
+/* What X-Trailhold-Headers tells, behind the request's own. */
+static th_err add_told(load *l, th_header *headers, th_diag *diag)
+{
+    th_slice rest = net_request_header(&l->ex->request, "x-trailhold-headers");
+    while (rest.size > 0) {
+        if (l->object.header_count == NET_HEADERS_MAX)
+            return th_fail(diag, TH_ELIMIT, NULL, "more than %d headers of a delivery",
+                           NET_HEADERS_MAX);
+        th_slice name = take_part(l, &rest, '=');
+        th_slice value = take_part(l, &rest, '&');
+        if (name.bytes == NULL || value.bytes == NULL)
+            return th_fail(diag, TH_EINVAL, NULL, "x-trailhold-headers is not NAME=VALUE&...");
+        headers[l->object.header_count++] = (th_header){name, value};
+    }
+    return TH_OK;
+}
+
+static th_err take_headers(load *l, th_diag *diag)
 {
     const net_request *request = &l->ex->request;
     th_header *headers = TH_NEW_ARRAY(l->arena, th_header, NET_HEADERS_MAX);
@@ -65,12 +107,12 @@ static th_err take_headers(load *l)
     }
     l->object.headers = headers;
     l->object.header_count = count;
-    return TH_OK;
+    return add_told(l, headers, diag);
 }
 
 static th_err take_name(load *l, th_diag *diag)
 {
-    TH_TRY(take_text(l, "x-trailhold-object", TH_NAME_SIZE_MAX, &l->object.name, diag));
+    TH_TRY(take_bytes(l, "x-trailhold-object", TH_NAME_SIZE_MAX, &l->object.name, diag));
     if (l->object.name != NULL) return TH_OK;
     char hex[65];
     th_sha256 sha = th_sha256_of(l->object.bytes);
@@ -110,7 +152,7 @@ static th_err prepare(load *l, th_diag *diag)
     };
     TH_TRY(take_source(l, diag));
     TH_TRY(take_name(l, diag));
-    TH_TRY(take_headers(l));
+    TH_TRY(take_headers(l, diag));
     TH_TRY(take_text(l, "x-trailhold-case", 256, &l->how.case_id, diag));
     TH_TRY(take_text(l, "x-trailhold-acquired-by", 1024, &l->how.acquired_by, diag));
     return take_text(l, "x-trailhold-note", 4096, &l->how.note, diag);

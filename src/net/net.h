@@ -50,6 +50,8 @@ typedef struct th_client th_client;
 /* target: "http://HOST:PORT", or "unix:PATH". No connection is made yet. */
 TH_MUST_CHECK th_err th_client_open(const char *target, th_client **out, th_diag *diag);
 void th_client_close(th_client *client);
+/* Requests fail with TH_ENET when the server has not answered whole at give_up_us of th_os_mono_us(). 0: no limit. */
+void th_client_patience(th_client *client, int64_t give_up_us);
 typedef struct th_client_header {
     const char *name;
     th_slice value;

@@ -187,6 +187,25 @@ def over_http():
     check("ingest through the owner's socket", r.returncode == 0 and json.loads(r.stdout)["records"] == 2, r)
     r = run("object", "get", hashlib.sha256(trail).hexdigest())
     check("object get through the socket", r.stdout == trail, r.stderr)
+    odd = os.path.join(os.fsencode(FOLDER), b"odd", b"new\nline \xff.json")
+    os.makedirs(os.path.dirname(odd), exist_ok=True)
+    with open(odd, "wb") as f:
+        f.write(trail)
+    with open(odd + b".head.json", "wb") as f:
+        f.write(json.dumps({"ETag": "\"odd\"", "Metadata": {"a": "x\r\ny"}}).encode())
+    with open(os.path.join(os.path.dirname(odd), b"big"), "wb") as f:
+        f.truncate(100 << 20)
+    r = run("ingest", "-q", "--json", "--note", "two\nlines", os.path.dirname(odd))
+    check("through the socket: odd names, metadata and notes are kept, one large file does not stop the rest",
+          r.returncode == 1 and b"big" in r.stderr and json.loads(r.stdout)["deliveries"] == 1
+          and json.loads(r.stdout)["unreadable"] == 1, r)
+    row = json.loads(run("sql", "--format", "ndjson", "-c", "SELECT etag, note FROM objects WHERE note IS NOT NULL").stdout)
+    check("the delivery has them", row == {"etag": "\"odd\"", "note": "two\nlines"}, row)
+    check("a name that is not UTF-8 finds its object", run("object", "get", odd).stdout == trail)
+    os.kill(server.pid, signal.SIGSTOP)
+    r = run("sql", "-c", "SELECT 1")
+    os.kill(server.pid, signal.SIGCONT)
+    check("a stopped owner is named after two seconds", r.returncode == 1 and str(server.pid).encode() in r.stderr, r)
     r = run("object", "get", "1" * 64)
     check("an error through the socket keeps its exit status", r.returncode == 1 and r.stderr.startswith(b"error: "), r)
     r = run("plugins", "list", "--json")
