@@ -53,7 +53,8 @@ static int feed_folder(const char *path)
         char name[4096];
         int size = snprintf(name, sizeof(name), "%s/%s", path, entries[i]->d_name);
         struct stat info;
-        if (size > 0 && (size_t)size < sizeof(name) && stat(name, &info) == 0 && S_ISREG(info.st_mode))
+        if (size > 0 && (size_t)size < sizeof(name) && stat(name, &info) == 0 &&
+            S_ISREG(info.st_mode))
             failures += feed_file(name);
         free(entries[i]);
     }

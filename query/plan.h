@@ -19,13 +19,13 @@ typedef struct th_plan_column {
 } th_plan_column;
 
 typedef enum th_expr_kind {
-    TH_X_CONST,   /* constant: a CONST vector, count 1 */
-    TH_X_COLUMN,  /* index: column of the input batch */
-    TH_X_OUTER,   /* index: column of the outer row (correlated subquery), depth in index2 */
-    TH_X_FIELD,   /* child 0 is a row; index: field */
-    TH_X_CALL,    /* function with children as arguments */
-    TH_X_CAST,    /* child 0 to type; try: NULL on failure */
-    TH_X_AND,     /* children: 2 or more, three-valued */
+    TH_X_CONST,  /* constant: a CONST vector, count 1 */
+    TH_X_COLUMN, /* index: column of the input batch */
+    TH_X_OUTER,  /* index: column of the outer row (correlated subquery), depth in index2 */
+    TH_X_FIELD,  /* child 0 is a row; index: field */
+    TH_X_CALL,   /* function with children as arguments */
+    TH_X_CAST,   /* child 0 to type; try: NULL on failure */
+    TH_X_AND,    /* children: 2 or more, three-valued */
     TH_X_OR,
     TH_X_NOT,
     TH_X_IS_NULL,
@@ -85,8 +85,15 @@ typedef struct th_agg_call {
     uint32_t line, column;
 } th_agg_call;
 
-typedef enum th_join_kind { TH_JOIN_INNER, TH_JOIN_LEFT, TH_JOIN_RIGHT, TH_JOIN_FULL, TH_JOIN_CROSS, TH_JOIN_SEMI,
-                            TH_JOIN_ANTI } th_join_kind;
+typedef enum th_join_kind {
+    TH_JOIN_INNER,
+    TH_JOIN_LEFT,
+    TH_JOIN_RIGHT,
+    TH_JOIN_FULL,
+    TH_JOIN_CROSS,
+    TH_JOIN_SEMI,
+    TH_JOIN_ANTI
+} th_join_kind;
 
 struct th_plan {
     th_plan_kind kind;

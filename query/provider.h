@@ -26,8 +26,8 @@ typedef struct th_as_known_at {
 
 /* Cancel and accounting shared by all who work for one query. */
 typedef struct th_query_control {
-    atomic_int cancel;           /* not 0: stop soon with TH_ECANCELED */
-    int64_t deadline_mono_us;    /* 0 = none; past it: TH_ETIME */
+    atomic_int cancel;        /* not 0: stop soon with TH_ECANCELED */
+    int64_t deadline_mono_us; /* 0 = none; past it: TH_ETIME */
     atomic_uint_fast64_t rows_read, bytes_read, segments_read, segments_pruned, partitions_read;
     atomic_uint_fast64_t segments_total; /* for progress */
 } th_query_control;
@@ -67,8 +67,18 @@ typedef struct th_scan_column {
     bool json_scalar;
 } th_scan_column;
 
-typedef enum th_compare { TH_CMP_EQ, TH_CMP_NE, TH_CMP_LT, TH_CMP_LE, TH_CMP_GT, TH_CMP_GE, TH_CMP_IN,
-                          TH_CMP_IS_NULL, TH_CMP_NOT_NULL, TH_CMP_PREFIX } th_compare;
+typedef enum th_compare {
+    TH_CMP_EQ,
+    TH_CMP_NE,
+    TH_CMP_LT,
+    TH_CMP_LE,
+    TH_CMP_GT,
+    TH_CMP_GE,
+    TH_CMP_IN,
+    TH_CMP_IS_NULL,
+    TH_CMP_NOT_NULL,
+    TH_CMP_PREFIX
+} th_compare;
 
 /* A conjunct of the filter over one scan column against constants (a FLAT vector of the column's type; IN: several). */
 typedef struct th_scan_predicate {
@@ -96,8 +106,8 @@ typedef struct th_scan_spec {
 
 typedef struct th_segment_info {
     uint32_t rows;
-    uint64_t bytes;            /* stored, all columns */
-    int64_t min_us, max_us;    /* event time; min > max = unknown */
+    uint64_t bytes;         /* stored, all columns */
+    int64_t min_us, max_us; /* event time; min > max = unknown */
 } th_segment_info;
 
 /* A row's permanent id. */
@@ -113,11 +123,14 @@ typedef struct th_scan th_scan;
 typedef struct th_scan_segment th_scan_segment;
 
 typedef struct th_provider_ops {
-    th_err (*snapshot_open)(th_provider *, const th_principal *, const th_as_known_at *, th_snapshot **out, th_diag *);
+    th_err (*snapshot_open)(th_provider *, const th_principal *, const th_as_known_at *,
+                            th_snapshot **out, th_diag *);
     void (*snapshot_close)(th_snapshot *); /* accepts NULL */
     /* name in any case; schema may be empty = "default". *out lives as long as the snapshot. TH_ENOTFOUND without diag. */
-    th_err (*table_find)(th_snapshot *, th_slice schema, th_slice name, const th_table **out, th_diag *);
-    th_err (*table_list)(th_snapshot *, th_arena *, const th_table *const **out, uint32_t *count, th_diag *);
+    th_err (*table_find)(th_snapshot *, th_slice schema, th_slice name, const th_table **out,
+                         th_diag *);
+    th_err (*table_list)(th_snapshot *, th_arena *, const th_table *const **out, uint32_t *count,
+                         th_diag *);
     /* About how many rows; UINT64_MAX = unknown. Exact when *exact. */
     uint64_t (*table_rows)(th_snapshot *, const th_table *, bool *exact);
     bool (*can_json_path)(th_snapshot *, const th_table *, const th_scan_column *);
@@ -128,12 +141,13 @@ typedef struct th_provider_ops {
     th_err (*segment_open)(th_scan *, uint32_t index, th_arena *, th_scan_segment **out, th_diag *);
     void (*segment_close)(th_scan_segment *);
     /* Rows [begin, begin + count) of scan column col, in order of the segment; in the arena. */
-    th_err (*segment_column)(th_scan_segment *, uint32_t col, uint32_t begin, uint32_t count, th_arena *, th_vector *out,
-                             th_diag *);
+    th_err (*segment_column)(th_scan_segment *, uint32_t col, uint32_t begin, uint32_t count,
+                             th_arena *, th_vector *out, th_diag *);
     /* Columns of single rows by id, any order; out[row * column_count + column] are vectors of one row. TH_ENOTFOUND when
      * one is not in the snapshot. */
-    th_err (*fetch)(th_snapshot *, const th_table *, const th_row_id *, uint32_t count, const th_scan_column *,
-                    uint32_t column_count, th_arena *, th_vector *out, th_diag *);
+    th_err (*fetch)(th_snapshot *, const th_table *, const th_row_id *, uint32_t count,
+                    const th_scan_column *, uint32_t column_count, th_arena *, th_vector *out,
+                    th_diag *);
 } th_provider_ops;
 
 struct th_provider {

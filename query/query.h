@@ -20,15 +20,15 @@ typedef struct th_query_limits {
 
 typedef struct th_query_env {
     th_provider *provider;
-    th_session *session;         /* may be NULL */
+    th_session *session; /* may be NULL */
     th_principal principal;
     th_as_known_at as_known_at;
     th_query_limits limits;
-    th_budget *budget;           /* parent of the query's memory; may be NULL */
-    th_query_control *control;   /* may be NULL; shared with whoever cancels or shows progress */
-    const th_slice *params;      /* values of ?, each SQL literal text */
+    th_budget *budget;         /* parent of the query's memory; may be NULL */
+    th_query_control *control; /* may be NULL; shared with whoever cancels or shows progress */
+    const th_slice *params;    /* values of ?, each SQL literal text */
     uint32_t param_count;
-    const char *temp_dir;        /* for spilling */
+    const char *temp_dir; /* for spilling */
 } th_query_env;
 
 typedef struct th_result_column {
@@ -45,11 +45,15 @@ typedef struct th_result_sink {
     void *ctx;
 } th_result_sink;
 
-typedef enum th_statement_kind { TH_STATEMENT_QUERY, TH_STATEMENT_DDL, TH_STATEMENT_UTILITY } th_statement_kind;
+typedef enum th_statement_kind {
+    TH_STATEMENT_QUERY,
+    TH_STATEMENT_DDL,
+    TH_STATEMENT_UTILITY
+} th_statement_kind;
 
 typedef struct th_query_stats {
     th_statement_kind kind;
-    uint64_t rows;          /* delivered */
+    uint64_t rows; /* delivered */
     uint64_t rows_read, bytes_read, segments_read, segments_pruned;
     int64_t elapsed_us;
     uint64_t peak_bytes;

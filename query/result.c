@@ -83,9 +83,15 @@ static void tsv_put(th_buf *out, th_slice text)
 {
     for (size_t i = 0; i < text.size; i++) {
         uint8_t c = text.bytes[i];
-        const char *escape = c == '\t' ? "\\t" : c == '\n' ? "\\n" : c == '\r' ? "\\r" : c == '\\' ? "\\\\" : NULL;
-        if (escape != NULL) th_buf_add_text(out, escape);
-        else th_buf_add_byte(out, c);
+        const char *escape = c == '\t'   ? "\\t"
+                             : c == '\n' ? "\\n"
+                             : c == '\r' ? "\\r"
+                             : c == '\\' ? "\\\\"
+                                         : NULL;
+        if (escape != NULL)
+            th_buf_add_text(out, escape);
+        else
+            th_buf_add_byte(out, c);
     }
 }
 
@@ -97,10 +103,14 @@ static void delimited_row(th_result_writer *w, const th_batch *batch, uint32_t r
         const th_vector *v = &batch->columns[c];
         if (th_vector_is_null(v, row)) continue;
         th_buf_clear(&w->cell);
-        if (w->names[c].nested) th_value_json(&w->cell, v, row);
-        else th_value_text(&w->cell, v, row);
-        if (csv) csv_put(&w->out, th_buf_slice(&w->cell));
-        else tsv_put(&w->out, th_buf_slice(&w->cell));
+        if (w->names[c].nested)
+            th_value_json(&w->cell, v, row);
+        else
+            th_value_text(&w->cell, v, row);
+        if (csv)
+            csv_put(&w->out, th_buf_slice(&w->cell));
+        else
+            tsv_put(&w->out, th_buf_slice(&w->cell));
     }
     th_buf_add_byte(&w->out, '\n');
 }
@@ -125,8 +135,10 @@ static void header_row(th_result_writer *w)
     for (uint32_t c = 0; c < w->column_count; c++) {
         if (c > 0) th_buf_add_byte(&w->out, csv ? ',' : '\t');
         th_slice name = th_slice_of(w->names[c].text, w->names[c].size);
-        if (csv) csv_put(&w->out, name);
-        else tsv_put(&w->out, name);
+        if (csv)
+            csv_put(&w->out, name);
+        else
+            tsv_put(&w->out, name);
     }
     th_buf_add_byte(&w->out, '\n');
 }
@@ -142,7 +154,8 @@ static th_err writer_columns(void *ctx, const th_result_column *columns, uint32_
         w->names[i].size = columns[i].name.size;
         w->names[i].text = malloc(columns[i].name.size + 1);
         if (w->names[i].text == NULL) return TH_ENOMEM;
-        if (columns[i].name.size > 0) memcpy(w->names[i].text, columns[i].name.bytes, columns[i].name.size);
+        if (columns[i].name.size > 0)
+            memcpy(w->names[i].text, columns[i].name.bytes, columns[i].name.size);
         w->names[i].text[columns[i].name.size] = '\0';
         w->names[i].numeric = th_type_is_numeric(columns[i].type);
         w->names[i].nested = kind == TH_ARRAY || kind == TH_MAP || kind == TH_ROW;
@@ -179,7 +192,8 @@ th_result_sink th_result_writer_sink(th_result_writer *writer)
 
 th_err th_result_writer_finish(th_result_writer *writer)
 {
-    if (writer->options.format == TH_FORMAT_JSON) th_buf_add_text(&writer->out, writer->column_count > 0 ? "]\n" : "[]\n");
+    if (writer->options.format == TH_FORMAT_JSON)
+        th_buf_add_text(&writer->out, writer->column_count > 0 ? "]\n" : "[]\n");
     if (writer->options.format == TH_FORMAT_TABLE || writer->options.format == TH_FORMAT_VERTICAL) {
         TH_TRY(result_table_end(writer));
     }

@@ -5,8 +5,14 @@
 
 #include "query/query.h"
 
-typedef enum th_format { TH_FORMAT_TABLE, TH_FORMAT_VERTICAL, TH_FORMAT_CSV, TH_FORMAT_TSV, TH_FORMAT_JSON,
-                         TH_FORMAT_NDJSON } th_format;
+typedef enum th_format {
+    TH_FORMAT_TABLE,
+    TH_FORMAT_VERTICAL,
+    TH_FORMAT_CSV,
+    TH_FORMAT_TSV,
+    TH_FORMAT_JSON,
+    TH_FORMAT_NDJSON
+} th_format;
 /* False when name is none of table, vertical, csv, tsv, json, ndjson. */
 bool th_format_parse(const char *name, th_format *out);
 
@@ -21,8 +27,8 @@ void th_value_json(th_buf *out, const th_vector *v, uint32_t row);
 typedef struct th_result_writer th_result_writer;
 typedef struct th_writer_options {
     th_format format;
-    bool header;           /* csv, tsv, table */
-    uint32_t width;        /* terminal columns; 0 = no limit */
+    bool header;    /* csv, tsv, table */
+    uint32_t width; /* terminal columns; 0 = no limit */
     bool colour;
     th_err (*write)(void *ctx, th_slice bytes);
     void *ctx;

@@ -33,7 +33,8 @@ static uint32_t text_width(th_slice text)
 {
     uint32_t width = 0;
     size_t size;
-    for (size_t i = 0; i < text.size; i += size) width += cell_width(character(text.bytes + i, text.bytes + text.size, &size));
+    for (size_t i = 0; i < text.size; i += size)
+        width += cell_width(character(text.bytes + i, text.bytes + text.size, &size));
     return width;
 }
 
@@ -47,8 +48,10 @@ static void put_cell(th_buf *out, th_slice text, uint32_t width, bool right, boo
     for (size_t i = 0; i < text.size; i += size) {
         uint32_t c = character(text.bytes + i, text.bytes + text.size, &size), w = cell_width(c);
         if (cut && used + w + 1 > width) break;
-        if (c < 0x20 || c == 0x7f) th_buf_add_byte(out, ' ');
-        else th_buf_add(out, text.bytes + i, size);
+        if (c < 0x20 || c == 0x7f)
+            th_buf_add_byte(out, ' ');
+        else
+            th_buf_add(out, text.bytes + i, size);
         used += w;
     }
     if (cut) {
@@ -73,8 +76,8 @@ static void put_header(th_result_writer *w)
     for (uint32_t c = 0; c < w->column_count; c++) {
         if (c > 0) th_buf_add_text(&w->out, " | ");
         if (w->options.colour) th_buf_add_text(&w->out, "\033[1m");
-        put_cell(&w->out, th_slice_of(w->names[c].text, w->names[c].size), w->widths[c], w->names[c].numeric,
-                 c + 1 < w->column_count);
+        put_cell(&w->out, th_slice_of(w->names[c].text, w->names[c].size), w->widths[c],
+                 w->names[c].numeric, c + 1 < w->column_count);
         if (w->options.colour) th_buf_add_text(&w->out, "\033[0m");
     }
     th_buf_add_byte(&w->out, '\n');
@@ -141,7 +144,8 @@ static th_err find_widths(th_result_writer *w)
     w->widths = calloc((size_t)w->column_count + 1, sizeof(*w->widths));
     if (w->widths == NULL) return TH_ENOMEM;
     for (uint32_t c = 0; c < w->column_count; c++) {
-        w->widths[c] = w->options.header ? text_width(th_slice_of(w->names[c].text, w->names[c].size)) : 1;
+        w->widths[c] =
+            w->options.header ? text_width(th_slice_of(w->names[c].text, w->names[c].size)) : 1;
     }
     th_reader r = th_reader_of(th_buf_slice(&w->held));
     for (uint64_t row = 0; row < w->held_rows; row++) {
@@ -165,8 +169,10 @@ static th_err flush_held(th_result_writer *w)
     uint64_t first = w->rows - w->held_rows;
     th_reader r = th_reader_of(th_buf_slice(&w->held));
     for (uint64_t row = 0; row < w->held_rows; row++) {
-        if (table) print_table_row(w, &r);
-        else print_vertical_row(w, &r, first + row + 1);
+        if (table)
+            print_table_row(w, &r);
+        else
+            print_vertical_row(w, &r, first + row + 1);
         TH_TRY(result_pass_on(w, false));
     }
     th_buf_clear(&w->held);
@@ -178,7 +184,8 @@ static th_err flush_held(th_result_writer *w)
 th_err result_table_row(th_result_writer *w, const th_batch *batch, uint32_t row)
 {
     bool hold = w->options.format == TH_FORMAT_TABLE && !w->flushed;
-    if (w->held_rows >= (hold ? RESULT_HELD_ROWS : 1) || w->held.size > RESULT_HELD_BYTES) TH_TRY(flush_held(w));
+    if (w->held_rows >= (hold ? RESULT_HELD_ROWS : 1) || w->held.size > RESULT_HELD_BYTES)
+        TH_TRY(flush_held(w));
     for (uint32_t c = 0; c < w->column_count; c++) {
         const th_vector *v = &batch->columns[c];
         th_buf_clear(&w->cell);
@@ -195,7 +202,8 @@ th_err result_table_end(th_result_writer *w)
 {
     TH_TRY(flush_held(w));
     if (w->options.format == TH_FORMAT_TABLE && w->column_count > 0 && w->options.header) {
-        th_buf_printf(&w->out, "(%llu row%s)\n", (unsigned long long)w->rows, w->rows == 1 ? "" : "s");
+        th_buf_printf(&w->out, "(%llu row%s)\n", (unsigned long long)w->rows,
+                      w->rows == 1 ? "" : "s");
     }
     return th_buf_error(&w->out);
 }

@@ -40,7 +40,8 @@ static void print_address(th_buf *out, th_slice bytes)
     char text[INET6_ADDRSTRLEN];
     if (bytes.size != 16) return;
     bool v4 = memcmp(bytes.bytes, mapped, sizeof(mapped)) == 0;
-    if (inet_ntop(v4 ? AF_INET : AF_INET6, bytes.bytes + (v4 ? 12 : 0), text, sizeof(text)) != NULL) th_buf_add_text(out, text);
+    if (inet_ntop(v4 ? AF_INET : AF_INET6, bytes.bytes + (v4 ? 12 : 0), text, sizeof(text)) != NULL)
+        th_buf_add_text(out, text);
 }
 
 /* Athena's timestamps have three digits; more are shown where the type has more. */
@@ -67,8 +68,12 @@ static bool scalar_text(th_buf *out, const th_type *type, const th_value *v)
     case TH_VARBINARY: hex_pairs(out, v->s); return true;
     case TH_DATE: th_date_print(out, v->i); return true;
     case TH_TIME: th_time_print(out, v->i, v->extra, type->precision); return true;
-    case TH_TIMESTAMP: th_timestamp_print(out, v->i, v->extra, shown_precision(type), ' '); return true;
-    case TH_TIMESTAMP_TZ: th_timestamp_tz_print(out, v->i, v->extra, shown_precision(type), v->zone); return true;
+    case TH_TIMESTAMP:
+        th_timestamp_print(out, v->i, v->extra, shown_precision(type), ' ');
+        return true;
+    case TH_TIMESTAMP_TZ:
+        th_timestamp_tz_print(out, v->i, v->extra, shown_precision(type), v->zone);
+        return true;
     case TH_INTERVAL_YEAR_MONTH: th_interval_ym_print(out, v->i); return true;
     case TH_INTERVAL_DAY_SECOND: th_interval_ds_print(out, v->i); return true;
     case TH_UUID: print_uuid(out, v->s); return true;
@@ -92,8 +97,10 @@ static void value_text(th_buf *out, const th_type *type, const th_value *v)
     for (uint32_t i = 0; i < count; i++) {
         if (i > 0) th_buf_add_text(out, ", ");
         if (row) {
-            if (type->names != NULL && type->names[i].size > 0) th_buf_add_slice(out, type->names[i]);
-            else th_buf_printf(out, "field%u", i);
+            if (type->names != NULL && type->names[i].size > 0)
+                th_buf_add_slice(out, type->names[i]);
+            else
+                th_buf_printf(out, "field%u", i);
             th_buf_add_byte(out, '=');
             th_value_field(v, i, &part);
             value_text(out, type->children[i], &part);
@@ -181,8 +188,10 @@ static void value_json(th_buf *out, const th_type *type, const th_value *v)
     case TH_BIGINT: scalar_text(out, type, v); return;
     case TH_REAL:
     case TH_DOUBLE:
-        if (isfinite(v->f)) scalar_text(out, type, v);
-        else quoted_text(out, type, v);
+        if (isfinite(v->f))
+            scalar_text(out, type, v);
+        else
+            quoted_text(out, type, v);
         return;
     case TH_JSON: th_buf_add_slice(out, v->s); return;
     case TH_ARRAY:

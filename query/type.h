@@ -29,9 +29,9 @@ typedef enum th_type_kind {
     TH_JSON,
     TH_UUID,
     TH_IPADDRESS,
-    TH_ARRAY, /* child 0: element */
-    TH_MAP,   /* child 0: key, child 1: value */
-    TH_ROW,   /* children: fields, names may be empty */
+    TH_ARRAY,    /* child 0: element */
+    TH_MAP,      /* child 0: key, child 1: value */
+    TH_ROW,      /* children: fields, names may be empty */
     TH_FUNCTION, /* a lambda's type: children are parameters, then the result */
     TH_TYPE_KIND_COUNT
 } th_type_kind;
@@ -48,15 +48,16 @@ typedef struct th_type {
 } th_type;
 
 /* Singletons: varchar is unbounded, timestamps have precision 3. */
-extern const th_type th_type_unknown, th_type_boolean, th_type_tinyint, th_type_smallint, th_type_integer,
-    th_type_bigint, th_type_real, th_type_double, th_type_varchar, th_type_varbinary, th_type_date, th_type_time,
-    th_type_timestamp, th_type_timestamp_tz, th_type_interval_ym, th_type_interval_ds, th_type_json, th_type_uuid,
-    th_type_ipaddress;
+extern const th_type th_type_unknown, th_type_boolean, th_type_tinyint, th_type_smallint,
+    th_type_integer, th_type_bigint, th_type_real, th_type_double, th_type_varchar,
+    th_type_varbinary, th_type_date, th_type_time, th_type_timestamp, th_type_timestamp_tz,
+    th_type_interval_ym, th_type_interval_ds, th_type_json, th_type_uuid, th_type_ipaddress;
 
 /* In the arena; NULL when no memory. */
 const th_type *th_type_array(th_arena *arena, const th_type *element);
 const th_type *th_type_map(th_arena *arena, const th_type *key, const th_type *value);
-const th_type *th_type_row(th_arena *arena, const th_type *const *fields, const th_slice *names, uint32_t count);
+const th_type *th_type_row(th_arena *arena, const th_type *const *fields, const th_slice *names,
+                           uint32_t count);
 const th_type *th_type_decimal(th_arena *arena, uint32_t precision, uint32_t scale);
 const th_type *th_type_varchar_of(th_arena *arena, uint32_t length);
 const th_type *th_type_with_precision(th_arena *arena, th_type_kind kind, uint32_t precision);
@@ -65,7 +66,8 @@ bool th_type_equal(const th_type *a, const th_type *b);
 /* "array(row(arn varchar, accountid varchar))", as Trino prints it. */
 void th_type_print(th_buf *out, const th_type *type);
 /* Parse either spelling: Trino's `array(row(a varchar))`, Hive's `array<struct<a:string>>`. TH_ESYNTAX. */
-TH_MUST_CHECK th_err th_type_parse(th_slice text, th_arena *arena, const th_type **out, th_diag *diag);
+TH_MUST_CHECK th_err th_type_parse(th_slice text, th_arena *arena, const th_type **out,
+                                   th_diag *diag);
 bool th_type_is_numeric(const th_type *type);
 bool th_type_is_integer(const th_type *type);
 /* Index of the field (case folded), or -1. */

@@ -32,14 +32,16 @@ typedef struct th_vector {
         const th_i128 *i128;
         const th_slice *str;
         const void *any;
-    } data;                    /* FLAT: count values; CONST: one */
-    const int32_t *extra;      /* picoseconds below the microsecond, or NULL */
-    const uint16_t *zone;      /* timestamp with time zone */
-    const uint32_t *offsets;   /* array, map: value i is children[offsets[i] .. offsets[i + 1]) */
+    } data;                  /* FLAT: count values; CONST: one */
+    const int32_t *extra;    /* picoseconds below the microsecond, or NULL */
+    const uint16_t *zone;    /* timestamp with time zone */
+    const uint32_t *offsets; /* array, map: value i is children[offsets[i] .. offsets[i + 1]) */
     const struct th_vector *children; /* array 1, map 2, row child_count; FLAT form or any */
     const uint32_t *codes;            /* DICT: count codes, each < dictionary->count */
-    const struct th_vector *dictionary; /* DICT: a FLAT vector, distinct values (a NULL entry allowed) */
-    uint64_t dictionary_id; /* DICT: same id = same dictionary content within one scan; 0 = unknown */
+    const struct th_vector
+        *dictionary; /* DICT: a FLAT vector, distinct values (a NULL entry allowed) */
+    uint64_t
+        dictionary_id; /* DICT: same id = same dictionary content within one scan; 0 = unknown */
 } th_vector;
 
 /* Rows that go on together. columns: column_count vectors of the same count. */
