@@ -2,6 +2,7 @@
  * Walk on this side, store on the other. The summary is the sum of the server's answers. */
 #include "cmd/upload.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include "net/words.h"
 
 #define ANSWER_MAX (16u << 20)
+#define CANCEL_POLL_MS 100
 
 typedef struct upload {
     cmd_call *call;
@@ -205,6 +207,12 @@ static th_err upload_stdin(upload *u, th_diag *diag)
     th_err err = TH_OK;
     size_t got = 1;
     while (err == TH_OK && got > 0) {
+        struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+        while (!cmd_interrupted && poll(&p, 1, CANCEL_POLL_MS) == 0) {}
+        if (cmd_interrupted) {
+            err = th_fail(diag, TH_ECANCELED, NULL, "interrupted");
+            break;
+        }
         uint8_t *room = th_buf_reserve(&bytes, 65536);
         if (room == NULL)
             err = th_fail(diag, TH_ELIMIT, NULL, "standard input is longer than %u MiB",

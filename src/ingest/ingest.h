@@ -72,7 +72,8 @@ TH_MUST_CHECK th_err th_ingest_object(th_ingest *ingest, const th_object_input *
 TH_MUST_CHECK th_err th_ingest_stream(th_ingest *ingest, const char *name, int fd,
                                       const th_header *headers, size_t header_count, th_diag *diag);
 /* A file, or a folder walked in name order, symbolic links not followed; FILE.head.json sidecars belong to FILE. Unreadable
- * files are counted and named, the rest loads. "-" is standard input. cancel may be NULL: not 0 stops between objects. */
+ * files are counted and named, the rest loads. "-" is standard input. cancel may be NULL: not 0 stops between objects and
+ * while one is read. */
 TH_MUST_CHECK th_err th_ingest_path(th_ingest *ingest, const char *path, const volatile int *cancel,
                                     th_diag *diag);
 /* Commit what is prepared: the ack of all objects so far. */

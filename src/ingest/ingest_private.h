@@ -151,6 +151,7 @@ struct th_ingest {
     th_ingest_summary summary;
     int64_t started_us;
     uint64_t progress_files, progress_bytes, progress_done_files, progress_done_bytes;
+    const volatile int *cancel; /* not 0: reading stops; NULL: it does not */
     bool progress_on;
     int64_t progress_shown_us;
 };

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * An object on its way into the batch: container, content, hashes, headers. */
+#include <errno.h>
+#include <poll.h>
+
 #include "base/limits.h"
 #include "ingest/ingest_private.h"
 #include "ingest/object.h"
 #include "os/os.h"
 
-enum { READ_STEP = 256 << 10, TRAILING_MAX = 16 << 20 };
+enum { CANCEL_POLL_MS = 100, READ_STEP = 256 << 10, TRAILING_MAX = 16 << 20 };
 
 typedef struct sink {
     ingest_slurp *slurp;
@@ -163,11 +166,24 @@ th_err th_ingest_object(th_ingest *in, const th_object_input *object, th_diag *d
     return err == TH_EAGAIN ? take_object(in, object, NULL, diag) : err;
 }
 
+/* A terminal or pipe may stay silent for ever: Ctrl-C must end that, too. */
+static th_err wait_for_bytes(const th_ingest *in, int fd, th_diag *diag)
+{
+    while (in->cancel != NULL) {
+        if (*in->cancel != 0) return th_fail(diag, TH_ECANCELED, NULL, "interrupted");
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        int ready = poll(&p, 1, CANCEL_POLL_MS);
+        if (ready > 0 || (ready < 0 && errno != EINTR)) break; /* reading tells what is wrong */
+    }
+    return TH_OK;
+}
+
 static th_err read_all(th_ingest *in, ingest_slurp *slurp, int fd, th_diag *diag)
 {
     if (in->read_buffer == NULL) in->read_buffer = th_arena_alloc(in->kept, READ_STEP);
     if (in->read_buffer == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory to read with");
     for (;;) {
+        TH_TRY(wait_for_bytes(in, fd, diag));
         size_t got = 0;
         TH_TRY(th_os_read(fd, in->read_buffer, READ_STEP, &got, diag));
         if (got == 0) return TH_OK;

@@ -90,6 +90,7 @@ static th_err load_file(void *ctx, const th_walk_file *file, th_diag *diag)
 th_err th_ingest_path(th_ingest *in, const char *path, const volatile int *cancel, th_diag *diag)
 {
     const char *prefix = in->options.as_prefix;
+    in->cancel = cancel;
     if (strcmp(path, "-") == 0)
         return th_ingest_stream(in, prefix == NULL ? "-" : prefix, STDIN_FILENO, NULL, 0, diag);
     load l = {in, cancel};

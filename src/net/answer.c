@@ -148,6 +148,8 @@ void net_answer_whole(net_exchange *ex, int status, const char *type, const char
 
 void net_answer_error(net_exchange *ex, int status, th_err err, const th_diag *diag)
 {
+    if (diag != NULL && strcmp(diag->name, "BODY_TOO_LARGE") == 0)
+        status = 413; /* found out only when it was inflated */
     th_buf body;
     th_buf_init(&body, 64u << 10);
     net_error_json(&body, err, diag);

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.error
 import urllib.request
 
@@ -83,6 +84,11 @@ def loading():
           r.returncode == 3 and summary.get("records") == 1 and summary.get("quarantined") == 1 and summary["reasons"][0]["reason"], r)
     r = run("ingest", "-q", "--json", "-", stdin=json.dumps(event(5)).encode())
     check("standard input", r.returncode == 0 and json.loads(r.stdout)["records"] == 1, r)
+    waiting = subprocess.Popen([BIN, "ingest", "-q", "-", "--data", DATA], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    time.sleep(0.5)
+    waiting.send_signal(signal.SIGINT)
+    check("Ctrl-C ends the wait for standard input: exit 130", waiting.wait(10) == 130, waiting.returncode)
+    waiting.stdin.close()
     r = run("ingest", "-q", "--json", os.path.join(FOLDER, "not-there"))
     check("a path that is not there: exit 1, named", r.returncode == 1 and b"not-there" in r.stdout + r.stderr, r)
     row = json.loads(run("sql", "--format", "ndjson", "-c",
