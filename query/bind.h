@@ -119,7 +119,7 @@ TH_MUST_CHECK th_err query_bind_operator(binder *b, const ast_expr *ast, const c
                                          const char *symbol, uint32_t count,
                                          const th_expr *const *args, const th_expr **out);
 /* TYPE_MISMATCH "Cannot apply operator: varchar = integer"; right may be NULL. */
-th_err query_cannot_apply(binder *b, const ast_expr *ast, const char *symbol, const th_type *left,
+th_err query_cannot_apply(binder *b, const ast_expr *ast, const char *op, const th_type *left,
                           const th_type *right);
 /* bind_literal.c */
 TH_MUST_CHECK th_err query_bind_literal(binder *b, const ast_expr *ast, bool negative,

@@ -19,6 +19,6 @@ typedef struct runner_batch {
 
 /* fd stays the caller's. out is zeroed; unmap it also after a failure. TH_EPARSE: not a batch; TH_ENOMEM. */
 TH_MUST_CHECK th_err runner_batch_map(int fd, runner_batch *out);
-void runner_batch_unmap(runner_batch *batch);
+void runner_batch_unmap(runner_batch *m);
 
 #endif
