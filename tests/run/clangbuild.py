@@ -2,7 +2,8 @@
 """Builds programs with Debian's clang for what Zig does not bring: ASan, TSan, libFuzzer.
 
 The tables of build.zig come from zig-out/sources.json. Objects are kept under zig-out/clang/FLAVOUR/ and rebuilt when
-the source, a header it includes, or the flags have changed."""
+the source, a header it includes, or the flags have changed. Each file is put in place whole, so that two commands may
+build at the same time."""
 
 import concurrent.futures
 import hashlib
@@ -63,7 +64,10 @@ class Builder:
         with lock:
             if not is_fresh(target, target + ".d"):
                 os.makedirs(self.folder, exist_ok=True)
-                run(["clang", *self.flags, *extra, "-MD", "-MF", target + ".d", "-c", source, "-o", target])
+                fresh = f"{target}.{os.getpid()}"
+                run(["clang", *self.flags, *extra, "-MD", "-MT", target, "-MF", fresh + ".d", "-c", source, "-o", fresh])
+                os.replace(fresh + ".d", target + ".d")
+                os.replace(fresh, target)
         return target
 
     def module_files(self, module):
@@ -90,7 +94,9 @@ class Builder:
         target = os.path.join(self.folder, name)
         newest = max(os.stat(o).st_mtime_ns for o in objects)
         if not os.path.exists(target) or os.stat(target).st_mtime_ns < newest:
-            run(["clang", *self.link_flags, *objects, *libs, "-lpthread", "-lm", "-ldl", "-o", target])
+            fresh = f"{target}.{os.getpid()}"
+            run(["clang", *self.link_flags, *objects, *libs, "-lpthread", "-lm", "-ldl", "-o", fresh])
+            os.replace(fresh, target)
         return target
 
     def programs(self, wanted, jobs=2):
