@@ -308,30 +308,6 @@ bool query_lex_value(const lex_token *t, th_arena *arena, th_slice *out, bool *b
     return undouble(th_slice_of(raw.bytes + 1, raw.size - 2), raw.bytes[0], arena, out);
 }
 
-static size_t put_utf8(uint32_t c, uint8_t *out)
-{
-    if (c < 0x80) {
-        out[0] = (uint8_t)c;
-        return 1;
-    }
-    if (c < 0x800) {
-        out[0] = (uint8_t)(0xC0 | c >> 6);
-        out[1] = (uint8_t)(0x80 | (c & 0x3F));
-        return 2;
-    }
-    if (c < 0x10000) {
-        out[0] = (uint8_t)(0xE0 | c >> 12);
-        out[1] = (uint8_t)(0x80 | (c >> 6 & 0x3F));
-        out[2] = (uint8_t)(0x80 | (c & 0x3F));
-        return 3;
-    }
-    out[0] = (uint8_t)(0xF0 | c >> 18);
-    out[1] = (uint8_t)(0x80 | (c >> 12 & 0x3F));
-    out[2] = (uint8_t)(0x80 | (c >> 6 & 0x3F));
-    out[3] = (uint8_t)(0x80 | (c & 0x3F));
-    return 4;
-}
-
 static bool take_hex(const uint8_t *p, size_t count, uint32_t *out)
 {
     uint32_t value = 0;
@@ -365,7 +341,7 @@ const char *query_lex_unicode(th_slice raw, uint8_t escape, th_arena *arena, th_
                                           : left >= 4 && take_hex(p, 4, &c)) {
             if (c > 0x10FFFF) return "Invalid escaped character";
             if (c >= 0xD800 && c <= 0xDFFF) return "Invalid escaped character: a surrogate";
-            n += put_utf8(c, copy + n);
+            n += th_utf8_put(c, copy + n);
             i += *p == '+' ? 8 : 5;
         } else {
             return "Incomplete escape sequence";

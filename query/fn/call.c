@@ -173,19 +173,6 @@ uint32_t fn_utf8_next(th_slice s, size_t *at)
 
 void fn_utf8_put(th_buf *out, uint32_t code)
 {
-    if (code < 0x80) {
-        th_buf_add_byte(out, (uint8_t)code);
-    } else if (code < 0x800) {
-        th_buf_add_byte(out, (uint8_t)(0xC0 | code >> 6));
-        th_buf_add_byte(out, (uint8_t)(0x80 | (code & 0x3F)));
-    } else if (code < 0x10000) {
-        th_buf_add_byte(out, (uint8_t)(0xE0 | code >> 12));
-        th_buf_add_byte(out, (uint8_t)(0x80 | (code >> 6 & 0x3F)));
-        th_buf_add_byte(out, (uint8_t)(0x80 | (code & 0x3F)));
-    } else {
-        th_buf_add_byte(out, (uint8_t)(0xF0 | code >> 18));
-        th_buf_add_byte(out, (uint8_t)(0x80 | (code >> 12 & 0x3F)));
-        th_buf_add_byte(out, (uint8_t)(0x80 | (code >> 6 & 0x3F)));
-        th_buf_add_byte(out, (uint8_t)(0x80 | (code & 0x3F)));
-    }
+    uint8_t bytes[4];
+    th_buf_add(out, bytes, th_utf8_put(code, bytes));
 }

@@ -53,6 +53,8 @@ bool th_slice_to_u64(th_slice s, uint64_t *out);
 bool th_utf8_valid(th_slice s);
 /* Size (1 to 4) of the well-formed UTF-8 character that starts p[0..left), or 0 when there is none. */
 size_t th_utf8_size(const uint8_t *p, size_t left);
+/* The UTF-8 form of a code point up to 0x10FFFF; returns its size. */
+size_t th_utf8_put(uint32_t c, uint8_t out[4]);
 /* Lower-case hex of size bytes into out[2*size], not terminated; and back (either case). */
 void th_hex_encode(const uint8_t *bytes, size_t size, char *out);
 bool th_hex_decode(th_slice hex, uint8_t *out, size_t size);

@@ -36,19 +36,6 @@ static th_err meta_record(const engine_rows *rows, th_arena *arena, th_vector *o
     return TH_OK;
 }
 
-static const th_run *run_of(const th_loaded *loaded, uint32_t row)
-{
-    uint32_t low = 0, high = loaded->run_count;
-    while (high - low > 1) {
-        uint32_t mid = low + (high - low) / 2;
-        if (loaded->runs[mid].first_row <= row)
-            low = mid;
-        else
-            high = mid;
-    }
-    return &loaded->runs[low];
-}
-
 static th_err meta_id(const engine_rows *rows, th_arena *arena, bool day_only, th_vector *out)
 {
     th_slice *values = NULL;
@@ -81,8 +68,8 @@ static th_err meta_number(const engine_rows *rows, engine_meta meta, th_arena *a
         uint32_t row = engine_row(rows, i);
         switch (meta) {
         case META_SEQ: values[i] = (int64_t)(rows->loaded->ref.first_seq + row); break;
-        case META_LSN: values[i] = (int64_t)run_of(rows->loaded, row)->lsn; break;
-        case META_INGESTED: values[i] = run_of(rows->loaded, row)->arrival_us; break;
+        case META_LSN: values[i] = (int64_t)th_loaded_run(rows->loaded, row)->lsn; break;
+        case META_INGESTED: values[i] = th_loaded_run(rows->loaded, row)->arrival_us; break;
         default:
             values[i] = rows->unit->flags != NULL && (rows->unit->flags[row] & ENGINE_HIDDEN) != 0;
             break;
@@ -145,7 +132,7 @@ static th_err meta_origin(const engine_rows *rows, bool path, th_arena *arena, t
     const th_run *last = NULL;
     th_slice text = {0};
     for (uint32_t i = 0; i < rows->count; i++) {
-        const th_run *run = run_of(rows->loaded, engine_row(rows, i));
+        const th_run *run = th_loaded_run(rows->loaded, engine_row(rows, i));
         if (run != last)
             TH_TRY(delivery_text(rows, run, path ? "name" : "content", arena, &text, diag));
         last = run;
@@ -168,7 +155,7 @@ static th_err place_column(const engine_rows *rows, bool region, th_arena *arena
     bool keyed = false;
     for (uint32_t i = 0; i < rows->count; i++) {
         uint32_t row = engine_row(rows, i);
-        const th_run *run = run_of(rows->loaded, row);
+        const th_run *run = th_loaded_run(rows->loaded, row);
         if (run != last) {
             th_slice name;
             TH_TRY(delivery_text(rows, run, "name", arena, &name, diag));

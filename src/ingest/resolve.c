@@ -204,19 +204,6 @@ static uint32_t find_sibling(resolve_run *r, uint64_t fingerprint, th_slice reco
     return INGEST_NONE;
 }
 
-static const th_run *run_of(const th_loaded *loaded, uint32_t row)
-{
-    uint32_t low = 0, high = loaded->run_count;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (loaded->runs[middle].first_row <= row)
-            low = middle;
-        else
-            high = middle;
-    }
-    return &loaded->runs[low];
-}
-
 static void make_known(ingest_item *item, const resolve_candidate *c)
 {
     item->fate = INGEST_FATE_KNOWN;
@@ -291,7 +278,7 @@ static th_err judge_segment(resolve_run *r, const th_segment_ref *ref, size_t fr
         for (; err == TH_OK && from < end; from++) {
             const resolve_candidate *c = &r->candidates[from];
             err = judge(r, c, records[c->seq - first],
-                        run_of(loaded, (uint32_t)(c->seq - ref->first_seq)));
+                        th_loaded_run(loaded, (uint32_t)(c->seq - ref->first_seq)));
         }
     }
     th_version_unload(loaded);

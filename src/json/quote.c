@@ -10,30 +10,6 @@ static uint32_t hex4(const uint8_t *p, const uint8_t *end)
     return (uint32_t)bytes[0] << 8 | bytes[1];
 }
 
-static size_t encode_utf8(uint32_t c, uint8_t out[4])
-{
-    if (c < 0x80) {
-        out[0] = (uint8_t)c;
-        return 1;
-    }
-    if (c < 0x800) {
-        out[0] = (uint8_t)(0xC0 | c >> 6);
-        out[1] = (uint8_t)(0x80 | (c & 0x3F));
-        return 2;
-    }
-    if (c < 0x10000) {
-        out[0] = (uint8_t)(0xE0 | c >> 12);
-        out[1] = (uint8_t)(0x80 | (c >> 6 & 0x3F));
-        out[2] = (uint8_t)(0x80 | (c & 0x3F));
-        return 3;
-    }
-    out[0] = (uint8_t)(0xF0 | c >> 18);
-    out[1] = (uint8_t)(0x80 | (c >> 12 & 0x3F));
-    out[2] = (uint8_t)(0x80 | (c >> 6 & 0x3F));
-    out[3] = (uint8_t)(0x80 | (c & 0x3F));
-    return 4;
-}
-
 static uint32_t simple_escape(uint8_t c)
 {
     switch (c) {
@@ -51,7 +27,7 @@ size_t json_decode_escape(const uint8_t **p, const uint8_t *end, uint8_t out[4])
     const uint8_t *at = *p + 1;
     if (at == end) {
         *p = end;
-        return encode_utf8('\\', out);
+        return th_utf8_put('\\', out);
     }
     uint8_t kind = *at++;
     uint32_t c = kind == 'u' ? hex4(at, end) : simple_escape(kind);
@@ -64,7 +40,7 @@ size_t json_decode_escape(const uint8_t **p, const uint8_t *end, uint8_t out[4])
         }
     }
     *p = at;
-    return encode_utf8(c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF) ? 0xFFFD : c, out);
+    return th_utf8_put(c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF) ? 0xFFFD : c, out);
 }
 
 th_slice th_json_key(th_slice raw_key, th_arena *arena)

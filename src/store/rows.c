@@ -49,7 +49,7 @@ void th_version_unload(const th_loaded *loaded)
     free(l);
 }
 
-static const th_run *run_of(const th_loaded *l, uint32_t row)
+const th_run *th_loaded_run(const th_loaded *l, uint32_t row)
 {
     uint32_t low = 0, high = l->run_count;
     while (high - low > 1) {
@@ -119,7 +119,7 @@ static th_err record_in(const th_loaded *l, uint32_t row, th_arena *arena, th_sl
 {
     th_err err = th_segment_records(l->segment, row, 1, arena, record);
     if (err != TH_OK) return th_fail(diag, err, NULL, "cannot read a record: %s", th_err_text(err));
-    if (arrival != NULL) *arrival = *run_of(l, row);
+    if (arrival != NULL) *arrival = *th_loaded_run(l, row);
     return TH_OK;
 }
 

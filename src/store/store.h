@@ -169,6 +169,8 @@ typedef struct th_loaded {
 TH_MUST_CHECK th_err th_version_load(th_version *version, const th_segment_ref *ref,
                                      const th_loaded **out, th_diag *diag);
 void th_version_unload(const th_loaded *loaded);
+/* The run that a row of the segment lies in. */
+const th_run *th_loaded_run(const th_loaded *loaded, uint32_t row);
 
 /* Bytes of one record, in the arena. TH_ENOTFOUND. arrival may be NULL. */
 TH_MUST_CHECK th_err th_version_record(th_version *version, const th_record_id *id, th_arena *arena,
