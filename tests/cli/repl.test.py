@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
+# timeout: 120
 """The prompt on a terminal: statements over several lines, history, completion, formats, Ctrl-C over a line and over a query."""
 
 import os
@@ -80,8 +81,9 @@ def main():
     p.type("\x03")
     p.wait_for("trailhold> ")
     p.type("SELECT count(*) FROM cloudtrail a, cloudtrail b, cloudtrail c, cloudtrail d, cloudtrail e;\n")
+    p.wait_for(r"cloudtrail e;\s*\r\n")
     ended = None
-    for _ in range(100):  # the first may come before the query runs
+    for _ in range(100):  # the first may come just before the query runs
         p.type("\x03")
         ended = ended or p.wait_for(r"CANCELED[\s\S]*trailhold> ", 0.2)
         if ended:
