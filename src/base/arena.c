@@ -219,3 +219,14 @@ size_t th_arena_used(const th_arena *arena)
     arena_check(arena);
     return arena->taken;
 }
+
+void *th_arena_room(th_arena *arena, void *old, size_t count, size_t *room, size_t size)
+{
+    if (count < *room) return old;
+    size_t wanted = *room == 0 ? 64 : *room * 2;
+    void *bigger = th_arena_zalloc(arena, wanted, size);
+    if (bigger == NULL) return NULL;
+    if (count > 0) memcpy(bigger, old, count * size);
+    *room = wanted;
+    return bigger;
+}

@@ -28,6 +28,9 @@ void *th_arena_zalloc(th_arena *arena, size_t count, size_t size);
 th_slice th_arena_copy(th_arena *arena, th_slice bytes);
 /* printf into the arena; NULL when no memory. */
 char *th_arena_printf(th_arena *arena, const char *fmt, ...) TH_PRINTF(2, 3);
+/* An array of count elements of `size` bytes with room for one more: old itself, or a copy twice as large (the old one
+ * stays in the arena). *room is its capacity; start with old NULL and *room 0. NULL when no memory. */
+void *th_arena_room(th_arena *arena, void *old, size_t count, size_t *room, size_t size);
 /* Bytes taken from the system at present. */
 size_t th_arena_used(const th_arena *arena);
 

@@ -132,22 +132,11 @@ typedef struct delivery_list {
     th_diag *diag;
 } delivery_list;
 
-static void *grow(th_arena *arena, void *old, size_t count, size_t *room, size_t size)
-{
-    if (count < *room) return old;
-    size_t wanted = *room == 0 ? 256 : *room * 2;
-    void *bigger = th_arena_zalloc(arena, wanted, size);
-    if (bigger == NULL) return NULL;
-    if (count > 0) memcpy(bigger, old, count * size);
-    *room = wanted;
-    return bigger;
-}
-
 static th_err add_source(delivery_list *list, th_slice name, const th_sha256 *sha,
                          const th_content_run *runs, size_t count)
 {
-    list->sources = grow(list->arena, list->sources, list->source_count, &list->source_room,
-                         sizeof(*list->sources));
+    list->sources = th_arena_room(list->arena, list->sources, list->source_count,
+                                  &list->source_room, sizeof(*list->sources));
     if (list->sources == NULL) return TH_ELIMIT;
     engine_source *source = &list->sources[list->source_count];
     source->name = th_arena_copy(list->arena, name);
@@ -155,8 +144,8 @@ static th_err add_source(delivery_list *list, th_slice name, const th_sha256 *sh
     if (source->name.bytes == NULL) return TH_ELIMIT;
     for (size_t i = 0; i < count; i++) {
         if (runs[i].table != list->table) continue;
-        list->runs =
-            grow(list->arena, list->runs, list->run_count, &list->run_room, sizeof(*list->runs));
+        list->runs = th_arena_room(list->arena, list->runs, list->run_count, &list->run_room,
+                                   sizeof(*list->runs));
         if (list->runs == NULL) return TH_ELIMIT;
         list->runs[list->run_count++] =
             (delivered_run){runs[i].day, runs[i].seq, runs[i].count, (uint32_t)list->source_count};

@@ -22,17 +22,6 @@ bool hits_empty(const hit_list *list)
     return list->open_count == 0 && list->put_count == 0 && list->row_count == 0;
 }
 
-void *hits_room(th_arena *arena, void *old, size_t count, size_t *room, size_t size)
-{
-    if (count < *room) return old;
-    size_t wanted = *room == 0 ? 64 : *room * 2;
-    void *bigger = th_arena_zalloc(arena, wanted, size);
-    if (bigger == NULL) return NULL;
-    if (count > 0) memcpy(bigger, old, count * size);
-    *room = wanted;
-    return bigger;
-}
-
 th_slice hits_name(th_arena *arena, char prefix, th_slice a, th_slice b)
 {
     uint8_t *name = th_arena_alloc(arena, 1 + a.size + b.size);
@@ -138,8 +127,8 @@ static th_err decode_finding(th_slice value, const char *plugin, const char *ver
 
 th_err hits_add_row(hit_list *list, const th_stored_table *table, th_slice bytes)
 {
-    list->rows =
-        hits_room(list->arena, list->rows, list->row_count, &list->row_room, sizeof(*list->rows));
+    list->rows = th_arena_room(list->arena, list->rows, list->row_count, &list->row_room,
+                               sizeof(*list->rows));
     th_slice copy = th_arena_copy(list->arena, bytes);
     if (list->rows == NULL || copy.bytes == NULL) return TH_ELIMIT;
     list->rows[list->row_count++] = (new_row){table, copy, false};
@@ -196,8 +185,8 @@ static th_err finding_of(hit_list *list, const th_finding_hit *hit, open_finding
     if (slot == NULL) return TH_ELIMIT;
     uint64_t index = *slot;
     if (added) {
-        list->open = hits_room(list->arena, list->open, list->open_count, &list->open_room,
-                               sizeof(*list->open));
+        list->open = th_arena_room(list->arena, list->open, list->open_count, &list->open_room,
+                                   sizeof(*list->open));
         if (list->open == NULL) return TH_ELIMIT;
         open_finding *f = &list->open[list->open_count++];
         *f = (open_finding){0};
@@ -292,8 +281,8 @@ static th_err keep_put(hit_list *list, const wire_put *put)
         list->puts[*slot] = copy;
         return TH_OK;
     }
-    list->puts =
-        hits_room(list->arena, list->puts, list->put_count, &list->put_room, sizeof(*list->puts));
+    list->puts = th_arena_room(list->arena, list->puts, list->put_count, &list->put_room,
+                               sizeof(*list->puts));
     if (list->puts == NULL) return TH_ELIMIT;
     list->puts[list->put_count++] = copy;
     return TH_OK;

@@ -50,8 +50,6 @@ struct hit_list {
     size_t row_count, row_room;
 };
 
-/* The array with room for one more element; NULL: no memory. */
-void *hits_room(th_arena *arena, void *old, size_t count, size_t *room, size_t size);
 /* Prefix, a, b as one key; bytes NULL: no memory. */
 th_slice hits_name(th_arena *arena, char prefix, th_slice a, th_slice b);
 TH_MUST_CHECK th_err hits_add_row(hit_list *list, const th_stored_table *table, th_slice bytes);

@@ -148,7 +148,8 @@ typedef struct put_list {
 
 static th_err add_put(put_list *puts, th_slice key, th_slice value)
 {
-    puts->puts = hits_room(puts->arena, puts->puts, puts->count, &puts->room, sizeof(*puts->puts));
+    puts->puts =
+        th_arena_room(puts->arena, puts->puts, puts->count, &puts->room, sizeof(*puts->puts));
     if (puts->puts == NULL || key.bytes == NULL) return TH_ELIMIT;
     puts->puts[puts->count++] = (th_kv_put){key, value};
     return TH_OK;
