@@ -4,10 +4,14 @@
 
 #include <errno.h>
 #include <histedit.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
+#include <wchar.h>
 
 #include "cmd/cmd.h"
 
@@ -19,7 +23,8 @@ struct cmd_line {
     char *history_path;
     const char *prompt;
     const char *const *words;
-    char *text; /* of the last line */
+    char *text;        /* of the last line */
+    sigset_t waiting;  /* the mask while it waits for a key: SIGINT and SIGTERM can come */
 };
 
 static char *line_prompt(EditLine *el)
@@ -27,6 +32,26 @@ static char *line_prompt(EditLine *el)
     cmd_line *line = NULL;
     el_get(el, EL_CLIENTDATA, &line);
     return (char *)(uintptr_t)line->prompt;
+}
+
+/* libedit's own reader would sleep through a Ctrl-C that comes just before its read: signals stay blocked but for the
+ * wait itself. Bytes that are no character are dropped, as libedit does. */
+static int line_get_char(EditLine *el, wchar_t *out)
+{
+    cmd_line *line = NULL;
+    el_get(el, EL_CLIENTDATA, &line);
+    mbstate_t state = {0};
+    for (;;) {
+        struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+        if (cmd_interrupted) errno = EINTR;
+        if (cmd_interrupted || ppoll(&input, 1, NULL, &line->waiting) < 0) return -1;
+        char byte = 0;
+        ssize_t got = read(STDIN_FILENO, &byte, 1);
+        if (got <= 0) return (int)got;
+        size_t used = mbrtowc(out, &byte, 1, &state);
+        if (used == 0 || used == 1) return 1;
+        if (used == (size_t)-1) state = (mbstate_t){0};
+    }
 }
 
 /* Start of the word that ends at the cursor. */
@@ -99,6 +124,7 @@ cmd_line *cmd_line_open(const char *history_path)
     el_set(line->el, EL_PROMPT, line_prompt);
     el_set(line->el, EL_EDITOR, "emacs");
     el_set(line->el, EL_SIGNAL, 0);
+    el_set(line->el, EL_GETCFN, line_get_char);
     el_set(line->el, EL_HIST, history, line->history);
     el_set(line->el, EL_ADDFN, "complete", "Complete a word", line_complete);
     el_set(line->el, EL_BIND, "\t", "complete", NULL);
@@ -106,14 +132,29 @@ cmd_line *cmd_line_open(const char *history_path)
     return line;
 }
 
+/* el_gets with SIGINT and SIGTERM blocked but while it waits for a key. */
+static const char *get_line(cmd_line *line, int *count)
+{
+    sigset_t block;
+    sigemptyset(&block);
+    sigaddset(&block, SIGINT);
+    sigaddset(&block, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &block, &line->waiting);
+    cmd_interrupted = 0;
+    errno = 0;
+    const char *text = el_gets(line->el, count);
+    int error = errno;
+    pthread_sigmask(SIG_SETMASK, &line->waiting, NULL);
+    errno = error;
+    return text;
+}
+
 const char *cmd_line_read(cmd_line *line, const char *prompt, bool *interrupted)
 {
     line->prompt = prompt;
     *interrupted = false;
-    cmd_interrupted = 0;
     int count = 0;
-    errno = 0;
-    const char *text = el_gets(line->el, &count);
+    const char *text = get_line(line, &count);
     if (text == NULL || count <= 0) {
         if (cmd_interrupted || errno == EINTR) {
             *interrupted = true;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Threads. The new thread names itself: a name set from outside could come too late for its first messages. */
+ * Threads. Signals from outside are for the main thread alone: one that a worker took would not wake the main thread's
+ * wait. The new thread names itself: a name set from outside could come too late for its first messages. */
+#include <signal.h>
 #include <stdlib.h>
 
 #include "os/os_private.h"
@@ -34,7 +36,16 @@ th_err th_os_thread(pthread_t *out, const char *name, size_t stack_bytes, void *
     int error = pthread_attr_init(&attr);
     if (error == 0) {
         error = pthread_attr_setstacksize(&attr, stack_bytes);
+        sigset_t asynchronous, before;
+        sigfillset(&asynchronous);
+        sigdelset(&asynchronous, SIGBUS);
+        sigdelset(&asynchronous, SIGSEGV);
+        sigdelset(&asynchronous, SIGFPE);
+        sigdelset(&asynchronous, SIGILL);
+        sigdelset(&asynchronous, SIGABRT);
+        pthread_sigmask(SIG_SETMASK, &asynchronous, &before);
         if (error == 0) error = pthread_create(out, &attr, thread_main, start);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
         pthread_attr_destroy(&attr);
     }
     if (error == 0) return TH_OK;
