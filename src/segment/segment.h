@@ -20,6 +20,9 @@ void th_segment_builder_free(th_segment_builder *builder); /* accepts NULL */
  * TH_ELIMIT: full (TH_SEGMENT_ROWS_MAX rows or TH_SEGMENT_RAW_MAX bytes; a first row always fits up to the record limit). */
 TH_MUST_CHECK th_err th_segment_builder_add(th_segment_builder *builder, th_slice record,
                                             th_slice layout, bool has_time, int64_t time_us);
+/* How hard finish tries: FAST at ingest, COMPACT in the background (some 10 times slower, 25 % smaller). Kept by finish. */
+typedef enum th_segment_tier { TH_TIER_FAST, TH_TIER_COMPACT } th_segment_tier;
+void th_segment_builder_set_tier(th_segment_builder *builder, th_segment_tier tier);
 uint32_t th_segment_builder_rows(const th_segment_builder *builder);
 uint64_t th_segment_builder_bytes(const th_segment_builder *builder); /* raw record bytes so far */
 /* Append the image to out; the builder is empty again afterwards. */
@@ -39,6 +42,17 @@ bool th_segment_times(const th_segment *segment, int64_t *first_us, int64_t *las
 /* Exact bytes of rows [begin, begin + count), in the arena: out[count]. TH_ECORRUPT, TH_ELIMIT. */
 TH_MUST_CHECK th_err th_segment_records(const th_segment *segment, uint32_t begin, uint32_t count,
                                         th_arena *arena, th_slice *out);
+/* The tier it was written with; images of earlier versions count as FAST. */
+th_segment_tier th_segment_tier_of(const th_segment *segment);
+/* Rows in order, for merges, exports and scans of whole records: keeps what it decoded between calls, charged
+ * to budget (may be NULL). One thread; the segment stays open meanwhile. */
+typedef struct th_segment_cursor th_segment_cursor;
+TH_MUST_CHECK th_err th_segment_cursor_open(const th_segment *segment, uint32_t begin,
+                                            th_budget *budget, th_segment_cursor **out);
+/* The next records, at most most rows and about 4 MiB of them; *count 0: the end. Valid until the next call. */
+TH_MUST_CHECK th_err th_segment_cursor_next(th_segment_cursor *cursor, uint32_t most,
+                                            const th_slice **records, uint32_t *count);
+void th_segment_cursor_close(th_segment_cursor *cursor); /* accepts NULL */
 /* Layout of a row (empty for JSON). Borrowed from the image or the segment. */
 th_slice th_segment_layout(const th_segment *segment, uint32_t row);
 
