@@ -26,7 +26,7 @@ const uint8_t *th_store_secret(const th_store *store)
 
 uint64_t th_store_fingerprint(const th_store *store, th_slice identity)
 {
-    th_sha256 mac = th_hmac_sha256(store->secret, identity);
+    th_sha256 mac = th_hmac_sha256_keyed(&store->fingerprint_key, identity);
     uint64_t fingerprint;
     memcpy(&fingerprint, mac.bytes, sizeof(fingerprint));
     /* The low half is what is stored, and 0 there means none. */
@@ -55,7 +55,10 @@ static th_err read_secret(th_store *store, th_diag *diag)
     th_err err = th_os_read_file(path, &in, diag);
     if (err == TH_OK && in.size != sizeof(store->secret))
         err = th_fail(diag, TH_ECORRUPT, NULL, "%s has %zu bytes, not 32", path, in.size);
-    if (err == TH_OK) memcpy(store->secret, in.bytes, sizeof(store->secret));
+    if (err == TH_OK) {
+        memcpy(store->secret, in.bytes, sizeof(store->secret));
+        th_hmac_key_init(&store->fingerprint_key, store->secret);
+    }
     th_buf_free(&in);
     return err;
 }

@@ -435,6 +435,7 @@ struct th_store {
     char test_mode[24];
     uint64_t journal_bytes;
     uint8_t secret[32];
+    th_hmac_key fingerprint_key; /* of the secret, hashed once */
     store_catalog catalog;
     store_cache *segments, *heads;
 
