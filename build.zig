@@ -52,7 +52,7 @@ const modules = [_]Module{
         .dir = "src/segment",
         .includes = &.{ "base", "json", "model" },
         .libs = &.{"lz4"},
-        .files = &.{ "builder.c", "chunk.c", "decode.c", "encode.c", "gather.c", "memory.c", "open.c", "paths.c", "read.c", "text.c", "verify.c" },
+        .files = &.{ "builder.c", "chunk.c", "decode.c", "encode.c", "filter.c", "gather.c", "memory.c", "open.c", "paths.c", "read.c", "text.c", "verify.c" },
     },
     .{
         .name = "store",

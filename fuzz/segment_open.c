@@ -147,14 +147,14 @@ static void open_sealed(const uint8_t *data, size_t size)
     uint64_t between = data[3] | (uint64_t)data[4] << 8 | (uint64_t)data[5] << 16;
     if (between > body) between = body;
     segment_header header = {.magic = SEGMENT_MAGIC,
-                             .version = SEGMENT_VERSION,
+                             .version = 1,
                              .rows = data[1] | (uint32_t)data[2] << 8,
                              .table = (uint32_t)tables[data[0] % count].id,
                              .raw_bytes =
                                  data[6] | (uint64_t)data[7] << 8 | (uint64_t)data[8] << 16,
                              .image_bytes = sizeof(header) + body,
                              .directory_at = sizeof(header) + between,
-                             .directory_bytes = body - between};
+                             .directory_stored = (uint32_t)(body - between)};
     sealed_bytes = malloc(sizeof(header) + body);
     if (sealed_bytes == NULL) return;
     if (body > 0) memcpy(sealed_bytes + sizeof(header), data + SEAL_HEAD, body);

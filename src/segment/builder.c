@@ -327,13 +327,13 @@ static void put_times(const th_segment_builder *b, th_buf *out, th_buf *director
 static void put_header(const th_segment_builder *b, th_buf *out, size_t base, th_slice directory)
 {
     segment_header header = {.magic = SEGMENT_MAGIC,
-                             .version = SEGMENT_VERSION,
+                             .version = 1,
                              .rows = b->rows,
                              .table = (uint32_t)b->table->id,
                              .raw_bytes = b->raw_bytes,
                              .image_bytes = out->size - base + directory.size,
                              .directory_at = out->size - base,
-                             .directory_bytes = directory.size,
+                             .directory_stored = (uint32_t)directory.size,
                              .directory_hash = th_xxh3(directory)};
     header.header_hash = th_xxh3(th_slice_of(&header, offsetof(segment_header, header_hash)));
     th_buf_add_slice(out, directory);

@@ -14,20 +14,22 @@
 #include "base/limits.h"
 
 #define SEGMENT_MAGIC UINT32_C(0x47534854) /* "THSG" */
-#define SEGMENT_VERSION 1u
+#define SEGMENT_VERSION 2u                 /* what is written; all earlier ones are read */
+#define SEGMENT_FLAG_COMPACT 1u            /* of version 2: the compact tier */
 
 typedef struct segment_header {
     uint32_t magic;
     uint16_t version;
-    uint16_t flags; /* 0 */
+    uint16_t flags; /* SEGMENT_FLAG_ */
     uint32_t rows;
     uint32_t table;
     uint64_t raw_bytes;   /* of all records together */
     uint64_t image_bytes; /* header to the end of the directory */
     uint64_t directory_at;
-    uint64_t directory_bytes;
-    uint64_t directory_hash; /* XXH3 */
-    uint64_t header_hash;    /* XXH3 of the bytes before it */
+    uint32_t directory_stored; /* the rest of the image: one LZ4 block when smaller than raw */
+    uint32_t directory_raw;    /* version 1: 0, the directory is as it is */
+    uint64_t directory_hash;   /* XXH3 of the stored bytes */
+    uint64_t header_hash;      /* XXH3 of the bytes before it */
 } segment_header;
 _Static_assert(sizeof(segment_header) == 64, "on disk");
 _Static_assert(offsetof(segment_header, raw_bytes) == 16, "on disk");

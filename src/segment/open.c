@@ -18,18 +18,18 @@ static th_err read_header(th_slice image, segment_header *header, th_diag *diag)
         return th_fail(diag, TH_ECORRUPT, NULL, "segment is cut short");
     memcpy(header, image.bytes, sizeof(*header));
     if (header->magic != SEGMENT_MAGIC) return th_fail(diag, TH_ECORRUPT, NULL, "not a segment");
-    if (header->version != SEGMENT_VERSION) {
+    if (header->version != 1) {
         return th_fail(diag, TH_EVERSION, NULL, "segment has format version %u, known is %u",
                        (unsigned)header->version, SEGMENT_VERSION);
     }
     if (th_xxh3(th_slice_of(header, offsetof(segment_header, header_hash))) != header->header_hash)
         return th_fail(diag, TH_ECORRUPT, NULL, "segment header does not match its checksum");
     bool sane = header->image_bytes == image.size && header->directory_at >= sizeof(*header) &&
-                header->directory_at <= image.size &&
-                header->directory_bytes == image.size - header->directory_at &&
+                header->directory_at <= image.size && header->directory_raw == 0 &&
+                header->directory_stored == image.size - header->directory_at &&
                 header->rows <= TH_SEGMENT_ROWS_MAX && header->raw_bytes <= TH_SEGMENT_RAW_MAX;
     if (!sane) return th_fail(diag, TH_ECORRUPT, NULL, "segment header has impossible sizes");
-    th_slice directory = {image.bytes + header->directory_at, (size_t)header->directory_bytes};
+    th_slice directory = {image.bytes + header->directory_at, header->directory_stored};
     if (th_xxh3(directory) != header->directory_hash)
         return th_fail(diag, TH_ECORRUPT, NULL, "segment directory does not match its checksum");
     if (th_model_table(header->table) == NULL)
@@ -153,8 +153,8 @@ static th_err take_columns(th_segment *s, th_reader *reader, uint64_t *at)
 
 static th_err read_directory(th_segment *s, const segment_header *header)
 {
-    th_reader reader = th_reader_of(
-        th_slice_of(s->image.bytes + header->directory_at, (size_t)header->directory_bytes));
+    th_reader reader =
+        th_reader_of(th_slice_of(s->image.bytes + header->directory_at, header->directory_stored));
     uint64_t at = sizeof(*header);
     TH_TRY(take_blocks(s, &reader, &at));
     TH_TRY(take_layouts(s, &reader));

@@ -69,7 +69,7 @@ static void seal(th_buf *image)
     segment_header header;
     memcpy(&header, image->bytes, sizeof(header));
     header.directory_hash =
-        th_xxh3(th_slice_of(image->bytes + header.directory_at, (size_t)header.directory_bytes));
+        th_xxh3(th_slice_of(image->bytes + header.directory_at, header.directory_stored));
     memcpy(image->bytes, &header, sizeof(header));
     header.header_hash = th_xxh3(th_slice_of(&header, offsetof(segment_header, header_hash)));
     memcpy(image->bytes, &header, sizeof(header));
@@ -87,10 +87,11 @@ TEST(what_a_newer_version_wrote_is_named_so)
 {
     th_buf image;
     build(&image, 3);
+    uint8_t written = image.bytes[offsetof(segment_header, version)];
     image.bytes[offsetof(segment_header, version)] = SEGMENT_VERSION + 1;
     seal(&image);
     CHECK_EQ_I64(open_error(&image), TH_EVERSION);
-    image.bytes[offsetof(segment_header, version)] = SEGMENT_VERSION;
+    image.bytes[offsetof(segment_header, version)] = written;
     image.bytes[offsetof(segment_header, table)] = 63;
     seal(&image);
     CHECK_EQ_I64(open_error(&image), TH_EVERSION);
