@@ -42,6 +42,22 @@ static void literal(object *o, uint64_t to)
     }
 }
 
+/* Fields lie in the line, one behind the other. */
+static void check_line(const ingest_piece *piece)
+{
+    TH_ASSERT(th_utf8_valid(piece->record) && piece->layout.size > 0);
+    th_slice fields[TH_LINE_FIELDS_MAX];
+    uint32_t count =
+        th_model_line_split(piece->record, piece->layout, fields, TH_LINE_FIELDS_MAX);
+    const uint8_t *at = piece->record.bytes;
+    for (uint32_t i = 0; i < count; i++) {
+        if (fields[i].bytes == NULL) continue;
+        TH_ASSERT(fields[i].bytes >= at);
+        at = fields[i].bytes + fields[i].size;
+        TH_ASSERT(at <= piece->record.bytes + piece->record.size);
+    }
+}
+
 static void check_record(const ingest_piece *piece)
 {
     th_slice value;
@@ -50,7 +66,7 @@ static void check_record(const ingest_piece *piece)
     if (th_model_table(ingest_recognisers[piece->recogniser].table)->format == TH_RECORD_JSON)
         TH_ASSERT(th_json_document(piece->record, TH_JSON_DEPTH_MAX, &value, NULL) == TH_OK);
     else
-        TH_ASSERT(th_utf8_valid(piece->record) && piece->layout.size > 0);
+        check_line(piece);
 }
 
 static th_err take(void *ctx, const ingest_piece *piece)

@@ -32,16 +32,17 @@ static th_err table_column(engine *e, th_table_column *column, const char *name,
     return th_type_parse(th_slice_text(type), e->arena, &column->type, &diag);
 }
 
-/* The event time's SQL column: the schema column whose path is the stored time column. */
+/* The event time's SQL column, where it is text that sorts as times do. */
 static uint32_t find_time_column(const engine_table *t)
 {
-    for (uint32_t s = 0; s < t->stored->column_count; s++) {
-        if (t->stored->columns[s].kind != TH_STORED_TIME) continue;
-        for (uint32_t c = 0; c < t->schema->column_count; c++) {
-            const char *path = t->schema->columns[c].path;
-            if (path != NULL && strcmp(path, t->stored->columns[s].path) == 0) return c;
-        }
+    const char *time = th_model_time_path(t->stored);
+    bool sorts = false;
+    for (uint32_t s = 0; time != NULL && s < t->stored->column_count; s++) {
+        const th_stored_column *column = &t->stored->columns[s];
+        sorts |= column->kind == TH_STORED_TIME && strcmp(column->path, time) == 0;
     }
+    for (uint32_t c = 0; sorts && c < t->schema->column_count; c++)
+        if (strcmp(t->schema->columns[c].path, time) == 0) return c;
     return UINT32_MAX;
 }
 

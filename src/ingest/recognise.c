@@ -40,22 +40,20 @@ static const struct {
 };
 
 /* Sizes of keys that are known, as bits: most keys of a record are told apart by that alone. */
-static uint64_t known_sizes(void)
-{
-    uint64_t sizes = 0;
-    for (size_t i = 0; i < INGEST_MEMBER_COUNT; i++) sizes |= UINT64_C(1) << members[i].size;
-    return sizes;
-}
+#define MEMBER(id, text) | UINT64_C(1) << (sizeof(text) - 1)
+static const uint64_t known_sizes = UINT64_C(0)
+#include "ingest/members.def"
+    ;
+#undef MEMBER
 
 void ingest_view_object(th_slice raw, ingest_object_view *out)
 {
     memset(out, 0, sizeof(*out));
-    uint64_t sizes = known_sizes();
     th_json_iter it = th_json_iter_of(raw);
     th_slice key, value;
     while (it.object && th_json_next(&it, &key, &value)) {
         bool escaped = key.size > 0 && memchr(key.bytes, '\\', key.size) != NULL;
-        if (!escaped && (key.size >= 64 || (sizes >> key.size & 1) == 0)) continue;
+        if (!escaped && (key.size >= 64 || (known_sizes >> key.size & 1) == 0)) continue;
         for (size_t i = 0; i < INGEST_MEMBER_COUNT; i++) {
             if (out->member[i].size > 0) continue; /* of duplicate keys the first counts */
             if (escaped ? !th_json_key_equals(key, th_slice_of(members[i].text, members[i].size))
@@ -81,6 +79,9 @@ ingest_recogniser_id ingest_recognise(const ingest_object_view *view, ingest_rec
         [INGEST_config] = ingest_is_config,
         [INGEST_asff] = ingest_is_asff,
         [INGEST_guardduty] = ingest_is_guardduty,
+        [INGEST_dns] = ingest_is_dns,
+        [INGEST_eks_audit] = ingest_is_eks_audit,
+        [INGEST_waf] = ingest_is_waf,
     };
     for (int i = 1; i < INGEST_RECOGNISER_COUNT; i++) {
         if (judges[i] == NULL || (only != INGEST_AUTO && only != (ingest_recogniser_id)i)) continue;
@@ -100,6 +101,8 @@ static const struct {
     {INGEST_MEMBER_configuration_items, "config-file"},
     {INGEST_MEMBER_base_configuration_items, "config-file"},
     {INGEST_MEMBER_log_events, "log-events"},
+    {INGEST_MEMBER_lower_events, "log-events"},
+    {INGEST_MEMBER_items, "items"},
 };
 
 const char *ingest_array_form(th_slice key)

@@ -30,6 +30,9 @@ bool ingest_is_cloudtrail_digest(const ingest_object_view *view);
 bool ingest_is_config(const ingest_object_view *view);
 bool ingest_is_asff(const ingest_object_view *view);
 bool ingest_is_guardduty(const ingest_object_view *view);
+bool ingest_is_dns(const ingest_object_view *view);
+bool ingest_is_eks_audit(const ingest_object_view *view);
+bool ingest_is_waf(const ingest_object_view *view);
 
 /* A member whose array holds records: the envelope's name, or NULL. key: raw. */
 const char *ingest_array_form(th_slice key);
@@ -42,5 +45,9 @@ bool ingest_is_flow_default(th_slice line);
 /* Number of blank-separated fields. */
 size_t ingest_count_fields(th_slice line);
 extern const char ingest_flow_default_layout[];
+bool ingest_is_s3_access(th_slice line);
+extern const char ingest_s3_access_layout[];
+bool ingest_is_alb(th_slice line);
+extern const char ingest_alb_layout[];
 
 #endif

@@ -87,8 +87,11 @@ static th_err walk(splitter *s)
     if (s->end - p >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0) p += 3;
     p = split_skip_blank(s, p);
     if (p == s->end) return TH_OK;
-    if (s->only == INGEST_vpc_flow || (s->only == INGEST_AUTO && split_is_flow(s))) {
-        TH_TRY(split_flow(s));
+    ingest_recogniser_id lines = *p == '{' || *p == '[' ? INGEST_AUTO : split_find_lines(s);
+    if (lines != INGEST_AUTO) {
+        TH_TRY(split_lines(s, lines));
+    } else if (split_is_export(s)) {
+        TH_TRY(split_export(s));
     } else if (*p == '{' || *p == '[' || split_line_follows(s, p)) {
         TH_TRY(split_documents(s));
     } else {

@@ -47,9 +47,14 @@ th_err split_damage(splitter *s, const uint8_t *at, const char *reason);
 th_err split_documents(splitter *s);
 /* Whether one of the lines after p (a bounded number) is a whole JSON object. */
 bool split_line_follows(const splitter *s, const uint8_t *p);
-/* Lines of a VPC flow log. False: the content is none. */
-bool split_is_flow(const splitter *s);
-th_err split_flow(splitter *s);
+/* Text, a record a line. INGEST_AUTO: the content is none of the line formats that s->only allows. */
+ingest_recogniser_id split_find_lines(const splitter *s);
+th_err split_lines(splitter *s, ingest_recogniser_id format);
+/* Lines of a CloudWatch Logs export: a time, a blank, the message. */
+bool split_is_export(const splitter *s);
+th_err split_export(splitter *s);
+/* The line that starts at *p, without CR and LF; *p moves behind its end. */
+th_slice split_next_line(const splitter *s, const uint8_t **p);
 
 /* One value: *pos is its first byte, then the byte behind it. TH_EPARSE with s->damaged: damaged. */
 th_err split_value(splitter *s, const uint8_t **pos, split_place place);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Objects: a record itself, or a wrapper of EventBridge, AWS Config, LookupEvents or CloudWatch Logs around one. */
+ * Objects: a record itself, or a wrapper of EventBridge, AWS Config, LookupEvents or CloudWatch Logs around one. A log
+ * event of CloudWatch Logs around nothing that we know is a record itself. */
 #include "base/limits.h"
 #include "ingest/split_private.h"
 
@@ -43,18 +44,32 @@ static th_err take_event(splitter *s, th_slice detail, split_place place, bool *
     return split_envelope(s, &p, (split_place){place.level + 1, place.form});
 }
 
+/* The recogniser that takes the decoded text of a string as one record, or INGEST_AUTO. */
+static ingest_recogniser_id recognise_text(const splitter *s, th_slice text, th_slice *layout)
+{
+    th_slice value, line = text;
+    while (line.size > 0 &&
+           (line.bytes[line.size - 1] == '\n' || line.bytes[line.size - 1] == '\r'))
+        line.size--;
+    if ((s->only == INGEST_AUTO || s->only == INGEST_vpc_flow) && ingest_is_flow_default(line)) {
+        *layout = th_slice_text(ingest_flow_default_layout);
+        return INGEST_vpc_flow;
+    }
+    if (th_json_document(text, TH_JSON_DEPTH_MAX, &value, NULL) != TH_OK ||
+        th_json_kind_of(value) != TH_JSON_OBJECT)
+        return INGEST_AUTO;
+    ingest_object_view view;
+    ingest_view_object(value, &view);
+    return ingest_recognise(&view, s->only);
+}
+
 /* A record as the text of a string. */
 static th_err take_string(splitter *s, th_slice raw, split_place place, bool *done)
 {
     if (raw.size > TH_RECORD_SIZE_MAX) return TH_OK;
-    th_slice text = th_json_string(raw, s->scratch);
-    th_slice value;
+    th_slice text = th_json_string(raw, s->scratch), layout = {NULL, 0};
     if (text.bytes == NULL || text.size == 0) return TH_OK;
-    if (th_json_document(text, TH_JSON_DEPTH_MAX, &value, NULL) != TH_OK) return TH_OK;
-    if (th_json_kind_of(value) != TH_JSON_OBJECT) return TH_OK;
-    ingest_object_view view;
-    ingest_view_object(value, &view);
-    ingest_recogniser_id id = ingest_recognise(&view, s->only);
+    ingest_recogniser_id id = recognise_text(s, text, &layout);
     if (id == INGEST_AUTO) return TH_OK;
     *done = true;
     ingest_piece piece = {
@@ -63,12 +78,27 @@ static th_err take_string(splitter *s, th_slice raw, split_place place, bool *do
         .offset = (uint64_t)(raw.bytes + 1 - s->base),
         .size = raw.size - 2,
         .record = text,
+        .layout = layout,
     };
     return split_emit(s, &piece, place);
 }
 
-static th_err take_wrapped(splitter *s, const ingest_object_view *view, split_place place,
-                           bool *done)
+/* An element of logEvents: its message where that is a record, else the log event. */
+static th_err take_log_event(splitter *s, th_slice event, const ingest_object_view *view,
+                             split_place place, bool *done)
+{
+    bool enveloped = strcmp(place.form, "log-events") == 0;
+    place.form = "log-events";
+    TH_TRY(take_string(s, view->member[INGEST_MEMBER_message], place, done));
+    if (*done || !enveloped ||
+        (s->only != INGEST_AUTO && s->only != INGEST_cloudwatch_logs))
+        return TH_OK;
+    *done = true;
+    return take(s, INGEST_cloudwatch_logs, event, place);
+}
+
+static th_err take_wrapped(splitter *s, th_slice value, const ingest_object_view *view,
+                           split_place place, bool *done)
 {
     if (ingest_view_is(view, INGEST_MEMBER_detail_type, TH_JSON_STRING) &&
         ingest_view_is(view, INGEST_MEMBER_detail, TH_JSON_OBJECT)) {
@@ -84,8 +114,7 @@ static th_err take_wrapped(splitter *s, const ingest_object_view *view, split_pl
     }
     if (!*done && ingest_view_is(view, INGEST_MEMBER_message, TH_JSON_STRING) &&
         ingest_view_is(view, INGEST_MEMBER_timestamp, TH_JSON_NUMBER)) {
-        place.form = "log-events";
-        TH_TRY(take_string(s, view->member[INGEST_MEMBER_message], place, done));
+        TH_TRY(take_log_event(s, value, view, place, done));
     }
     return TH_OK;
 }
@@ -97,7 +126,7 @@ th_err split_object(splitter *s, th_slice value, split_place place)
     ingest_recogniser_id id = ingest_recognise(&view, s->only);
     if (id != INGEST_AUTO) return take(s, id, value, place);
     bool done = false;
-    TH_TRY(take_wrapped(s, &view, place, &done));
+    TH_TRY(take_wrapped(s, value, &view, place, &done));
     if (done) return TH_OK;
     if (place.level < SPLIT_LEVEL_MAX && ingest_view_array(&view).size > 0) {
         const uint8_t *p = value.bytes;

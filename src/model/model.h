@@ -56,6 +56,8 @@ const th_stored_table *th_model_tables(size_t *count);
 /* Event time of a record, us since 1970 UTC; false when it has none that can be used (then the day is undated).
  * layout: field names of a LINE record, blank-separated; empty otherwise. */
 bool th_model_time(const th_stored_table *table, th_slice record, th_slice layout, int64_t *us);
+/* Path of the member or field that th_model_time reads, as columns and schemas have it; NULL when there is none. */
+const char *th_model_time_path(const th_stored_table *table);
 /* Day of an event time: undated before 1990 or after 2200. */
 int32_t th_model_day(bool has_time, int64_t us);
 /* Identity of a record as bytes (unambiguous: fields with their lengths), appended to out. content and ordinal serve
@@ -63,12 +65,20 @@ int32_t th_model_day(bool has_time, int64_t us);
  * VERSION). Nothing is appended for NONE. */
 bool th_model_identity(const th_stored_table *table, th_slice record, th_slice layout,
                        const uint8_t content[32], uint64_t ordinal, th_buf *out);
-/* LINE records: fields are separated by one blank each; a line end behind the last is not part of it. Field names
- * compare without case, '-' and '_' being the same. */
+/* LINE records: a line end behind the last field is not part of it. A layout is a picture of the line: its names stand
+ * where the fields do. Plain layouts (VPC flow logs) are names between single blanks, and so are their fields. Other
+ * sources quote: `"name"` in a layout is a field in quotes, `[name]` one in brackets, `a:b` two fields of one word (cut at
+ * its last colon), `"a b c"` three of one quoted text (cut at its first and last blank). Fields come without their quotes
+ * and brackets; one that its word lacks has NULL bytes. Quotes inside a quoted field are part of it: it ends where the rest
+ * of the line fits the layout. Field names compare without case, '-' and '_' being the same. */
+#define TH_LINE_FIELDS_MAX 256u /* names of a layout that is not plain */
+bool th_model_layout_is_plain(th_slice layout);
 uint32_t th_model_layout_index(th_slice layout,
-                               th_slice name); /* position of the field, or UINT32_MAX */
-uint32_t th_model_line_fields(th_slice record, th_slice *fields,
-                              uint32_t max); /* how many were filled */
+                               th_slice name); /* number of the field, or UINT32_MAX */
+/* Fields in the layout's order; how many were filled. Where it is not plain, blanks alone do not tell fields apart. */
+uint32_t th_model_line_split(th_slice record, th_slice layout, th_slice *fields, uint32_t max);
+/* The same for plain layouts. */
+uint32_t th_model_line_fields(th_slice record, th_slice *fields, uint32_t max);
 th_slice th_model_line_field(th_slice record, th_slice layout,
                              th_slice name); /* bytes NULL when absent */
 
@@ -84,6 +94,7 @@ typedef struct th_schema_column {
      * (text, zero-padded), timestamp (yyyy/MM/dd), date and dt (yyyy-MM-dd), all of the record's day. */
     const char *path;
     bool json_text; /* varchar that holds the raw JSON of an object or array */
+    const char *computed; /* path "": which of the columns above it is, under whatever name */
 } th_schema_column;
 typedef enum th_row_set {
     TH_ROWS_SHOWN,      /* one variant an identity */

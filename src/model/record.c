@@ -57,30 +57,78 @@ static bool parse_time(th_slice raw, int64_t *us)
            (th_time_parse_iso(text, us) || parse_epoch(text, us) || parse_exponent(text, us));
 }
 
-static const char *time_member(th_table_id table)
+/* "06/Feb/2019:00:00:38 +0000", as web servers write it. */
+static bool parse_web_time(th_slice s, int64_t *us)
+{
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    char iso[26] = "yyyy-mm-ddThh:mm:ss+hh:mm";
+    if (s.size != 26 || s.bytes[2] != '/' || s.bytes[6] != '/' || s.bytes[11] != ':' ||
+        s.bytes[20] != ' ')
+        return false;
+    const char *p = (const char *)s.bytes;
+    int month = 0;
+    while (month < 12 && memcmp(months + 3 * month, p + 3, 3) != 0) month++;
+    memcpy(iso, p + 7, 4);
+    iso[5] = (char)('0' + (month + 1) / 10);
+    iso[6] = (char)('0' + (month + 1) % 10);
+    memcpy(iso + 8, p, 2);
+    memcpy(iso + 11, p + 12, 8);
+    memcpy(iso + 19, p + 21, 3);
+    memcpy(iso + 23, p + 24, 2);
+    return month < 12 && th_time_parse_iso(th_slice_of(iso, 25), us);
+}
+
+static bool line_time(const th_stored_table *table, th_slice record, th_slice layout, int64_t *us)
+{
+    th_slice text = th_model_line_field(record, layout, th_slice_text(th_model_time_path(table)));
+    if (table->id == TH_TABLE_s3_access) return parse_web_time(text, us);
+    return table->id == TH_TABLE_alb ? th_time_parse_iso(text, us) : parse_epoch(text, us);
+}
+
+/* The member that holds the time, and another where the first is missing. */
+typedef struct time_members {
+    const char *names[2];
+} time_members;
+
+static time_members time_members_of(th_table_id table)
 {
     switch (table) {
-    case TH_TABLE_cloudtrail: return "eventTime";
-    case TH_TABLE_config_items: return "configurationItemCaptureTime";
-    case TH_TABLE_guardduty: return "updatedAt";
-    case TH_TABLE_findings_events: return "UpdatedAt";
-    case TH_TABLE_cloudtrail_digests: return "digestEndTime";
+    case TH_TABLE_cloudtrail: return (time_members){{"eventTime", NULL}};
+    case TH_TABLE_config_items: return (time_members){{"configurationItemCaptureTime", NULL}};
+    case TH_TABLE_guardduty: return (time_members){{"updatedAt", NULL}};
+    case TH_TABLE_findings_events: return (time_members){{"UpdatedAt", NULL}};
+    case TH_TABLE_cloudtrail_digests: return (time_members){{"digestEndTime", NULL}};
+    case TH_TABLE_dns: return (time_members){{"query_timestamp", NULL}};
+    case TH_TABLE_eks_audit:
+        return (time_members){{"requestReceivedTimestamp", "stageTimestamp"}};
+    case TH_TABLE_waf:
+    case TH_TABLE_cloudwatch_logs: return (time_members){{"timestamp", NULL}};
     case TH_TABLE_objects:
     case TH_TABLE_quarantine:
-    case TH_TABLE_access_log: return "arrival";
-    default: return NULL;
+    case TH_TABLE_access_log: return (time_members){{"arrival", NULL}};
+    default: return (time_members){{NULL, NULL}};
     }
 }
 
 bool th_model_time(const th_stored_table *table, th_slice record, th_slice layout, int64_t *us)
 {
-    if (table->format == TH_RECORD_LINE)
-        return parse_epoch(th_model_line_field(record, layout, TH_SLICE("start")), us);
-    const char *name = time_member(table->id);
-    th_slice raw;
-    if (name == NULL || table->format != TH_RECORD_JSON) return false;
-    model_find_members(record, &name, 1, &raw);
-    return raw.bytes != NULL && parse_time(raw, us);
+    if (table->format == TH_RECORD_LINE) return line_time(table, record, layout, us);
+    time_members members = time_members_of(table->id);
+    th_slice raw[2] = {{NULL, 0}, {NULL, 0}};
+    if (members.names[0] == NULL || table->format != TH_RECORD_JSON) return false;
+    model_find_members(record, members.names, members.names[1] == NULL ? 1 : 2, raw);
+    /* The other one only where the first is missing: filters on the first must find the row by its day. */
+    return parse_time(raw[0].bytes != NULL ? raw[0] : raw[1], us);
+}
+
+const char *th_model_time_path(const th_stored_table *table)
+{
+    switch (table->id) {
+    case TH_TABLE_s3_access: return "requestdatetime";
+    case TH_TABLE_alb: return "time";
+    case TH_TABLE_vpc_flow: return "start";
+    default: return time_members_of(table->id).names[0];
+    }
 }
 
 int32_t th_model_day(bool has_time, int64_t us)
@@ -108,6 +156,8 @@ static const identity_rule identity_rules[] = {
       "configurationStateId", "awsAccountId", "accountId"}},
     {TH_TABLE_guardduty, 2, 2, {"arn", "updatedAt"}},
     {TH_TABLE_findings_events, 3, 3, {"ProductArn", "Id", "UpdatedAt"}},
+    {TH_TABLE_eks_audit, 2, 2, {"auditID", "stage"}},
+    {TH_TABLE_cloudwatch_logs, 0, 2, {"id", "eventId"}}, /* delivered; asked for by API */
 };
 
 static const identity_rule *rule_of(th_table_id table)
@@ -138,6 +188,11 @@ static bool identity_of_members(const identity_rule *rule, th_slice record, th_b
     if (rule->table == TH_TABLE_config_items) { /* one account, however it is spelt */
         if (text[5].size == 0) text[5] = text[6];
         count = 6;
+    }
+    if (rule->table == TH_TABLE_cloudwatch_logs) {
+        if (text[0].size == 0) text[0] = text[1];
+        if (text[0].size == 0) return false;
+        count = 1;
     }
     th_buf_add_varint(out, (uint64_t)rule->table);
     for (uint32_t i = 0; i < count; i++) add_field(out, text[i]);
@@ -172,26 +227,45 @@ bool th_model_identity(const th_stored_table *table, th_slice record, th_slice l
     return true;
 }
 
+/* The fifth part of an ARN. */
+static th_slice account_of_arn(th_slice arn)
+{
+    for (int i = 0; i < 4; i++) {
+        size_t colon = th_slice_find(arn, TH_SLICE(":"));
+        if (colon == SIZE_MAX) return (th_slice){NULL, 0};
+        arn = (th_slice){arn.bytes + colon + 1, arn.size - colon - 1};
+    }
+    size_t end = th_slice_find(arn, TH_SLICE(":"));
+    return end == SIZE_MAX ? (th_slice){NULL, 0} : (th_slice){arn.bytes, end};
+}
+
+static th_slice cloudtrail_account(th_slice record)
+{
+    static const char *const names[] = {"recipientAccountId", "userIdentity"};
+    static const char *const inner[] = {"accountId"};
+    th_slice raw[2], text = {NULL, 0};
+    model_find_members(record, names, 2, raw);
+    if (model_scalar_text(raw[0], &text)) return text;
+    if (th_json_kind_of(raw[1]) != TH_JSON_OBJECT) return (th_slice){NULL, 0};
+    model_find_members(raw[1], inner, 1, raw);
+    return model_scalar_text(raw[0], &text) ? text : (th_slice){NULL, 0};
+}
+
 th_slice th_model_account(const th_stored_table *table, th_slice record, th_slice layout)
 {
-    static const char *const cloudtrail_names[] = {"recipientAccountId", "userIdentity"};
-    static const char *const names[] = {"awsAccountId", "accountId"};
-    th_slice raw[2], text = {NULL, 0};
+    static const char *const names[] = {"awsAccountId", "accountId", "account_id", "webaclId"};
+    th_slice raw[4], text = {NULL, 0};
     if (table->format == TH_RECORD_LINE) {
         text = th_model_line_field(record, layout, TH_SLICE("account-id"));
         return th_slice_is(text, "-") ? (th_slice){NULL, 0} : text;
     }
     if (table->format != TH_RECORD_JSON || table->id >= TH_TABLE_objects) return text;
-    if (table->id == TH_TABLE_cloudtrail) {
-        model_find_members(record, cloudtrail_names, 2, raw);
-        if (!model_scalar_text(raw[0], &text) && th_json_kind_of(raw[1]) == TH_JSON_OBJECT) {
-            model_find_members(raw[1], &names[1], 1, raw);
-            if (!model_scalar_text(raw[0], &text)) text = (th_slice){NULL, 0};
-        }
-        return text;
-    }
-    model_find_members(record, names, 2, raw);
-    if (!model_scalar_text(raw[0], &text) && !model_scalar_text(raw[1], &text))
-        text = (th_slice){NULL, 0};
-    return text;
+    if (table->id == TH_TABLE_cloudtrail) return cloudtrail_account(record);
+    if (table->id == TH_TABLE_cloudwatch_logs || table->id == TH_TABLE_eks_audit) return text;
+    bool waf = table->id == TH_TABLE_waf;
+    model_find_members(record, waf ? names + 3 : names, waf ? 1 : 3, raw);
+    if (waf) return model_scalar_text(raw[0], &text) ? account_of_arn(text) : (th_slice){NULL, 0};
+    for (int i = 0; i < 3; i++)
+        if (model_scalar_text(raw[i], &text)) return text;
+    return (th_slice){NULL, 0};
 }

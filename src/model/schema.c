@@ -3,9 +3,10 @@
 #include "model/model.h"
 
 #define COUNT(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
-#define COLUMN(name, type, path) {name, type, path, false},
-#define JSON_TEXT(name, path) {name, "varchar", path, true},
-#define HIDDEN(name, type) {name, type, "", false},
+#define COLUMN(name, type, path) {name, type, path, false, NULL},
+#define JSON_TEXT(name, path) {name, "varchar", path, true, NULL},
+#define HIDDEN(name, type) {name, type, "", false, name},
+#define HIDDEN_AS(name, type, computed) {name, type, "", false, computed},
 
 static const th_schema_column cloudtrail_columns[] = {
 #include "model/schemas/cloudtrail.def"
@@ -21,6 +22,30 @@ static const th_schema_column findings_columns[] = {
 };
 static const th_schema_column vpc_flow_columns[] = {
 #include "model/schemas/vpc_flow.def"
+};
+static const th_schema_column vpcflow_columns[] = {
+#include "model/schemas/vpcflow.def"
+};
+static const th_schema_column dns_columns[] = {
+#include "model/schemas/dns.def"
+};
+static const th_schema_column r53dns_columns[] = {
+#include "model/schemas/r53dns.def"
+};
+static const th_schema_column eks_audit_columns[] = {
+#include "model/schemas/eks_audit.def"
+};
+static const th_schema_column s3_access_columns[] = {
+#include "model/schemas/s3_access.def"
+};
+static const th_schema_column alb_columns[] = {
+#include "model/schemas/alb.def"
+};
+static const th_schema_column waf_columns[] = {
+#include "model/schemas/waf.def"
+};
+static const th_schema_column cloudwatch_logs_columns[] = {
+#include "model/schemas/cloudwatch_logs.def"
 };
 static const th_schema_column objects_columns[] = {
 #include "model/schemas/objects.def"

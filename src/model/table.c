@@ -23,6 +23,24 @@ static const th_stored_column vpc_flow_columns[] = {
 static const th_stored_column cloudtrail_digests_columns[] = {
 #include "model/columns/cloudtrail_digests.def"
 };
+static const th_stored_column dns_columns[] = {
+#include "model/columns/dns.def"
+};
+static const th_stored_column eks_audit_columns[] = {
+#include "model/columns/eks_audit.def"
+};
+static const th_stored_column s3_access_columns[] = {
+#include "model/columns/s3_access.def"
+};
+static const th_stored_column alb_columns[] = {
+#include "model/columns/alb.def"
+};
+static const th_stored_column waf_columns[] = {
+#include "model/columns/waf.def"
+};
+static const th_stored_column cloudwatch_logs_columns[] = {
+#include "model/columns/cloudwatch_logs.def"
+};
 static const th_stored_column objects_columns[] = {
 #include "model/columns/objects.def"
 };
@@ -40,6 +58,12 @@ static const th_stored_column finding_evidence_columns[] = {
 #define COLUMNS_findings_events COLUMNS_OF(findings_events_columns)
 #define COLUMNS_vpc_flow COLUMNS_OF(vpc_flow_columns)
 #define COLUMNS_cloudtrail_digests COLUMNS_OF(cloudtrail_digests_columns)
+#define COLUMNS_dns COLUMNS_OF(dns_columns)
+#define COLUMNS_eks_audit COLUMNS_OF(eks_audit_columns)
+#define COLUMNS_s3_access COLUMNS_OF(s3_access_columns)
+#define COLUMNS_alb COLUMNS_OF(alb_columns)
+#define COLUMNS_waf COLUMNS_OF(waf_columns)
+#define COLUMNS_cloudwatch_logs COLUMNS_OF(cloudwatch_logs_columns)
 #define COLUMNS_objects COLUMNS_OF(objects_columns)
 #define COLUMNS_contents NULL, 0
 #define COLUMNS_quarantine COLUMNS_OF(quarantine_columns)

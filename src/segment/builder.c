@@ -211,7 +211,7 @@ static th_err gather_json(th_segment_builder *b, th_slice record)
 static th_err gather_line(th_segment_builder *b, th_slice record)
 {
     th_slice fields[SEGMENT_FIELDS_MAX];
-    uint32_t count = th_model_line_fields(record, fields, SEGMENT_FIELDS_MAX);
+    uint32_t count = th_model_line_split(record, b->last_layout, fields, SEGMENT_FIELDS_MAX);
     for (uint32_t i = 0; i < b->table->column_count; i++) {
         uint32_t field = b->field_of_column[i];
         uint8_t kind;

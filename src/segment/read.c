@@ -237,8 +237,9 @@ static th_err extract_cell(extraction *x, uint32_t row, th_slice record, uint8_t
         x->field = segment_line_index(layout, x->path);
     }
     th_slice fields[SEGMENT_FIELDS_MAX];
-    uint32_t found =
-        x->field < SEGMENT_FIELDS_MAX ? th_model_line_fields(record, fields, x->field + 1) : 0;
+    uint32_t found = x->field < SEGMENT_FIELDS_MAX
+                         ? th_model_line_split(record, x->layout, fields, x->field + 1)
+                         : 0;
     segment_cell_of_field(x->field < found ? fields[x->field] : (th_slice){NULL, 0}, kind, text);
     return keep_text(x->arena, record, text);
 }

@@ -63,6 +63,41 @@ TEST(other_sources_have_their_own_time_field)
     CHECK_EQ_STR(time_of(TH_TABLE_blobs, "bytes", ""), "none");
 }
 
+TEST(logs_of_requests_have_their_own_time_fields)
+{
+    CHECK_EQ_STR(time_of(TH_TABLE_dns, "{\"query_timestamp\":\"2023-04-11T01:29:20Z\"}", ""),
+                 "2023-04-11T01:29:20Z");
+    CHECK_EQ_STR(time_of(TH_TABLE_dns, "{\"query_timestamp\":\"2023-04-11 01:29:20\"}", ""),
+                 "2023-04-11T01:29:20Z");
+    CHECK_EQ_STR(time_of(TH_TABLE_eks_audit,
+                         "{\"requestReceivedTimestamp\":\"2022-11-29T00:09:04.380000Z\","
+                         "\"stageTimestamp\":\"2022-11-30T00:00:00Z\"}",
+                         ""),
+                 "2022-11-29T00:09:04.380Z");
+    CHECK_EQ_STR(time_of(TH_TABLE_eks_audit, "{\"stageTimestamp\":\"2022-11-30T00:00:00Z\"}", ""),
+                 "2022-11-30T00:00:00Z");
+    CHECK_EQ_STR(time_of(TH_TABLE_eks_audit,
+                         "{\"requestReceivedTimestamp\":\"soon\","
+                         "\"stageTimestamp\":\"2022-11-30T00:00:00Z\"}",
+                         ""),
+                 "none");
+    CHECK_EQ_STR(time_of(TH_TABLE_waf, "{\"timestamp\":1679548657700}", ""),
+                 "2023-03-23T05:17:37.700Z");
+    CHECK_EQ_STR(time_of(TH_TABLE_cloudwatch_logs, "{\"timestamp\":1679548657700}", ""),
+                 "2023-03-23T05:17:37.700Z");
+    const char *web = "bucket [requestdatetime]";
+    CHECK_EQ_STR(time_of(TH_TABLE_s3_access, "b [06/Feb/2019:00:00:38 +0000]", web),
+                 "2019-02-06T00:00:38Z");
+    CHECK_EQ_STR(time_of(TH_TABLE_s3_access, "b [31/Dec/2019:23:30:00 -0130]", web),
+                 "2020-01-01T01:00:00Z");
+    CHECK_EQ_STR(time_of(TH_TABLE_s3_access, "b [31/Foo/2019:23:30:00 +0000]", web), "none");
+    CHECK_EQ_STR(time_of(TH_TABLE_s3_access, "b [31/Feb/2019:23:30:00 +0000]", web), "none");
+    CHECK_EQ_STR(time_of(TH_TABLE_s3_access, "b -", web), "none");
+    CHECK_EQ_STR(time_of(TH_TABLE_alb, "h2 2022-07-05T04:47:50.273035Z", "type time"),
+                 "2022-07-05T04:47:50.273035Z");
+    CHECK_EQ_STR(time_of(TH_TABLE_alb, "h2 1679548657", "type time"), "none");
+}
+
 TEST(flow_lines_have_the_time_that_their_layout_names)
 {
     const char *layout = "version account-id start end";
@@ -154,8 +189,30 @@ TEST(a_version_is_the_same_only_with_the_same_bytes)
     CHECK(!has_identity(TH_TABLE_finding_evidence, "{\"finding\":\"f\"}"));
 }
 
+TEST(an_audit_event_is_a_stage_of_a_request)
+{
+    const char *received = "{\"auditID\":\"a\",\"stage\":\"RequestReceived\"}";
+    CHECK(same_identity(TH_TABLE_eks_audit, received,
+                        "{\"stage\":\"RequestReceived\",\"auditID\":\"a\",\"x\":1}"));
+    CHECK(!same_identity(TH_TABLE_eks_audit, received,
+                         "{\"auditID\":\"a\",\"stage\":\"ResponseComplete\"}"));
+    CHECK(!has_identity(TH_TABLE_eks_audit, "{\"auditID\":\"a\"}"));
+}
+
+TEST(a_log_event_is_known_by_its_id)
+{
+    const char *delivered = "{\"id\":\"37\",\"timestamp\":1,\"message\":\"m\"}";
+    CHECK(same_identity(TH_TABLE_cloudwatch_logs, delivered,
+                        "{\"eventId\":\"37\",\"message\":\"m\",\"ingestionTime\":2}"));
+    CHECK(!same_identity(TH_TABLE_cloudwatch_logs, delivered, "{\"id\":\"38\"}"));
+    CHECK(!has_identity(TH_TABLE_cloudwatch_logs, "{\"id\":\"\",\"message\":\"m\"}"));
+    CHECK(!has_identity(TH_TABLE_cloudwatch_logs, "{\"message\":\"m\"}"));
+}
+
 TEST(equal_lines_at_two_places_are_two_facts)
 {
+    CHECK(!same_identity(TH_TABLE_dns, "{\"query_name\":\"a\"}", "{\"query_name\":\"a\"}"));
+    CHECK(!same_identity(TH_TABLE_waf, "{}", "{}"));
     CHECK(!same_identity(TH_TABLE_vpc_flow, "2 1 eni", "2 1 eni"));
     th_buf first, again;
     CHECK(identity(TH_TABLE_vpc_flow, "2 1 eni", content_a, 9, &first));
@@ -191,6 +248,13 @@ TEST(account_of_a_record)
     CHECK_SLICE(account(TH_TABLE_guardduty, "{\"accountId\":\"5\"}", ""), "5");
     CHECK_SLICE(account(TH_TABLE_vpc_flow, "2 6", "version account-id"), "6");
     CHECK_SLICE(account(TH_TABLE_vpc_flow, "2 -", "version account_id"), "");
+    CHECK_SLICE(account(TH_TABLE_dns, "{\"account_id\":\"7\"}", ""), "7");
+    CHECK_SLICE(account(TH_TABLE_waf,
+                        "{\"webaclId\":\"arn:aws:wafv2:us-east-1:123456789012:global/webacl/a/b\"}",
+                        ""),
+                "123456789012");
+    CHECK_SLICE(account(TH_TABLE_waf, "{\"webaclId\":\"b1b2\"}", ""), "");
+    CHECK_SLICE(account(TH_TABLE_s3_access, "79a5 b", "bucketowner bucket_name"), "");
     CHECK_SLICE(account(TH_TABLE_contents, "{\"accountId\":\"5\"}", ""), "");
 }
 
@@ -207,7 +271,9 @@ TEST(line_fields_are_blank_separated)
 }
 
 TEST_MAIN(cloudtrail_time_is_event_time, other_sources_have_their_own_time_field,
+          logs_of_requests_have_their_own_time_fields,
           flow_lines_have_the_time_that_their_layout_names, absurd_times_are_undated,
           an_event_is_the_same_whatever_else_its_copy_says,
-          a_version_is_the_same_only_with_the_same_bytes, equal_lines_at_two_places_are_two_facts,
+          a_version_is_the_same_only_with_the_same_bytes, an_audit_event_is_a_stage_of_a_request,
+          a_log_event_is_known_by_its_id, equal_lines_at_two_places_are_two_facts,
           account_of_a_record, line_fields_are_blank_separated)

@@ -7,7 +7,7 @@ TEST(tables_are_found_by_id_and_name)
 {
     size_t count;
     const th_stored_table *tables = th_model_tables(&count);
-    CHECK_EQ_U64(count, 15);
+    CHECK_EQ_U64(count, 21);
     for (size_t i = 0; i < count; i++) {
         CHECK(th_model_table((uint32_t)tables[i].id) == &tables[i]);
         CHECK(th_model_table_by_name(tables[i].name) == &tables[i]);
@@ -18,7 +18,7 @@ TEST(tables_are_found_by_id_and_name)
                 CHECK(!th_slice_equal_nocase(th_slice_text(tables[i].columns[k].path),
                                              th_slice_text(tables[i].columns[m].path)));
     }
-    CHECK(th_model_table(7) == NULL);
+    CHECK(th_model_table(13) == NULL);
     CHECK(th_model_table_by_name("nothing") == NULL);
 }
 
@@ -30,6 +30,12 @@ TEST(order_of_stored_columns_is_kept)
     CHECK_EQ_STR(t->columns[18].path, "apiVersion");
     CHECK_EQ_STR(t->columns[33].path, "requestParameters.bucketName");
     CHECK_EQ_STR(th_model_table(TH_TABLE_vpc_flow)->columns[10].path, "start");
+    CHECK_EQ_STR(th_model_table(TH_TABLE_dns)->columns[4].path, "query_timestamp");
+    CHECK_EQ_STR(th_model_table(TH_TABLE_eks_audit)->columns[11].path, "responseStatus.code");
+    CHECK_EQ_STR(th_model_table(TH_TABLE_s3_access)->columns[8].path, "httpstatus");
+    CHECK_EQ_STR(th_model_table(TH_TABLE_alb)->columns[5].path, "elb_status_code");
+    CHECK_EQ_STR(th_model_table(TH_TABLE_waf)->columns[7].path, "httpRequest.clientIp");
+    CHECK_EQ_STR(th_model_table(TH_TABLE_cloudwatch_logs)->columns[1].path, "timestamp");
 }
 
 static bool balanced(const char *type)
@@ -46,7 +52,7 @@ TEST(schemas_have_lower_case_names_and_whole_types)
 {
     size_t count;
     const th_schema *schemas = th_model_schemas(&count);
-    CHECK_EQ_U64(count, 11);
+    CHECK_EQ_U64(count, 25);
     for (size_t i = 0; i < count; i++) {
         CHECK(th_model_table((uint32_t)schemas[i].table) != NULL);
         for (uint32_t k = 0; k < schemas[i].column_count; k++) {
@@ -54,6 +60,7 @@ TEST(schemas_have_lower_case_names_and_whole_types)
             for (const char *p = c->name; *p != '\0'; p++) CHECK(!(*p >= 'A' && *p <= 'Z'));
             CHECK(balanced(c->type));
             CHECK(!c->json_text || strcmp(c->type, "varchar") == 0);
+            CHECK((c->path[0] == '\0') == (c->computed != NULL));
             for (uint32_t m = 0; m < k; m++)
                 CHECK(strcmp(schemas[i].columns[m].name, c->name) != 0);
         }
@@ -81,6 +88,16 @@ TEST(cloudtrail_tables_differ_by_the_rows_they_show)
     CHECK_EQ_I64(schema_called("findings_events")->rows, TH_ROWS_ALL);
 }
 
+/* Filters on this column leave out days: it has to be the one that rows are put into days by. */
+TEST(the_time_path_is_that_of_the_day)
+{
+    CHECK_EQ_STR(th_model_time_path(th_model_table(TH_TABLE_guardduty)), "updatedAt");
+    CHECK_EQ_STR(th_model_time_path(th_model_table(TH_TABLE_findings_events)), "UpdatedAt");
+    CHECK_EQ_STR(th_model_time_path(th_model_table(TH_TABLE_eks_audit)), "requestReceivedTimestamp");
+    CHECK_EQ_STR(th_model_time_path(th_model_table(TH_TABLE_alb)), "time");
+    CHECK(th_model_time_path(th_model_table(TH_TABLE_blobs)) == NULL);
+}
+
 TEST(a_row_field_with_another_key_says_so)
 {
     CHECK_EQ_STR(th_schema_field_key(schema_called("config_items"), "relationships", "name"),
@@ -92,4 +109,5 @@ TEST(a_row_field_with_another_key_says_so)
 
 TEST_MAIN(tables_are_found_by_id_and_name, order_of_stored_columns_is_kept,
           schemas_have_lower_case_names_and_whole_types,
-          cloudtrail_tables_differ_by_the_rows_they_show, a_row_field_with_another_key_says_so)
+          cloudtrail_tables_differ_by_the_rows_they_show, the_time_path_is_that_of_the_day,
+          a_row_field_with_another_key_says_so)
