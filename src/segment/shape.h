@@ -4,7 +4,10 @@
  * first. A miss goes to a strict parser, the only judge of what is valid, which learns the literal. The list of literals
  * is the record's shape: equal text, equal number.
  *
- * Threads: one. Numbers given out stay as they are until segment_shaper_trim says otherwise. */
+ * A shape that is new goes through the strict parser as a whole, so that what learnt literals add up to (keys twice in an
+ * object, too many values) was judged once for every shape. Within a known shape only the values need judging.
+ *
+ * Threads: one. Numbers given out stay as they are for the life of the shaper. */
 #ifndef TH_SEGMENT_SHAPE_H
 #define TH_SEGMENT_SHAPE_H
 
@@ -41,12 +44,12 @@ segment_shaper *segment_shaper_new(th_record_format format,
                                    th_budget *budget); /* NULL: no memory */
 void segment_shaper_free(segment_shaper *shaper);      /* accepts NULL */
 
-/* Cut one whole record (64 readable bytes must follow it). True: *shape is its number, values[*count] its values in
- * order. False: it is to be kept whole (not valid, duplicate keys, over a limit, or no room left to learn). */
-bool segment_shaper_cut(segment_shaper *shaper, th_slice record,
+/* Cut one whole record. True: *shape is its number, values[*count] its values in order. False: it is to be kept whole (not
+ * valid, duplicate keys, over a limit, or no room left to learn). layout: of a LINE record. */
+bool segment_shaper_cut(segment_shaper *shaper, th_slice record, th_slice layout,
                         segment_value values[SEGMENT_SLOTS_MAX], uint32_t *count, uint32_t *shape);
 
-/* What numbers mean. Borrowed, valid until trim. */
+/* What numbers mean. Borrowed, valid until the shaper is freed. */
 uint32_t segment_shaper_shapes(const segment_shaper *shaper);  /* how many */
 uint32_t segment_shaper_columns(const segment_shaper *shaper); /* how many */
 typedef struct segment_shape {
@@ -62,7 +65,10 @@ void segment_shaper_column(const segment_shaper *shaper, uint32_t column, uint32
 /* Parent node (0 = root), kind, key bytes as written or field number. */
 void segment_shaper_node(const segment_shaper *shaper, uint32_t node, uint32_t *parent,
                          segment_node_kind *kind, th_slice *key, uint32_t *field);
-/* Forget everything when more was learnt than is good (a segment's end); true when it did: all numbers start anew. */
-bool segment_shaper_trim(segment_shaper *shaper);
+/* More was learnt than is good: its owner should begin with a new one at the next occasion. */
+bool segment_shaper_is_full(const segment_shaper *shaper);
+
+/* For tests: 0 the portable twin, 1 what every CPU of this kind has, 2 the best there is. Not while others cut. */
+void segment_shaper_use_level(int level);
 
 #endif
