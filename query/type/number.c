@@ -194,8 +194,8 @@ bool th_decimal_parse(th_slice s, th_i128 *out, uint32_t *precision, uint32_t *s
     if (i < s.size) return false;
     int64_t new_scale = (int64_t)fraction - exponent;
     for (; new_scale < 0; new_scale++) {
-        v *= 10;
         if (v != 0 && ++digits > TH_DECIMAL_DIGITS_MAX) return false;
+        v *= 10;
     }
     if (new_scale > TH_DECIMAL_DIGITS_MAX) return false;
     *scale = (uint32_t)new_scale;
