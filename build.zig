@@ -39,7 +39,7 @@ const modules = [_]Module{
         .name = "json",
         .dir = "src/json",
         .includes = &.{"base"},
-        .files = &.{ "quote.c", "read.c", "scan.c", "value.c", "write.c" },
+        .files = &.{ "hasty.c", "quote.c", "read.c", "scan.c", "value.c", "write.c" },
     },
     .{
         .name = "model",
@@ -52,7 +52,7 @@ const modules = [_]Module{
         .dir = "src/segment",
         .includes = &.{ "base", "json", "model" },
         .libs = &.{"lz4"},
-        .files = &.{ "builder.c", "chunk.c", "decode.c", "encode.c", "filter.c", "gather.c", "memory.c", "open.c", "paths.c", "read.c", "text.c", "verify.c" },
+        .files = &.{ "builder.c", "chunk.c", "encode.c", "filter.c", "gather.c", "layout.c", "memory.c", "open.c", "paths.c", "segment.c", "shape.c", "shape_avx2.c", "shape_strict.c", "shape_walk.c", "text.c", "v1/chunk.c", "v1/decode.c", "v1/open.c", "v1/read.c", "v1/records.c", "v1/verify.c" },
     },
     .{
         .name = "store",

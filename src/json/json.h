@@ -32,6 +32,20 @@ TH_MUST_CHECK th_err th_json_value(th_slice text, uint32_t depth_max, th_slice *
 TH_MUST_CHECK th_err th_json_document(th_slice text, uint32_t depth_max, th_slice *value,
                                       th_diag *diag);
 
+/* The members at the top of an object, found while it is judged: raw keys (without quotes) and raw values, in order, equal
+ * keys included. all: there were no more than fit. Of anything else there are none. */
+#define TH_JSON_MEMBERS_MAX 96u
+typedef struct th_json_members {
+    uint32_t count;
+    bool all;
+    struct {
+        th_slice key, value;
+    } at[TH_JSON_MEMBERS_MAX];
+} th_json_members;
+/* As th_json_value; *members is filled only on success. */
+TH_MUST_CHECK th_err th_json_value_members(th_slice text, uint32_t depth_max, th_slice *value,
+                                           th_json_members *members, th_diag *diag);
+
 /* An incremental finder of value boundaries for text that arrives in pieces: feed bytes, learn where the current value
  * ends. It judges structure only (strings, brackets, depth); th_json_value is the judge of validity. */
 typedef struct th_json_scan {

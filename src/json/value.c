@@ -4,17 +4,7 @@
 #include "base/assert.h"
 #include "json/json_private.h"
 
-enum { JSON_DEPTH_MOST = 1024 };
-
-typedef struct checker {
-    const uint8_t *pos;
-    const uint8_t *end;
-    const char *problem; /* what is wrong at pos */
-    bool too_deep;
-    uint32_t depth;
-    uint32_t depth_max;
-    uint64_t is_object[JSON_DEPTH_MOST / 64];
-} checker;
+typedef json_checker checker;
 
 static bool refuse(checker *c, const uint8_t *at, const char *problem)
 {
@@ -127,7 +117,9 @@ static bool check_key(checker *c)
     c->pos = json_skip_blank(c->pos, c->end);
     if (c->pos == c->end) return refuse(c, c->pos, "the text ends inside an object");
     if (*c->pos != '"') return refuse(c, c->pos, "a key in double quotes should be here");
+    const uint8_t *key = c->pos + 1;
     if (!check_string(c)) return false;
+    if (c->depth == 1) c->key = th_slice_of(key, (size_t)(c->pos - 1 - key));
     c->pos = json_skip_blank(c->pos, c->end);
     if (c->pos == c->end || *c->pos != ':')
         return refuse(c, c->pos, "a colon should follow the key");
@@ -186,7 +178,7 @@ static bool after_value(checker *c, bool *more)
                           object ? "',' or '}' should be here" : "',' or ']' should be here");
         }
         c->pos++;
-        c->depth--;
+        if (--c->depth == 1) json_note_value(c, c->pos);
     }
     return true;
 }
@@ -194,14 +186,22 @@ static bool after_value(checker *c, bool *more)
 static bool check_value(checker *c)
 {
     for (bool more = true; more;) {
+        json_step step = json_hasty_run(c);
+        if (step == JSON_DONE) return true;
+        if (step == JSON_AFTER_VALUE) {
+            if (!after_value(c, &more)) return false;
+            continue;
+        }
         c->pos = json_skip_blank(c->pos, c->end);
         if (c->pos == c->end) return refuse(c, c->pos, "the text ends where a value should be");
         bool ended = true;
+        if (c->depth == 1) c->value_at = c->pos;
         if (*c->pos == '{' || *c->pos == '[') {
             if (!open_bracket(c, &ended)) return false;
         } else if (!check_scalar(c)) {
             return false;
         }
+        if (ended && c->depth == 1) json_note_value(c, c->pos);
         if (ended && !after_value(c, &more)) return false;
     }
     return true;
@@ -230,7 +230,7 @@ static th_err report(th_slice text, const checker *c, th_diag *diag)
 }
 
 static th_err check_text(th_slice text, uint32_t depth_max, bool whole, th_slice *value,
-                         th_diag *diag)
+                         th_json_members *members, th_diag *diag)
 {
     if (text.size == 0) text = TH_SLICE("");
     checker c;
@@ -239,6 +239,13 @@ static th_err check_text(th_slice text, uint32_t depth_max, bool whole, th_slice
     c.problem = NULL;
     c.too_deep = false;
     c.depth = 0;
+    c.members = members;
+    c.value_at = c.pos;
+    c.key = (th_slice){0};
+    if (members != NULL) {
+        members->count = 0;
+        members->all = true;
+    }
     c.depth_max = depth_max < JSON_DEPTH_MOST ? depth_max : JSON_DEPTH_MOST;
     const uint8_t *start = c.pos;
     if (!check_value(&c)) return report(text, &c, diag);
@@ -257,10 +264,16 @@ static th_err check_text(th_slice text, uint32_t depth_max, bool whole, th_slice
 
 th_err th_json_value(th_slice text, uint32_t depth_max, th_slice *value, th_diag *diag)
 {
-    return check_text(text, depth_max, false, value, diag);
+    return check_text(text, depth_max, false, value, NULL, diag);
+}
+
+th_err th_json_value_members(th_slice text, uint32_t depth_max, th_slice *value,
+                             th_json_members *members, th_diag *diag)
+{
+    return check_text(text, depth_max, false, value, members, diag);
 }
 
 th_err th_json_document(th_slice text, uint32_t depth_max, th_slice *value, th_diag *diag)
 {
-    return check_text(text, depth_max, true, value, diag);
+    return check_text(text, depth_max, true, value, NULL, diag);
 }
