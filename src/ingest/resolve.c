@@ -40,6 +40,26 @@ typedef struct content_search {
     const uint64_t *fingerprints;
 } content_search;
 
+static bool is_by_position(uint32_t table)
+{
+    const th_stored_table *t = th_model_table(table);
+    return t != NULL && t->identity == TH_IDENTITY_POSITION;
+}
+
+/* Records that are known by their place only: equal ones are separate facts, and taken apart again they could not be told
+ * from those that are stored. The first steps show them, or the source when the recipe is long. */
+static bool holds_lines(const ingest_content_head *head, ingest_recipe_reader steps)
+{
+    for (int i = 1; i < INGEST_RECOGNISER_COUNT; i++)
+        if (th_slice_is(head->source, ingest_recognisers[i].name) &&
+            is_by_position((uint32_t)ingest_recognisers[i].table))
+            return true;
+    ingest_step step;
+    while (ingest_recipe_next(&steps, &step))
+        if (step.kind == INGEST_STEP_RUN && is_by_position(step.table)) return true;
+    return false;
+}
+
 static th_err take_content(void *ctx, size_t which, const th_record_id *id)
 {
     content_search *s = ctx;
@@ -54,10 +74,8 @@ static th_err take_content(void *ctx, size_t which, const th_record_id *id)
         if ((uint32_t)o->fingerprint != (uint32_t)s->fingerprints[which] ||
             !th_sha256_equal(&o->sha, &head.sha))
             continue;
-        /* Taken apart again when asked to, but for lines: equal ones are separate facts and could not be told apart. */
-        bool lines = th_slice_is(head.source, ingest_recognisers[INGEST_vpc_flow].name);
         o->again = true;
-        if (in->options.reprocess && !lines) continue;
+        if (in->options.reprocess && !holds_lines(&head, steps)) continue;
         o->known = true;
         o->source = th_arena_copy(in->arena, head.source);
         o->form = th_arena_copy(in->arena, head.form);
