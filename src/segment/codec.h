@@ -88,6 +88,8 @@ uint32_t segment_codec_count(const segment_codec *codec);
 /* The dictionary of an array that is held as one (CONST: one entry): its entries, and the codes of values through
  * segment_codec_codes. NULL: it is not. */
 const segment_codec *segment_codec_dictionary(const segment_codec *codec);
+/* How many entries it has: of a CONST array 1, whatever its count; 0: it is no dictionary. */
+uint32_t segment_codec_entries(const segment_codec *codec);
 /* Codes of values of a DICT array; of a CONST one all 0. */
 TH_MUST_CHECK th_err segment_codec_codes(const segment_codec *codec, segment_reading *reading,
                                          uint32_t begin, uint32_t count, uint32_t *out);

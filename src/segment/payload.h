@@ -44,9 +44,9 @@ TH_MUST_CHECK th_err segment_payload_end(segment_payload_writer *writer);
 
 typedef struct segment_payloads segment_payloads;
 
-/* Where a payload lies: a position in payload space and a size. */
+/* Where a payload lies. */
 typedef struct segment_payload {
-    uint64_t at;
+    uint64_t at; /* chunk << 32 | byte in it */
     uint32_t size;
 } segment_payload;
 
@@ -54,10 +54,14 @@ typedef struct segment_payload {
  * the arena, borrows the image. The reader turns bad when sizes are not possible. NULL: no memory or bad. */
 segment_payloads *segment_payloads_open(th_reader *directory, th_slice image, uint64_t first,
                                         uint64_t end, th_arena *arena);
-/* The next payload: takes its size (a varint) from the description, moves *at. The reader turns bad when the payload does
+/* The next payload: takes its size (a varint) from the description, moves *at, which begins as 0 (opaque otherwise). The reader turns bad when the payload does
  * not lie within one chunk. */
 segment_payload segment_payload_take(th_reader *directory, const segment_payloads *payloads,
                                      uint64_t *at);
+/* Have all payloads been taken? */
+bool segment_payloads_used_up(const segment_payloads *payloads, uint64_t at);
+/* Bytes of the image that the payloads between two places take: of shared chunks in proportion. */
+uint64_t segment_payloads_stored(const segment_payloads *payloads, uint64_t from, uint64_t to);
 
 /* One read of some rows, or a cursor: what it decodes lives in its arena, each chunk decoded and checked once.
  * One thread. */
@@ -70,6 +74,9 @@ typedef struct segment_reading {
     struct segment_codec *pool; /* of the image, or NULL */
     th_slice *pool_values;      /* decoded on first use; in chunks_arena */
     uint32_t pool_count;
+    bool pool_busy;    /* being decoded: its entries cannot come from itself */
+    th_slice **kept;   /* dictionaries decoded so far, by their number; in chunks_arena */
+    uint32_t kept_room;
 } segment_reading;
 /* TH_ELIMIT: the arena's bound. */
 TH_MUST_CHECK th_err segment_reading_begin(segment_reading *reading,

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Streams of small numbers (entries of a dictionary, shapes, classes), written and read. */
+#include "segment/codec_private.h"
+
+enum { SAMPLE = 16 << 10 };
+
+/* ---- writing ---- */
+
+/* Bytes of page [v, v + n) by tag. Room for n * 4 + 16. */
+static size_t put_page(codec_codes_tag tag, unsigned bits, const uint32_t *v, uint32_t n,
+                       uint8_t *out)
+{
+    if (tag == CODES_BITS) {
+        uint64_t step[CODEC_STEP];
+        size_t size = 0;
+        /* A step fills whole bytes, whatever the width. */
+        for (uint32_t at = 0; at < n; at += CODEC_STEP) {
+            uint32_t m = codec_min(CODEC_STEP, n - at);
+            for (uint32_t i = 0; i < m; i++) step[i] = v[at + i];
+            size += codec_bits_pack(step, m, bits, out + size);
+        }
+        return size;
+    }
+    for (uint32_t i = 0; i < n; i++) out[i] = (uint8_t)v[i];
+    if (tag == CODES_BYTES) return n;
+    for (uint32_t i = 0; i < n; i++) out[n + i] = (uint8_t)(v[i] >> 8);
+    return (size_t)n * 2;
+}
+
+static th_err put_pages(codec_out *out, codec_codes_tag tag, unsigned bits, const uint32_t *codes,
+                        uint32_t count)
+{
+    uint8_t *bytes = th_arena_alloc(out->encoder->scratch,
+                                    (size_t)codec_min(SEGMENT_PAGE, count) * 4 + 16);
+    if (bytes == NULL) return TH_ELIMIT;
+    th_buf_add_byte(out->directory, (uint8_t)tag);
+    if (tag == CODES_BITS) th_buf_add_byte(out->directory, (uint8_t)bits);
+    for (uint32_t at = 0; at < count; at += SEGMENT_PAGE) {
+        uint32_t n = codec_min(SEGMENT_PAGE, count - at);
+        size_t size = put_page(tag, bits, codes + at, n, bytes);
+        codec_put_payload(out, th_slice_of(bytes, size), SEGMENT_SQUEEZE_TEXT);
+    }
+    return codec_out_error(out);
+}
+
+static th_err put_runs(codec_out *out, const uint32_t *codes, uint32_t count)
+{
+    th_buf runs;
+    th_buf_init(&runs, (size_t)count * 10 + 16);
+    for (uint32_t i = 0, run; i < count; i += run) {
+        for (run = 1; i + run < count && codes[i + run] == codes[i]; run++) {}
+        th_buf_add_varint(&runs, codes[i]);
+        th_buf_add_varint(&runs, run);
+    }
+    th_err err = th_buf_error(&runs);
+    if (err == TH_OK) {
+        th_buf_add_byte(out->directory, CODES_RLE);
+        codec_put_payload(out, th_buf_slice(&runs), SEGMENT_SQUEEZE_TEXT);
+        err = codec_out_error(out);
+    }
+    th_buf_free(&runs);
+    return err;
+}
+
+static th_err put_tag(codec_out *out, codec_codes_tag tag, unsigned bits, const uint32_t *codes,
+                      uint32_t count)
+{
+    return tag == CODES_RLE ? put_runs(out, codes, count)
+                            : put_pages(out, tag, bits, codes, count);
+}
+
+static uint32_t count_runs(const uint32_t *codes, uint32_t count)
+{
+    uint32_t runs = 1;
+    for (uint32_t i = 1; i < count; i++) runs += codes[i] != codes[i - 1];
+    return runs;
+}
+
+/* Do bytes, compressed, take less than bits? Judged by the first page. */
+static bool bytes_are_better(codec_out *out, codec_codes_tag tag, unsigned bits,
+                             const uint32_t *codes, uint32_t count, bool *known)
+{
+    uint32_t n = codec_min(SAMPLE, count);
+    uint8_t *bytes = th_arena_alloc(out->encoder->scratch, (size_t)n * 4 + 16);
+    *known = bytes != NULL;
+    if (bytes == NULL) return false;
+    size_t size = put_page(tag, bits, codes, n, bytes);
+    size_t squeezed =
+        codec_squeezed(th_slice_of(bytes, size), out->encoder->scratch, SEGMENT_EFFORT_FAST);
+    return squeezed < (size_t)n * bits / 8;
+}
+
+static th_err put_quick(codec_out *out, const uint32_t *codes, uint32_t count, unsigned bits)
+{
+    uint32_t runs = count_runs(codes, count);
+    unsigned pair = bits <= 7 ? 2 : 3;
+    if ((uint64_t)runs * pair * 8 < count) return put_runs(out, codes, count);
+    if (bits == 3) bits = 4;
+    if (bits <= 2 || bits == 4 || bits > 16)
+        return put_pages(out, CODES_BITS, bits, codes, count);
+    codec_codes_tag tag = bits <= 8 ? CODES_BYTES : CODES_BYTES2;
+    bool known, better = bytes_are_better(out, tag, bits, codes, count, &known);
+    if (!known) return TH_ELIMIT;
+    return put_pages(out, better ? tag : CODES_BITS, bits, codes, count);
+}
+
+static th_err put_smallest(codec_out *out, const uint32_t *codes, uint32_t count, unsigned bits)
+{
+    codec_draft best;
+    uint64_t best_cost = UINT64_MAX;
+    codec_draft_init(&best);
+    th_err err = TH_OK;
+    for (unsigned tag = CODES_BITS; err == TH_OK && tag <= CODES_RLE; tag++) {
+        if ((tag == CODES_BYTES && bits > 8) || (tag == CODES_BYTES2 && (bits <= 8 || bits > 16)))
+            continue;
+        codec_draft draft;
+        codec_draft_init(&draft);
+        codec_out to = *out;
+        to.draft = &draft;
+        to.directory = &draft.directory;
+        err = put_tag(&to, (codec_codes_tag)tag, bits, codes, count);
+        uint64_t cost = err == TH_OK ? codec_draft_cost(&draft, out->encoder->scratch) : UINT64_MAX;
+        if (cost < best_cost) {
+            codec_draft worse = best;
+            best = draft;
+            draft = worse;
+            best_cost = cost;
+        }
+        codec_draft_free(&draft);
+    }
+    if (err == TH_OK) codec_draft_replay(&best, out);
+    codec_draft_free(&best);
+    return err == TH_OK ? codec_out_error(out) : err;
+}
+
+th_err codec_put_codes(codec_out *out, const uint32_t *codes, uint32_t count, uint32_t limit)
+{
+    TH_ASSERT(count > 0);
+    uint32_t all = codes[0], max = codes[0];
+    bool same = true;
+    for (uint32_t i = 1; i < count; i++) {
+        same &= codes[i] == all;
+        max = codes[i] > max ? codes[i] : max;
+    }
+    TH_ASSERT(max < limit);
+    if (same) {
+        th_buf_add_byte(out->directory, CODES_CONST);
+        th_buf_add_varint(out->directory, all);
+        return codec_out_error(out);
+    }
+    unsigned bits = codec_bits_of(max);
+    return out->encoder->effort == SEGMENT_EFFORT_COMPACT ? put_smallest(out, codes, count, bits)
+                                                          : put_quick(out, codes, count, bits);
+}
+
+th_err segment_encode_codes(segment_encoder *encoder, const uint32_t *codes, uint32_t count,
+                            uint32_t limit)
+{
+    codec_out out = {.encoder = encoder, .directory = encoder->directory};
+    return codec_put_codes(&out, codes, count, limit);
+}
+
+/* ---- reading ---- */
+
+th_err segment_describe_codes(segment_describing *d, uint32_t count, uint32_t limit,
+                              segment_codes **out)
+{
+    segment_codes *s = TH_NEW(d->arena, segment_codes);
+    if (s == NULL) return TH_ELIMIT;
+    if (count == 0 || limit == 0) return TH_ECORRUPT;
+    s->tag = th_take_u8(d->directory);
+    s->count = count;
+    s->limit = limit;
+    *out = s;
+    if (d->directory->bad || s->tag > CODES_RLE) return TH_ECORRUPT;
+    if (s->tag == CODES_CONST) {
+        uint64_t code = th_take_varint(d->directory);
+        if (d->directory->bad || code >= limit) return TH_ECORRUPT;
+        s->code = (uint32_t)code;
+        return TH_OK;
+    }
+    if (s->tag == CODES_BITS) {
+        s->bits = th_take_u8(d->directory);
+        if (d->directory->bad || s->bits < 1 || s->bits > 32) return TH_ECORRUPT;
+    }
+    return codec_describe_pages(d, s->tag == CODES_RLE ? 1 : codec_pages(count), &s->pages);
+}
+
+static bool read_runs(th_slice page, uint32_t begin, uint32_t count, uint32_t limit, uint32_t *out)
+{
+    th_reader r = th_reader_of(page);
+    uint64_t at = 0, end = (uint64_t)begin + count;
+    while (at < end) {
+        uint64_t code = th_take_varint(&r), run = th_take_varint(&r);
+        if (r.bad || code >= limit || run == 0 || run > UINT32_MAX) return false;
+        uint64_t from = at < begin ? begin : at, to = at + run < end ? at + run : end;
+        for (uint64_t i = from; i < to; i++) out[i - begin] = (uint32_t)code;
+        at += run;
+    }
+    return true;
+}
+
+/* Codes [begin, begin + count) of a page of n. */
+static bool read_page(const segment_codes *s, th_slice page, uint32_t n, uint32_t begin,
+                      uint32_t count, uint32_t *out)
+{
+    const uint8_t *p = page.bytes + begin;
+    if (s->tag == CODES_BITS) {
+        if (page.size != ((size_t)n * s->bits + 7) / 8) return false;
+        uint64_t mask = (UINT64_C(1) << s->bits) - 1;
+        size_t at = (size_t)begin * s->bits;
+        for (uint32_t i = 0; i < count; i++, at += s->bits) {
+            uint64_t v;
+            memcpy(&v, page.bytes + at / 8, sizeof(v));
+            out[i] = (uint32_t)(v >> (at % 8) & mask);
+        }
+    } else if (s->tag == CODES_BYTES) {
+        if (page.size != n) return false;
+        for (uint32_t i = 0; i < count; i++) out[i] = p[i];
+    } else {
+        if (page.size != (size_t)n * 2) return false;
+        for (uint32_t i = 0; i < count; i++) out[i] = p[i] | (uint32_t)p[n + i] << 8;
+    }
+    uint32_t max = 0;
+    for (uint32_t i = 0; i < count; i++) max = out[i] > max ? out[i] : max;
+    return max < s->limit;
+}
+
+th_err segment_codes_read(const segment_codes *s, segment_reading *reading, uint32_t begin,
+                          uint32_t count, uint32_t *out)
+{
+    TH_ASSERT(begin <= s->count && count <= s->count - begin);
+    if (s->tag == CODES_CONST) {
+        for (uint32_t i = 0; i < count; i++) out[i] = s->code;
+        return TH_OK;
+    }
+    if (s->tag == CODES_RLE) {
+        th_slice page;
+        TH_TRY(segment_payload_read(reading, s->pages[0], &page));
+        return read_runs(page, begin, count, s->limit, out) ? TH_OK : TH_ECORRUPT;
+    }
+    while (count > 0) {
+        uint32_t number = begin / SEGMENT_PAGE, within = begin % SEGMENT_PAGE;
+        uint32_t n = codec_min(SEGMENT_PAGE, s->count - number * SEGMENT_PAGE);
+        uint32_t here = codec_min(count, n - within);
+        th_slice page;
+        TH_TRY(segment_payload_read(reading, s->pages[number], &page));
+        if (!read_page(s, page, n, within, here, out)) return TH_ECORRUPT;
+        begin += here;
+        count -= here;
+        out += here;
+    }
+    return TH_OK;
+}

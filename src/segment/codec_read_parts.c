@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * PICK and SPLIT: values that come from several arrays. A value's place in its part is how many values of the same class
+ * (or pattern) stand before it. */
+#include "segment/codec_private.h"
+
+/* For values [begin, begin + count): the class of each, how many of each class stand before begin (before[k]) and
+ * within (here[k]). */
+typedef struct ranks {
+    uint32_t *classes, *before, *here;
+} ranks;
+
+static th_err count_ranks(const segment_codec *c, segment_reading *reading, uint32_t begin,
+                          uint32_t count, ranks *r)
+{
+    r->classes = th_arena_alloc(reading->arena, (size_t)count * sizeof(uint32_t));
+    r->before = TH_NEW_ARRAY(reading->arena, uint32_t, c->entries);
+    r->here = TH_NEW_ARRAY(reading->arena, uint32_t, c->entries);
+    if (r->classes == NULL || r->before == NULL || r->here == NULL) return TH_ELIMIT;
+    for (uint32_t at = 0; at < begin; at += CODEC_STEP) {
+        uint32_t codes[CODEC_STEP], n = codec_min(CODEC_STEP, begin - at);
+        TH_TRY(segment_codes_read(c->codes, reading, at, n, codes));
+        for (uint32_t i = 0; i < n; i++) r->before[codes[i]]++;
+    }
+    TH_TRY(segment_codes_read(c->codes, reading, begin, count, r->classes));
+    for (uint32_t i = 0; i < count; i++) r->here[r->classes[i]]++;
+    return TH_OK;
+}
+
+/* The values of a part that are wanted. */
+static th_err read_part(const segment_codec *part, segment_reading *reading, uint32_t before,
+                        uint32_t here, th_slice **out)
+{
+    if (before > part->count || here > part->count - before) return TH_ECORRUPT;
+    *out = th_arena_alloc(reading->arena, (size_t)here * sizeof(th_slice));
+    if (*out == NULL) return TH_ELIMIT;
+    return segment_codec_read(part, reading, before, here, *out);
+}
+
+th_err codec_read_pick(const segment_codec *c, segment_reading *reading, uint32_t begin,
+                       uint32_t count, th_slice *out)
+{
+    ranks r;
+    const th_slice *next[CODEC_CLASSES_MAX] = {NULL};
+    TH_TRY(count_ranks(c, reading, begin, count, &r));
+    for (uint32_t k = 0; k < c->entries; k++) {
+        th_slice *values;
+        if (r.here[k] == 0) continue;
+        TH_TRY(read_part(c->parts[k], reading, r.before[k], r.here[k], &values));
+        next[k] = values;
+    }
+    for (uint32_t i = 0; i < count; i++) out[i] = *next[r.classes[i]]++;
+    return TH_OK;
+}
+
+/* One pattern's values: tokens[t][i] between the pattern's other bytes. Put at out[places[i]]. */
+static th_err join(segment_reading *reading, th_slice pattern, th_slice *const *tokens,
+                   uint32_t token_count, const uint32_t *classes, uint32_t k, uint32_t count,
+                   uint32_t here, th_slice *out)
+{
+    uint64_t total = (uint64_t)(pattern.size - token_count) * here;
+    for (uint32_t t = 0; t < token_count; t++)
+        for (uint32_t i = 0; i < here; i++) total += tokens[t][i].size;
+    uint8_t *text = total < SIZE_MAX / 2 ? th_arena_alloc(reading->arena, (size_t)total) : NULL;
+    if (text == NULL) return TH_ELIMIT;
+    for (uint32_t at = 0, i = 0; at < count; at++) {
+        if (classes[at] != k) continue;
+        uint8_t *begin = text;
+        for (size_t p = 0, t = 0; p < pattern.size; p++) {
+            if (pattern.bytes[p] != CODEC_TOKEN) {
+                *text++ = pattern.bytes[p];
+                continue;
+            }
+            th_slice token = tokens[t++][i];
+            if (token.size > 0) memcpy(text, token.bytes, token.size);
+            text += token.size;
+        }
+        out[at] = th_slice_of(begin, (size_t)(text - begin));
+        i++;
+    }
+    return TH_OK;
+}
+
+static th_err read_pattern(const segment_codec *c, segment_reading *reading, const ranks *r,
+                           uint32_t k, uint32_t count, th_slice *out)
+{
+    uint32_t first = c->part_first[k], token_count = c->part_first[k + 1] - first;
+    th_slice pattern;
+    TH_TRY(segment_codec_read(c->child, reading, k, 1, &pattern));
+    uint32_t marks = 0;
+    for (size_t i = 0; i < pattern.size; i++) marks += pattern.bytes[i] == CODEC_TOKEN;
+    if (marks != token_count) return TH_ECORRUPT;
+    th_slice **tokens = TH_NEW_ARRAY(reading->arena, th_slice *, (size_t)token_count + 1);
+    if (tokens == NULL) return TH_ELIMIT;
+    for (uint32_t t = 0; t < token_count; t++)
+        TH_TRY(read_part(c->parts[first + t], reading, r->before[k], r->here[k], &tokens[t]));
+    return join(reading, pattern, tokens, token_count, r->classes, k, count, r->here[k], out);
+}
+
+th_err codec_read_split(const segment_codec *c, segment_reading *reading, uint32_t begin,
+                        uint32_t count, th_slice *out)
+{
+    ranks r;
+    TH_TRY(count_ranks(c, reading, begin, count, &r));
+    for (uint32_t k = 0; k < c->entries; k++)
+        if (r.here[k] > 0) TH_TRY(read_pattern(c, reading, &r, k, count, out));
+    return TH_OK;
+}
