@@ -10,6 +10,8 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "json/json.h"
+#include "segment/paths.h"
+#include "segment/reader.h"
 #include "segment/segment_private.h"
 
 #define ARENA_MAX ((size_t)256 << 20)

@@ -316,7 +316,7 @@ static void put_times(const th_segment_builder *b, th_buf *out, th_buf *director
     if (constant) return;
     th_buf payload;
     th_buf_init(&payload, SEGMENT_CHUNK_MAX);
-    segment_encode_ints(b->time_kinds, b->times, b->rows, &payload);
+    segment_v1_encode_ints(b->time_kinds, b->times, b->rows, &payload);
     if (th_buf_error(&payload) == TH_OK)
         segment_chunk_write(out, directory, th_buf_slice(&payload));
     else

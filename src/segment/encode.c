@@ -211,7 +211,7 @@ static bool put_ints(encoder *e, th_stored_kind kind, uint8_t *kinds, int64_t *o
         kinds[row] = g->entries[g->codes[row]].kind;
         values[row] = of_entry[g->codes[row]];
     }
-    segment_encode_ints(kinds, values, e->rows, &e->payload);
+    segment_v1_encode_ints(kinds, values, e->rows, &e->payload);
     put_head(e, SEGMENT_INT, directory);
     segment_int_form form = kind == TH_STORED_TIME      ? SEGMENT_INT_TIME
                             : text_kind == TH_CELL_JSON ? SEGMENT_INT_NUMBER
@@ -282,7 +282,7 @@ static uint8_t common_scale(const uint8_t *kinds, const int64_t *values, uint32_
     return scale;
 }
 
-void segment_encode_ints(const uint8_t *kinds, const int64_t *values, uint32_t rows,
+void segment_v1_encode_ints(const uint8_t *kinds, const int64_t *values, uint32_t rows,
                          th_buf *payload)
 {
     uint8_t scale = common_scale(kinds, values, rows);

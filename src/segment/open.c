@@ -1,241 +1,264 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Opens an image: header and directory are checked here; chunks are checked when they are read. */
+ * The directory of an image of format 2: sizes and descriptions are checked here, payloads when they are read. */
+#include <lz4.h>
 #include <stdlib.h>
 
-#include "base/assert.h"
-#include "base/hash.h"
-#include "segment/segment_private.h"
+#include "segment/filter.h"
+#include "segment/image.h"
 
-void segment_check(const th_segment *segment)
+#define DIRECTORY_MAX (64u << 20) /* raw bytes */
+#define LZ4_RATIO_MAX 256u
+
+enum { ZONE_FOLDED = 1, ZONE_MIN_MAX = 2 };
+
+typedef struct parse {
+    segment_image *image;
+    th_reader reader;
+    segment_describing describing;
+} parse;
+
+static th_err ended(const th_reader *reader)
 {
-    TH_ASSERT(segment != NULL);
-    TH_ASSERT(segment->magic == SEGMENT_OPEN_MAGIC);
+    return reader->bad ? TH_ECORRUPT : TH_OK;
 }
 
-static th_err read_header(th_slice image, segment_header *header, th_diag *diag)
+/* The directory as it was before compression: in the image, or in the arena. */
+static th_err unpack_directory(segment_image *s, const segment_header *header, th_slice *out)
 {
-    if (image.size < sizeof(*header))
-        return th_fail(diag, TH_ECORRUPT, NULL, "segment is cut short");
-    memcpy(header, image.bytes, sizeof(*header));
-    if (header->magic != SEGMENT_MAGIC) return th_fail(diag, TH_ECORRUPT, NULL, "not a segment");
-    if (header->version != 1) {
-        return th_fail(diag, TH_EVERSION, NULL, "segment has format version %u, known is %u",
-                       (unsigned)header->version, SEGMENT_VERSION);
-    }
-    if (th_xxh3(th_slice_of(header, offsetof(segment_header, header_hash))) != header->header_hash)
-        return th_fail(diag, TH_ECORRUPT, NULL, "segment header does not match its checksum");
-    bool sane = header->image_bytes == image.size && header->directory_at >= sizeof(*header) &&
-                header->directory_at <= image.size && header->directory_raw == 0 &&
-                header->directory_stored == image.size - header->directory_at &&
-                header->rows <= TH_SEGMENT_ROWS_MAX && header->raw_bytes <= TH_SEGMENT_RAW_MAX;
-    if (!sane) return th_fail(diag, TH_ECORRUPT, NULL, "segment header has impossible sizes");
-    th_slice directory = {image.bytes + header->directory_at, header->directory_stored};
-    if (th_xxh3(directory) != header->directory_hash)
-        return th_fail(diag, TH_ECORRUPT, NULL, "segment directory does not match its checksum");
-    if (th_model_table(header->table) == NULL)
-        return th_fail(diag, TH_EVERSION, NULL, "segment is of table %u, which is not known",
-                       header->table);
-    return TH_OK;
+    th_slice stored = {s->base.image.bytes + header->directory_at, header->directory_stored};
+    uint32_t raw = header->directory_raw;
+    *out = stored;
+    if (raw == stored.size) return TH_OK;
+    if (raw < stored.size || raw > DIRECTORY_MAX || raw / LZ4_RATIO_MAX > stored.size)
+        return TH_ECORRUPT;
+    uint8_t *bytes = th_arena_alloc(s->arena, raw);
+    if (bytes == NULL) return TH_ENOMEM;
+    int size =
+        LZ4_decompress_safe((const char *)stored.bytes, (char *)bytes, (int)stored.size, (int)raw);
+    *out = th_slice_of(bytes, raw);
+    return size >= 0 && (uint32_t)size == raw ? TH_OK : TH_ECORRUPT;
 }
 
-/* A count of things that each take at least one byte of what is left. */
-static uint32_t take_count(th_reader *reader, uint64_t max)
+static th_err take_times(parse *p)
 {
-    uint64_t count = th_take_varint(reader);
-    if (count > max || count > (uint64_t)(reader->end - reader->pos)) reader->bad = true;
-    return reader->bad ? 0 : (uint32_t)count;
-}
-
-static th_slice take_text(th_reader *reader, size_t max)
-{
-    uint64_t size = th_take_varint(reader);
-    if (size > max) reader->bad = true;
-    return reader->bad ? (th_slice){NULL, 0} : th_take_bytes(reader, (size_t)size);
-}
-
-static th_err take_blocks(th_segment *s, th_reader *reader, uint64_t *at)
-{
-    s->block_count = take_count(reader, s->rows);
-    s->blocks = calloc((size_t)s->block_count + 1, sizeof(segment_block));
-    if (s->blocks == NULL) return TH_ENOMEM;
-    uint32_t row = 0;
-    for (uint32_t i = 0; i < s->block_count && !reader->bad; i++) {
-        uint64_t rows = th_take_varint(reader);
-        if (rows == 0 || rows > s->rows - row) return TH_ECORRUPT;
-        s->blocks[i] = (segment_block){row, (uint32_t)rows, segment_chunk_take(reader, at)};
-        row += (uint32_t)rows;
-    }
-    return reader->bad || row != s->rows ? TH_ECORRUPT : TH_OK;
-}
-
-static th_err take_layouts(th_segment *s, th_reader *reader)
-{
-    s->layout_count = take_count(reader, s->rows);
-    if (s->layout_count == 0) return reader->bad ? TH_ECORRUPT : TH_OK;
-    s->layouts = calloc(s->layout_count, sizeof(th_slice));
-    if (s->layouts == NULL) return TH_ENOMEM;
-    for (uint32_t i = 0; i < s->layout_count; i++) s->layouts[i] = take_text(reader, SIZE_MAX);
-    s->run_count = take_count(reader, s->rows);
-    s->runs = calloc((size_t)s->run_count + 1, sizeof(segment_run));
-    if (s->runs == NULL) return TH_ENOMEM;
-    uint32_t row = 0;
-    for (uint32_t i = 0; i < s->run_count && !reader->bad; i++) {
-        uint64_t layout = th_take_varint(reader), rows = th_take_varint(reader);
-        if (layout >= s->layout_count || rows == 0 || rows > s->rows - row) return TH_ECORRUPT;
-        s->runs[i] = (segment_run){row, (uint32_t)layout};
-        row += (uint32_t)rows;
-    }
-    return reader->bad || row != s->rows ? TH_ECORRUPT : TH_OK;
-}
-
-static th_err take_times(th_segment *s, th_reader *reader, uint64_t *at)
-{
-    s->times_encoding = th_take_u8(reader);
-    if (s->times_encoding == SEGMENT_ABSENT) return reader->bad ? TH_ECORRUPT : TH_OK;
+    segment_image *s = p->image;
+    th_reader *r = &p->reader;
+    s->times_encoding = th_take_u8(r);
+    if (s->times_encoding == SEGMENT_ABSENT) return ended(r);
     if (s->times_encoding != SEGMENT_CONST && s->times_encoding != SEGMENT_INT) return TH_ECORRUPT;
-    s->first_us = (int64_t)th_take_u64(reader);
-    s->last_us = (int64_t)th_take_u64(reader);
+    s->base.has_times = true;
+    s->base.first_us = (int64_t)th_take_u64(r);
+    s->base.last_us = (int64_t)th_take_u64(r);
     bool constant = s->times_encoding == SEGMENT_CONST;
-    if (s->first_us > s->last_us || (constant && s->first_us != s->last_us)) return TH_ECORRUPT;
-    if (!constant) s->times = segment_chunk_take(reader, at);
-    return reader->bad ? TH_ECORRUPT : TH_OK;
+    if (s->base.first_us > s->base.last_us || (constant && s->base.first_us != s->base.last_us))
+        return TH_ECORRUPT;
+    if (constant) return ended(r);
+    uint64_t untimed = th_take_varint(r);
+    if (r->bad || untimed >= s->base.rows) return TH_ECORRUPT;
+    s->timed_count = s->base.rows - (uint32_t)untimed;
+    if (untimed > 0) TH_TRY(segment_describe_codes(&p->describing, s->base.rows, 2, &s->timed));
+    return segment_describe_ints(&p->describing, s->timed_count, &s->times);
 }
 
-static void take_column(th_reader *reader, uint64_t *at, segment_column *c)
+/* A count of strings and, when there are some, how they are held. */
+static th_err take_array(parse *p, uint64_t max, uint32_t *count, segment_codec **out)
 {
-    uint8_t flags = th_take_u8(reader);
-    c->encoding = flags & SEGMENT_ENCODING_MASK;
-    c->folded = (flags & SEGMENT_FOLDED) != 0;
-    c->has_zone = (flags & SEGMENT_HAS_ZONE) != 0;
-    c->absent = (uint32_t)th_take_varint(reader);
-    c->nulls = (uint32_t)th_take_varint(reader);
-    if (c->has_zone) {
-        c->min = take_text(reader, SEGMENT_ZONE_BYTES);
-        c->max = take_text(reader, SEGMENT_ZONE_BYTES);
-    }
-    switch (c->encoding) {
-    case SEGMENT_ABSENT: break;
-    case SEGMENT_CONST:
-        c->const_kind = th_take_u8(reader);
-        c->const_text = take_text(reader, SEGMENT_CONST_BYTES);
-        if (c->const_kind > TH_CELL_JSON) reader->bad = true;
-        break;
-    case SEGMENT_DICT:
-        c->entries = (uint32_t)th_take_varint(reader);
-        if (c->entries == 0 || c->entries > TH_SEGMENT_ROWS_MAX) reader->bad = true;
-        c->chunk[0] = segment_chunk_take(reader, at);
-        c->chunk[1] = segment_chunk_take(reader, at);
-        break;
-    case SEGMENT_INT:
-        c->form = th_take_u8(reader);
-        if (c->form > SEGMENT_INT_NUMBER) reader->bad = true;
-        c->chunk[0] = segment_chunk_take(reader, at);
-        break;
-    case SEGMENT_PLAIN:
-    case SEGMENT_UUID: c->chunk[0] = segment_chunk_take(reader, at); break;
-    default: reader->bad = true;
-    }
+    uint64_t n = th_take_varint(&p->reader);
+    if (p->reader.bad || n > max) return TH_ECORRUPT;
+    *count = (uint32_t)n;
+    return n == 0 ? TH_OK : segment_describe_array(&p->describing, *count, out);
 }
 
-/* Columns that a newer version appended are passed over. */
-static th_err take_columns(th_segment *s, th_reader *reader, uint64_t *at)
+/* A count of things that are in one payload, each in at least one byte. */
+static th_err take_payload(parse *p, uint64_t max, uint32_t *count, segment_payload *out)
 {
-    uint32_t stored = take_count(reader, SEGMENT_COLUMNS_MAX);
-    s->column_count = stored < s->table->column_count ? stored : s->table->column_count;
-    s->columns = calloc((size_t)s->column_count + 1, sizeof(segment_column));
-    if (s->columns == NULL) return TH_ENOMEM;
-    for (uint32_t i = 0; i < stored && !reader->bad; i++) {
-        segment_column passed = {0};
-        take_column(reader, at, i < s->column_count ? &s->columns[i] : &passed);
-    }
-    return reader->bad ? TH_ECORRUPT : TH_OK;
-}
-
-static th_err read_directory(th_segment *s, const segment_header *header)
-{
-    th_reader reader =
-        th_reader_of(th_slice_of(s->image.bytes + header->directory_at, header->directory_stored));
-    uint64_t at = sizeof(*header);
-    TH_TRY(take_blocks(s, &reader, &at));
-    TH_TRY(take_layouts(s, &reader));
-    TH_TRY(take_times(s, &reader, &at));
-    TH_TRY(take_columns(s, &reader, &at));
-    /* Chunks fill the room between header and directory exactly: each offset is inside. */
-    return reader.pos == reader.end && at == header->directory_at ? TH_OK : TH_ECORRUPT;
-}
-
-th_err th_segment_open(th_slice image, th_segment **out, th_diag *diag)
-{
-    segment_header header;
-    TH_TRY(read_header(image, &header, diag));
-    th_segment *s = calloc(1, sizeof(*s));
-    if (s == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory for a segment");
-    s->magic = SEGMENT_OPEN_MAGIC;
-    s->image = image;
-    s->table = th_model_table(header.table);
-    s->rows = header.rows;
-    s->raw_bytes = header.raw_bytes;
-    (void)pthread_mutex_init(&s->lock, NULL);
-    th_err err = read_directory(s, &header);
-    if (err != TH_OK) {
-        th_segment_close(s);
-        return th_fail(diag, err, NULL, "segment directory is not consistent");
-    }
-    *out = s;
+    uint64_t n = th_take_varint(&p->reader);
+    if (n == 0) return ended(&p->reader);
+    *out = segment_payload_take(&p->reader, p->describing.payloads, &p->describing.at);
+    if (p->reader.bad || n > max || n > out->size) return TH_ECORRUPT;
+    *count = (uint32_t)n;
     return TH_OK;
 }
 
-void th_segment_close(th_segment *s)
+static th_err take_reference(parse *p, uint32_t number, segment_leaf *leaf)
 {
-    if (s == NULL) return;
-    segment_check(s);
-    for (uint32_t i = 0; s->columns != NULL && i < s->column_count; i++) {
-        segment_values_free(s->columns[i].values);
-        segment_values_free(s->columns[i].dictionary);
+    uint64_t target = th_take_varint(&p->reader), others = th_take_varint(&p->reader);
+    if (p->reader.bad || target >= number || others > leaf->count) return TH_ECORRUPT;
+    leaf->target = (uint32_t)target;
+    leaf->other_count = (uint32_t)others;
+    if (p->image->columns[target].held != SEGMENT_HELD_CODEC) return TH_ECORRUPT;
+    if (others == 0) return TH_OK;
+    TH_TRY(segment_describe_codes(&p->describing, leaf->count, 2, &leaf->others_at));
+    return segment_describe_array(&p->describing, leaf->other_count, &leaf->codec);
+}
+
+static th_err take_column(parse *p, uint32_t number)
+{
+    segment_image *s = p->image;
+    segment_leaf *leaf = &s->columns[number];
+    uint64_t node = th_take_varint(&p->reader);
+    leaf->kind = th_take_u8(&p->reader);
+    uint64_t count = th_take_varint(&p->reader);
+    leaf->held = th_take_u8(&p->reader);
+    bool sane = node <= s->node_count && leaf->kind <= SEGMENT_LEAF_FIELD && count > 0 &&
+                count <= (uint64_t)s->base.rows * SEGMENT_SLOTS_MAX && !p->reader.bad;
+    if (!sane) return TH_ECORRUPT;
+    leaf->node = (uint32_t)node;
+    leaf->count = (uint32_t)count;
+    uint64_t before = p->describing.at;
+    th_err err = TH_ECORRUPT;
+    switch (leaf->held) {
+    case SEGMENT_HELD_CODEC:
+        err = segment_describe_array(&p->describing, leaf->count, &leaf->codec);
+        break;
+    case SEGMENT_HELD_REFERENCE: err = take_reference(p, number, leaf); break;
+    case SEGMENT_HELD_RESIDUAL: err = TH_OK; break;
+    default: break;
     }
-    free(s->columns);
-    free(s->blocks);
-    free(s->layouts);
-    free(s->runs);
-    free(s->times_values);
+    leaf->stored = segment_payloads_stored(s->payloads, before, p->describing.at);
+    return err;
+}
+
+static th_err take_columns(parse *p)
+{
+    segment_image *s = p->image;
+    s->column_count = segment_take_count(&p->reader, SEGMENT_LEAVES_MAX);
+    s->columns = TH_NEW_ARRAY(s->arena, segment_leaf, (size_t)s->column_count + 1);
+    if (s->columns == NULL) return TH_ENOMEM;
+    for (uint32_t i = 0; i < s->column_count; i++) TH_TRY(take_column(p, i));
+    return ended(&p->reader);
+}
+
+static th_err take_shapes(parse *p)
+{
+    segment_image *s = p->image;
+    uint64_t before = p->describing.at;
+    TH_TRY(take_payload(p, SEGMENT_LEAVES_MAX * SEGMENT_DEPTH_MAX, &s->node_count, &s->nodes));
+    TH_TRY(take_payload(p, SEGMENT_CHUNK_MAX, &s->literal_count, &s->literals));
+    s->skeleton_stored = segment_payloads_stored(s->payloads, before, p->describing.at);
+    TH_TRY(take_columns(p));
+    before = p->describing.at;
+    TH_TRY(take_payload(p, SEGMENT_SHAPES_MAX, &s->shape_count, &s->shapes));
+    if (s->shape_count > 0)
+        TH_TRY(segment_describe_codes(&p->describing, s->base.rows, s->shape_count + 1, &s->rows));
+    s->skeleton_stored += segment_payloads_stored(s->payloads, before, p->describing.at);
+    before = p->describing.at;
+    uint64_t most = (uint64_t)s->base.rows * SEGMENT_SLOTS_MAX;
+    TH_TRY(take_array(p, most, &s->residual_count, &s->residual));
+    s->residual_stored = segment_payloads_stored(s->payloads, before, p->describing.at);
+    return TH_OK;
+}
+
+/* Zones of columns that a newer version appended are passed over. */
+static th_err take_zones(parse *p)
+{
+    segment_image *s = p->image;
+    uint32_t known = s->base.table->column_count;
+    s->zones = TH_NEW_ARRAY(s->arena, segment_zone_entry, (size_t)known + 1);
+    if (s->zones == NULL) return TH_ENOMEM;
+    uint32_t count = segment_take_count(&p->reader, SEGMENT_COLUMNS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        segment_zone_entry passed, *z = i < known ? &s->zones[i] : &passed;
+        *z = (segment_zone_entry){.known = true};
+        uint8_t flags = th_take_u8(&p->reader);
+        z->folded = (flags & ZONE_FOLDED) != 0;
+        z->has_zone = (flags & ZONE_MIN_MAX) != 0;
+        uint64_t absent = th_take_varint(&p->reader), nulls = th_take_varint(&p->reader);
+        if (p->reader.bad || flags > (ZONE_FOLDED | ZONE_MIN_MAX) || absent > s->base.rows ||
+            nulls > s->base.rows - absent) {
+            return TH_ECORRUPT;
+        }
+        z->absent = (uint32_t)absent;
+        z->nulls = (uint32_t)nulls;
+        if (!z->has_zone) continue;
+        z->min = segment_take_text(&p->reader, SEGMENT_ZONE_BYTES);
+        z->max = segment_take_text(&p->reader, SEGMENT_ZONE_BYTES);
+    }
+    return ended(&p->reader);
+}
+
+static th_err take_filters(parse *p)
+{
+    segment_image *s = p->image;
+    uint32_t count = segment_take_count(&p->reader, SEGMENT_COLUMNS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t column = th_take_varint(&p->reader), keys = th_take_varint(&p->reader);
+        segment_payload at =
+            segment_payload_take(&p->reader, p->describing.payloads, &p->describing.at);
+        if (p->reader.bad || keys == 0 || keys > UINT32_MAX ||
+            at.size != segment_filter_size(keys) || column >= SEGMENT_COLUMNS_MAX) {
+            return TH_ECORRUPT;
+        }
+        if (column >= s->base.table->column_count) continue;
+        s->zones[column].filter_keys = (uint32_t)keys;
+        s->zones[column].filter = at;
+    }
+    return ended(&p->reader);
+}
+
+static th_err read_directory(segment_image *s, const segment_header *header)
+{
+    th_slice bytes;
+    TH_TRY(unpack_directory(s, header, &bytes));
+    parse p = {.image = s, .reader = th_reader_of(bytes)};
+    s->payloads = segment_payloads_open(&p.reader, s->base.image, sizeof(*header),
+                                        header->directory_at, s->arena);
+    if (s->payloads == NULL) return p.reader.bad ? TH_ECORRUPT : TH_ENOMEM;
+    p.describing =
+        (segment_describing){.directory = &p.reader, .payloads = s->payloads, .arena = s->arena};
+    TH_TRY(segment_take_layouts(&s->base, &p.reader));
+    TH_TRY(take_times(&p));
+    uint64_t before = p.describing.at;
+    TH_TRY(take_array(&p, s->base.rows, &s->whole_count, &s->whole));
+    s->whole_stored = segment_payloads_stored(s->payloads, before, p.describing.at);
+    TH_TRY(take_shapes(&p));
+    TH_TRY(take_array(&p, UINT32_MAX, &s->pool_count, &s->pool));
+    TH_TRY(take_zones(&p));
+    TH_TRY(take_filters(&p));
+    bool all = p.reader.pos == p.reader.end && !p.reader.bad &&
+               segment_payloads_used_up(s->payloads, p.describing.at);
+    return all ? TH_OK : TH_ECORRUPT;
+}
+
+static void close_image(th_segment *segment)
+{
+    segment_image *s = segment_image_of(segment);
+    segment_route_cache_free(s->routes);
+    th_arena_free(s->kept);
+    th_arena_free(s->arena);
     (void)pthread_mutex_destroy(&s->lock);
-    s->magic = 0;
-    free(s);
 }
 
-uint32_t th_segment_rows(const th_segment *s)
-{
-    segment_check(s);
-    return s->rows;
-}
+static const segment_ops ops = {.close = close_image,
+                                .records = segment_v2_records,
+                                .column = segment_v2_column,
+                                .times = segment_v2_times,
+                                .zone = segment_v2_zone,
+                                .may_equal = segment_v2_may_equal,
+                                .verify = segment_v2_verify,
+                                .scan_open = segment_v2_scan_open,
+                                .scan_next = segment_v2_scan_next,
+                                .scan_close = segment_v2_scan_close};
 
-uint64_t th_segment_raw_bytes(const th_segment *s)
+th_err segment_v2_open(th_slice image, const segment_header *header, th_segment **out)
 {
-    segment_check(s);
-    return s->raw_bytes;
-}
-
-bool th_segment_times(const th_segment *s, int64_t *first_us, int64_t *last_us)
-{
-    segment_check(s);
-    if (s->times_encoding == SEGMENT_ABSENT) return false;
-    *first_us = s->first_us;
-    *last_us = s->last_us;
-    return true;
-}
-
-th_slice th_segment_layout(const th_segment *s, uint32_t row)
-{
-    segment_check(s);
-    TH_ASSERT(row < s->rows);
-    if (s->run_count == 0) return (th_slice){NULL, 0};
-    uint32_t low = 0, high = s->run_count;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (s->runs[middle].first_row <= row)
-            low = middle;
-        else
-            high = middle;
-    }
-    return s->layouts[s->runs[low].layout];
+    if ((header->flags & ~SEGMENT_FLAG_COMPACT) != 0) return TH_ECORRUPT;
+    segment_image *s = calloc(1, sizeof(*s));
+    if (s == NULL) return TH_ENOMEM;
+    bool compact = (header->flags & SEGMENT_FLAG_COMPACT) != 0;
+    s->base = (th_segment){.magic = SEGMENT_OPEN_MAGIC,
+                           .ops = &ops,
+                           .image = image,
+                           .table = th_model_table(header->table),
+                           .rows = header->rows,
+                           .raw_bytes = header->raw_bytes,
+                           .tier = compact ? TH_TIER_COMPACT : TH_TIER_FAST};
+    (void)pthread_mutex_init(&s->lock, NULL);
+    s->arena = th_arena_new(SEGMENT_WORK_MAX, NULL);
+    th_err err = s->arena == NULL ? TH_ENOMEM : read_directory(s, header);
+    if (err != TH_OK)
+        th_segment_close(&s->base);
+    else
+        *out = &s->base;
+    return err;
 }

@@ -7,7 +7,7 @@
 
 #include "base/assert.h"
 #include "json/json.h"
-#include "segment/segment_private.h"
+#include "segment/paths.h"
 
 #define NONE UINT32_MAX
 #define DEPTH_MAX 64u
@@ -276,6 +276,14 @@ th_slice segment_paths_value(const segment_paths *paths, uint32_t i, bool *folde
         if (null.bytes == NULL) null = end->value;
     }
     return null;
+}
+
+uint32_t segment_paths_found(const segment_paths *paths, uint32_t i)
+{
+    uint32_t found = 0;
+    for (uint32_t k = paths->begins[i]; k < paths->begins[i + 1]; k++)
+        found += paths->ends[k] != NONE && paths->nodes[paths->ends[k]].found != RANK_NONE;
+    return found;
 }
 
 uint32_t segment_line_index(th_slice layout, const char *path)

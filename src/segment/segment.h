@@ -16,6 +16,14 @@ typedef struct th_segment_builder th_segment_builder;
 /* NULL: no memory. budget may be NULL. */
 th_segment_builder *th_segment_builder_new(const th_stored_table *table, th_budget *budget);
 void th_segment_builder_free(th_segment_builder *builder); /* accepts NULL */
+/* What builders of one thread may share: what was learnt about how records are written, and the memory that finish needs.
+ * With it many builders (one a day) together cost little more than their rows. Must outlive its builders. */
+typedef struct th_segment_shaper th_segment_shaper;
+th_segment_shaper *th_segment_shaper_new(th_budget *budget); /* NULL: no memory. budget may be NULL */
+void th_segment_shaper_free(th_segment_shaper *shaper);      /* accepts NULL */
+/* shaper NULL: one of its own. */
+th_segment_builder *th_segment_builder_new_sharing(const th_stored_table *table, th_budget *budget,
+                                                   th_segment_shaper *shaper);
 /* Append a row. layout: see model.h. time_us: the event time, has_time false = none. Copies what it needs.
  * TH_ELIMIT: full (TH_SEGMENT_ROWS_MAX rows or TH_SEGMENT_RAW_MAX bytes; a first row always fits up to the record limit). */
 TH_MUST_CHECK th_err th_segment_builder_add(th_segment_builder *builder, th_slice record,
@@ -34,6 +42,8 @@ typedef struct th_segment th_segment;
  * here, once; later calls trust them. TH_ECORRUPT, TH_EVERSION (written by a newer version), TH_ENOMEM. */
 TH_MUST_CHECK th_err th_segment_open(th_slice image, th_segment **out, th_diag *diag);
 void th_segment_close(th_segment *segment); /* accepts NULL */
+/* Who is charged for what the segment keeps decoded; NULL, as at first: nobody. Right behind open; must outlive it. */
+void th_segment_set_budget(th_segment *segment, th_budget *budget);
 uint32_t th_segment_rows(const th_segment *segment);
 uint64_t th_segment_raw_bytes(const th_segment *segment);
 /* False when no row has a time. Both inclusive, us. */

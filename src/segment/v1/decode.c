@@ -2,12 +2,12 @@
  * Columns from their chunks. Everything in a chunk is checked: kinds, sizes, codes, and that nothing is left over. */
 #include <stdlib.h>
 
-#include "segment/segment_private.h"
+#include "segment/v1/v1.h"
 #include "segment/text.h"
 
 #define PAD 64u /* readable bytes behind texts, for vector loads */
 
-void segment_values_free(segment_values *values)
+void v1_values_free(v1_values *values)
 {
     if (values == NULL) return;
     free(values->values);
@@ -17,16 +17,16 @@ void segment_values_free(segment_values *values)
     free(values);
 }
 
-static segment_values *new_values(uint32_t count, size_t bytes)
+static v1_values *new_values(uint32_t count, size_t bytes)
 {
-    segment_values *v = calloc(1, sizeof(*v));
+    v1_values *v = calloc(1, sizeof(*v));
     if (v == NULL) return NULL;
     v->count = count;
     v->values = calloc((size_t)count + 1, sizeof(th_slice));
     v->kinds = calloc((size_t)count + 1, 1);
     v->bytes = calloc(bytes + PAD, 1);
     if (v->values != NULL && v->kinds != NULL && v->bytes != NULL) return v;
-    segment_values_free(v);
+    v1_values_free(v);
     return NULL;
 }
 
@@ -42,7 +42,7 @@ static bool take_kinds(th_reader *reader, uint32_t count, uint8_t *kinds)
 }
 
 /* Kinds, sizes of those with text, texts: of a dictionary's entries or of rows. values->bytes holds the payload. */
-static th_err parse_texts(segment_values *v, size_t payload)
+static th_err parse_texts(v1_values *v, size_t payload)
 {
     th_reader sizes = th_reader_of(th_slice_of(v->bytes, payload));
     if (!take_kinds(&sizes, v->count, v->kinds)) return TH_ECORRUPT;
@@ -58,22 +58,21 @@ static th_err parse_texts(segment_values *v, size_t payload)
     return sizes.bad || texts.bad || texts.pos != texts.end ? TH_ECORRUPT : TH_OK;
 }
 
-static th_err read_texts(th_slice image, const segment_chunk *chunk, uint32_t count,
-                         segment_values **out)
+static th_err read_texts(th_slice image, const v1_chunk *chunk, uint32_t count, v1_values **out)
 {
-    segment_values *v = new_values(count, chunk->raw);
+    v1_values *v = new_values(count, chunk->raw);
     if (v == NULL) return TH_ENOMEM;
-    th_err err = segment_chunk_read(image, chunk, v->bytes);
+    th_err err = v1_chunk_read(image, chunk, v->bytes);
     if (err == TH_OK) err = parse_texts(v, chunk->raw);
     if (err != TH_OK)
-        segment_values_free(v);
+        v1_values_free(v);
     else
         *out = v;
     return err;
 }
 
 /* Entries rise by kind, then text: look-ups search them in halves. */
-static bool is_sorted(const segment_values *v)
+static bool is_sorted(const v1_values *v)
 {
     for (uint32_t i = 1; i < v->count; i++) {
         if (v->kinds[i] < v->kinds[i - 1]) return false;
@@ -83,28 +82,26 @@ static bool is_sorted(const segment_values *v)
     return true;
 }
 
-th_err segment_decode_dictionary(th_slice image, const segment_column *column, segment_values **out)
+th_err v1_decode_dictionary(th_slice image, const v1_column *column, v1_values **out)
 {
-    segment_values *v;
+    v1_values *v;
     TH_TRY(read_texts(image, &column->chunk[0], column->entries, &v));
     if (is_sorted(v)) {
         *out = v;
         return TH_OK;
     }
-    segment_values_free(v);
+    v1_values_free(v);
     return TH_ECORRUPT;
 }
 
-th_err segment_decode_codes(th_slice image, const segment_column *column, uint32_t rows,
-                            uint32_t **out)
+th_err v1_decode_codes(th_slice image, const v1_column *column, uint32_t rows, uint32_t **out)
 {
     bool wide = column->entries > 256;
     if (column->chunk[1].raw != (uint64_t)rows * (wide ? 2 : 1)) return TH_ECORRUPT;
     uint8_t *bytes = malloc((size_t)column->chunk[1].raw + PAD);
     uint32_t *codes = calloc((size_t)rows + 1, sizeof(uint32_t));
-    th_err err = bytes == NULL || codes == NULL
-                     ? TH_ENOMEM
-                     : segment_chunk_read(image, &column->chunk[1], bytes);
+    th_err err =
+        bytes == NULL || codes == NULL ? TH_ENOMEM : v1_chunk_read(image, &column->chunk[1], bytes);
     for (uint32_t row = 0; err == TH_OK && row < rows; row++) {
         codes[row] = bytes[row] | (wide ? (uint32_t)bytes[rows + row] << 8 : 0u);
         if (codes[row] >= column->entries) err = TH_ECORRUPT;
@@ -118,11 +115,11 @@ th_err segment_decode_codes(th_slice image, const segment_column *column, uint32
 }
 
 /* A chunk's payload in memory of its own. */
-static th_err read_payload(th_slice image, const segment_chunk *chunk, uint8_t **out)
+static th_err read_payload(th_slice image, const v1_chunk *chunk, uint8_t **out)
 {
     uint8_t *bytes = malloc((size_t)chunk->raw + PAD);
     if (bytes == NULL) return TH_ENOMEM;
-    th_err err = segment_chunk_read(image, chunk, bytes);
+    th_err err = v1_chunk_read(image, chunk, bytes);
     if (err != TH_OK)
         free(bytes);
     else
@@ -130,7 +127,7 @@ static th_err read_payload(th_slice image, const segment_chunk *chunk, uint8_t *
     return err;
 }
 
-static th_err parse_uuids(th_slice payload, segment_values *v)
+static th_err parse_uuids(th_slice payload, v1_values *v)
 {
     th_reader reader = th_reader_of(payload);
     if (!take_kinds(&reader, v->count, v->kinds)) return TH_ECORRUPT;
@@ -147,7 +144,7 @@ static th_err parse_uuids(th_slice payload, segment_values *v)
     return reader.pos == reader.end ? TH_OK : TH_ECORRUPT;
 }
 
-th_err segment_decode_ints(th_slice payload, uint32_t rows, uint8_t *kinds, int64_t *values)
+th_err v1_decode_ints(th_slice payload, uint32_t rows, uint8_t *kinds, int64_t *values)
 {
     static const int64_t units[] = {1, 1000, 1000000};
     th_reader reader = th_reader_of(payload);
@@ -164,15 +161,15 @@ th_err segment_decode_ints(th_slice payload, uint32_t rows, uint8_t *kinds, int6
     return reader.bad || reader.pos != reader.end ? TH_ECORRUPT : TH_OK;
 }
 
-static th_err format_ints(const segment_column *column, const int64_t *integers, segment_values *v)
+static th_err format_ints(const v1_column *column, const int64_t *integers, v1_values *v)
 {
-    uint8_t wanted = column->form == SEGMENT_INT_NUMBER ? TH_CELL_JSON : TH_CELL_STRING;
+    uint8_t wanted = column->form == V1_INT_NUMBER ? TH_CELL_JSON : TH_CELL_STRING;
     char *text = (char *)v->bytes;
     for (uint32_t row = 0; row < v->count; row++) {
         if (!segment_kind_has_text(v->kinds[row])) continue;
         if (v->kinds[row] != wanted) return TH_ECORRUPT;
         size_t size;
-        if (column->form == SEGMENT_INT_TIME) {
+        if (column->form == V1_INT_TIME) {
             if (integers[row] < SEGMENT_TIME_MIN || integers[row] > SEGMENT_TIME_MAX)
                 return TH_ECORRUPT;
             size = segment_format_time(integers[row], text);
@@ -185,24 +182,23 @@ static th_err format_ints(const segment_column *column, const int64_t *integers,
     return TH_OK;
 }
 
-static th_err decode_ints(th_slice payload, const segment_column *column, segment_values *v)
+static th_err decode_ints(th_slice payload, const v1_column *column, v1_values *v)
 {
     int64_t *integers = calloc((size_t)v->count + 1, sizeof(int64_t));
     if (integers == NULL) return TH_ENOMEM;
-    th_err err = segment_decode_ints(payload, v->count, v->kinds, integers);
+    th_err err = v1_decode_ints(payload, v->count, v->kinds, integers);
     if (err == TH_OK) err = format_ints(column, integers, v);
     free(integers);
     return err;
 }
 
-th_err segment_decode_rows(th_slice image, const segment_column *column, uint32_t rows,
-                           segment_values **out)
+th_err v1_decode_rows(th_slice image, const v1_column *column, uint32_t rows, v1_values **out)
 {
-    if (column->encoding == SEGMENT_PLAIN) return read_texts(image, &column->chunk[0], rows, out);
-    bool uuid = column->encoding == SEGMENT_UUID;
+    if (column->encoding == V1_PLAIN) return read_texts(image, &column->chunk[0], rows, out);
+    bool uuid = column->encoding == V1_UUID;
     uint8_t *payload;
     TH_TRY(read_payload(image, &column->chunk[0], &payload));
-    segment_values *v =
+    v1_values *v =
         new_values(rows, (size_t)rows * (uuid ? SEGMENT_UUID_TEXT : SEGMENT_INT_TEXT_MAX));
     th_slice bytes = th_slice_of(payload, column->chunk[0].raw);
     th_err err = v == NULL ? TH_ENOMEM
@@ -210,7 +206,7 @@ th_err segment_decode_rows(th_slice image, const segment_column *column, uint32_
                            : decode_ints(bytes, column, v);
     free(payload);
     if (err != TH_OK)
-        segment_values_free(v);
+        v1_values_free(v);
     else
         *out = v;
     return err;
