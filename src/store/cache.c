@@ -11,6 +11,7 @@ enum { BUCKETS = 4096 };
 struct store_cache {
     pthread_mutex_t lock;
     size_t limit, used;
+    uint64_t uses, uses_seen; /* at the last trim */
     th_budget *budget;
     store_piece *buckets[BUCKETS];
     store_piece *newest, *oldest;
@@ -80,6 +81,7 @@ store_piece *store_cache_get(store_cache *cache, uint32_t file, uint64_t place)
 {
     pthread_mutex_lock(&cache->lock);
     store_piece *piece = find(cache, file, place);
+    cache->uses++;
     if (piece != NULL) {
         atomic_fetch_add(&piece->refs, 1);
         unlink_used(cache, piece);
@@ -130,6 +132,16 @@ void store_cache_forget(store_cache *cache, uint32_t file)
         if (piece->file == file) drop(cache, piece);
     }
     pthread_mutex_unlock(&cache->lock);
+}
+
+bool store_cache_trim(store_cache *cache)
+{
+    pthread_mutex_lock(&cache->lock);
+    bool idle = cache->uses == cache->uses_seen && cache->used > 0;
+    cache->uses_seen = cache->uses;
+    while (idle && cache->newest != NULL) drop(cache, cache->newest);
+    pthread_mutex_unlock(&cache->lock);
+    return idle;
 }
 
 void store_cache_free(store_cache *cache)

@@ -164,7 +164,7 @@ uint32_t store_catalog_next_id(th_store *store)
     return id;
 }
 
-static th_err write_first_values(th_store *store, uint64_t secret_check, th_diag *diag)
+static th_err write_format(th_store *store, uint64_t secret_check, th_diag *diag)
 {
     edit e;
     th_buf payload;
@@ -191,7 +191,7 @@ th_err store_catalog_create(th_store *store, uint64_t secret_check, th_diag *dia
     store_path(store, "catalog.mdb", place);
     store->catalog.counts = (store_counts){.next_id = 1};
     TH_TRY(store_env_open(temporary, 0, STORE_CATALOG_MAP, &store->catalog.env, diag));
-    th_err err = write_first_values(store, secret_check, diag);
+    th_err err = write_format(store, secret_check, diag);
     if (err == TH_OK) {
         int rc = mdb_env_sync(store->catalog.env.env, 1);
         if (rc != 0) err = store_lmdb_fail(diag, rc, "write", temporary);
@@ -255,6 +255,7 @@ static th_err each_value(th_store *store, value_fn fn, void *ctx, store_counts *
 
 typedef struct format_check {
     bool found;
+    uint32_t version;
     uint64_t secret_check;
 } format_check;
 
@@ -267,6 +268,7 @@ static th_err look_for_format(void *ctx, th_slice key, const store_header *heade
     th_reader r = th_reader_of(payload);
     uint32_t version = th_take_u32(&r);
     check->found = true;
+    check->version = version;
     check->secret_check = th_take_u64(&r);
     if (!r.bad && version > TH_FORMAT_VERSION)
         return th_fail(diag, TH_EVERSION, NULL,
@@ -289,6 +291,9 @@ th_err store_catalog_open(th_store *store, uint64_t secret_check, th_diag *diag)
     if (err == TH_OK && check.secret_check != secret_check)
         err = th_fail(diag, TH_ECORRUPT, NULL,
                       "keys/store.secret is not the one this data folder was made with");
+    /* From now on the folder may hold what programs of the version before do not know. */
+    if (err == TH_OK && check.version < TH_FORMAT_VERSION)
+        err = write_format(store, secret_check, diag);
     return err;
 }
 

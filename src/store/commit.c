@@ -19,24 +19,31 @@ typedef struct group {
     uint64_t bytes, values;
     /* while it is written */
     store_entry *entries;
-    const uint32_t **prints;
+    const uint8_t **prints;
     uint32_t entry_count;
     store_meta meta;
     MDB_txn *txn;
 } group;
 
-static int put_segment(group *g, const th_write *write, uint16_t n, store_header *header,
-                       const write_segment *segment, const uint32_t *prints)
+typedef struct put_state {
+    group *g;
+    const th_write *write;
+    uint16_t n;
+    int rc;
+} put_state;
+
+static th_err put_value(void *ctx, write_value *value, th_diag *diag)
 {
-    int rc = 0;
+    (void)diag;
+    put_state *put = ctx;
+    group *g = put->g;
+    store_header *header = &value->header;
     store_journal *journal = g->store->active->journal;
-    if (store_journal_put(g->txn, journal->env.dbi, &g->meta, write->lsn, n, header,
-                          th_buf_slice(&segment->head), th_buf_slice(&segment->image),
-                          &rc) != TH_OK)
-        return rc;
+    TH_TRY(store_journal_put(g->txn, journal->env.dbi, &g->meta, put->write->lsn, put->n, header,
+                             value->head, value->image, &put->rc));
     TH_ASSERT(g->entry_count < g->values);
-    g->prints[g->entry_count] = prints;
-    g->entries[g->entry_count++] = (store_entry){.lsn = write->lsn,
+    g->prints[g->entry_count] = value->prints;
+    g->entries[g->entry_count++] = (store_entry){.lsn = put->write->lsn,
                                                  .first_seq = header->first_seq,
                                                  .min_us = header->min_us,
                                                  .max_us = header->max_us,
@@ -44,48 +51,23 @@ static int put_segment(group *g, const th_write *write, uint16_t n, store_header
                                                  .rows = header->rows,
                                                  .payload_bytes = header->payload_bytes,
                                                  .day = header->day,
-                                                 .n = n,
+                                                 .n = put->n++,
                                                  .table = header->table};
-    return 0;
+    return TH_OK;
 }
 
-static int put_parts(group *g, const th_write *write, const write_parts *parts, uint16_t *n)
+static int put_write(group *g, th_write *write)
 {
-    int rc = 0;
-    for (uint32_t i = 0; i < parts->count && rc == 0; i++) {
-        const write_part *part = parts->parts[i];
-        for (uint32_t k = 0; k < part->segment_count && rc == 0; k++) {
-            store_header header = write_segment_header(write, part, &part->segments[k]);
-            const uint32_t *prints =
-                part->has_fingerprints ? part->fingerprints + part->segments[k].first_row : NULL;
-            rc = put_segment(g, write, (*n)++, &header, &part->segments[k], prints);
-        }
-    }
-    return rc;
-}
-
-static int put_write(group *g, const th_write *write)
-{
-    uint16_t n = 0;
-    store_header header = {.type = STORE_VALUE_SEGMENT,
-                           .rows = 1,
-                           .table = TH_TABLE_leaves,
-                           .class_id = STORE_CLASS_DEFAULT,
-                           .day = th_day_from_us(write->arrival_us),
-                           .runs = 1,
-                           .first_seq = write->leaf_seq,
-                           .first_lsn = write->lsn,
-                           .last_lsn = write->lsn,
-                           .min_us = write->arrival_us,
-                           .max_us = write->arrival_us,
-                           .raw_bytes = write->leaf.raw_bytes};
-    int rc = put_segment(g, write, n++, &header, &write->leaf, NULL);
-    if (rc == 0) rc = put_parts(g, write, &write->early, &n);
-    if (rc == 0) rc = put_parts(g, write, &write->late, &n);
+    put_state put = {.g = g, .write = write};
+    write_value leaf;
+    th_diag why = {0};
+    th_err err = write_leaf_value(write, &leaf);
+    if (err == TH_OK) err = put_value(&put, &leaf, &why);
+    if (err == TH_OK) err = write_each_value(write, put_value, &put, &why);
     g->meta.commits++;
     g->meta.last_lsn = write->lsn;
     g->meta.last_arrival_us = write->arrival_us;
-    return rc;
+    return err == TH_OK ? 0 : put.rc != 0 ? put.rc : err == TH_ENOMEM ? ENOMEM : EIO;
 }
 
 /* The crash rig's control: answers that are given too early must be found out. The writes are gone afterwards, and the
@@ -144,14 +126,18 @@ static void publish_group(group *g)
     TH_FAILPOINT("commit_after_publish");
 }
 
+void store_fail_write(th_store *store, th_write *write, th_err err, const th_diag *diag)
+{
+    (void)th_fail(write->diag, err, diag->name[0] != 0 ? diag->name : NULL, "%s", diag->text);
+    store_answer(store, write, err);
+}
+
+/* The last one gives its sequences back first. */
 static void fail_group(group *g, th_err err, const th_diag *diag)
 {
-    for (uint32_t i = g->count; i > 0; i--) {
-        th_write *write = g->writes[i - 1];
-        store_take_back_sequences(g->store, write);
-        (void)th_fail(write->diag, err, diag->name[0] != 0 ? diag->name : NULL, "%s", diag->text);
-    }
-    for (uint32_t i = 0; i < g->count; i++) store_answer(g->store, g->writes[i], err);
+    for (uint32_t i = g->count; i > 0; i--)
+        store_take_back_sequences(g->store, g->writes[i - 1]);
+    for (uint32_t i = 0; i < g->count; i++) store_fail_write(g->store, g->writes[i], err, diag);
 }
 
 static th_err reserve(group *g, th_diag *diag)
@@ -165,7 +151,8 @@ static th_err reserve(group *g, th_diag *diag)
     return TH_OK;
 }
 
-static void commit_group(group *g)
+/* after: a large write that was prepared behind the group, or NULL; it fails with the group. */
+static bool commit_group(group *g, th_write *after)
 {
     th_diag diag = {0};
     th_err err = reserve(g, &diag);
@@ -186,10 +173,16 @@ static void commit_group(group *g)
         for (uint32_t i = 0; i < g->count; i++) store_answer(g->store, g->writes[i], TH_OK);
     } else {
         if (diag.code == TH_OK) (void)th_fail(&diag, err, NULL, "%s", th_err_text(err));
+        if (after != NULL) {
+            store_take_back_sequences(g->store, after);
+            store_fail_write(g->store, after, err, &diag);
+        }
         fail_group(g, err, &diag);
     }
     free(g->entries);
     free(g->prints);
+    *g = (group){.store = g->store};
+    return err == TH_OK;
 }
 
 /* A journal whose commit failed takes no more: what a sync that failed has left behind is not to be believed. After a
@@ -212,25 +205,31 @@ static th_err look_at_active(th_store *store, th_diag *diag)
     return TH_OK;
 }
 
-/* Prepare each; those that fail or are empty are answered at once. */
-static void prepare_group(group *g, th_write **chosen, uint32_t count)
+/* Prepare each; those that fail or are empty are answered at once. Large ones are commits of their own. */
+static void prepare_and_commit(th_store *store, th_write **chosen, uint32_t count)
 {
-    th_store *store = g->store;
+    group g = {.store = store};
     uint64_t lsn = th_store_lsn(store);
     for (uint32_t i = 0; i < count; i++) {
+        th_write *write = chosen[i];
         bool empty = false;
-        th_err err = store_prepare_write(store, chosen[i], lsn + 1, &empty);
-        if (err == TH_OK && !empty) {
-            lsn++;
-            g->bytes += chosen[i]->bytes;
-            g->writes[g->count++] = chosen[i];
+        th_err err = store_prepare_write(store, write, lsn + 1, &empty);
+        if (err != TH_OK || empty) {
+            write->lsn = lsn;
+            if (err != TH_OK && err != TH_EAGAIN)
+                (void)th_fail(write->diag, err, NULL, "the commit failed: %s", th_err_text(err));
+            store_answer(store, write, err);
             continue;
         }
-        chosen[i]->lsn = lsn;
-        if (err != TH_OK && err != TH_EAGAIN)
-            (void)th_fail(chosen[i]->diag, err, NULL, "the commit failed: %s", th_err_text(err));
-        store_answer(store, chosen[i], err);
+        if (!write_is_large(write)) {
+            g.bytes += write->bytes;
+            g.writes[g.count++] = write;
+        } else if (g.count == 0 || commit_group(&g, write)) {
+            store_commit_bulk(store, write);
+        }
+        lsn = g.count > 0 ? g.writes[g.count - 1]->lsn : th_store_lsn(store);
     }
+    if (g.count > 0) (void)commit_group(&g, NULL);
 }
 
 static void answer_all(th_store *store, th_write **writes, uint32_t count, th_err err,
@@ -260,7 +259,5 @@ void store_serve(th_store *store, th_write **chosen, uint32_t count)
         answer_all(store, chosen, count, err, &diag);
         return;
     }
-    group g = {.store = store};
-    prepare_group(&g, chosen, count);
-    if (g.count > 0) commit_group(&g);
+    prepare_and_commit(store, chosen, count);
 }

@@ -18,9 +18,11 @@ bool store_merge_goes_on(store_merge *round)
                    round->progress(round->progress_ctx, round->done_bytes,
                                    round->done_bytes > round->total_bytes ? round->done_bytes
                                                                           : round->total_bytes);
-    pthread_mutex_lock(&round->store->lock);
-    goes_on = goes_on && !(round->background && round->store->stop_background);
-    pthread_mutex_unlock(&round->store->lock);
+    th_store *store = round->store;
+    pthread_mutex_lock(&store->lock);
+    goes_on = goes_on && !(round->background && store->stop_background) &&
+              !(round->yields && (store->unmerged > 0 || store->compact_waiting > 0));
+    pthread_mutex_unlock(&store->lock);
     return goes_on;
 }
 
@@ -45,18 +47,6 @@ static th_err choose_journals(store_merge *round, th_arena *arena, th_diag *diag
     return TH_OK;
 }
 
-/* Files of a round that failed: nothing names them. */
-static void remove_outputs(store_merge *round)
-{
-    for (uint32_t i = 0; i < round->output_count; i++) {
-        char name[STORE_NAME_MAX], path[TH_PATH_SIZE_MAX];
-        th_diag ignored = {0};
-        store_file_name(&round->outputs[i], name);
-        store_path(round->store, name, path);
-        (void)!th_os_unlink(path, &ignored);
-    }
-}
-
 /* Everything that the round replaces. */
 static th_err list_gone(const store_merge *round, const store_group *groups, uint32_t count,
                         store_file ***out, uint32_t *gone_count)
@@ -74,46 +64,16 @@ static th_err list_gone(const store_merge *round, const store_group *groups, uin
     return TH_OK;
 }
 
-static th_err name_files(store_merge *round, store_file **gone, uint32_t gone_count,
-                         store_file **added, th_diag *diag)
-{
-    th_store *store = round->store;
-    uint32_t *drops = malloc((gone_count + 1) * sizeof(*drops));
-    if (drops == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory to merge");
-    for (uint32_t i = 0; i < gone_count; i++) drops[i] = gone[i]->info.id;
-    TH_FAILPOINT("compact_before_catalog");
-    th_err err =
-        store_catalog_commit(store, round->outputs, round->output_count, drops, gone_count, diag);
-    free(drops);
-    TH_TRY(err);
-    TH_FAILPOINT("compact_after_catalog");
-    store_change change = {.gone = gone,
-                           .gone_count = gone_count,
-                           .added = added,
-                           .added_count = round->output_count,
-                           .merged_journals = round->journal_count};
-    err = store_publish(store, &change, 0);
-    TH_ASSERT(err == TH_OK); /* the catalog has changed: the lists in memory must follow */
-    return TH_OK;
-}
-
 static th_err finish_round(store_merge *round, const store_group *groups, uint32_t count,
                            th_diag *diag)
 {
-    store_file **gone = NULL, **added = calloc(round->output_count + 1, sizeof(*added));
-    uint32_t gone_count = 0;
-    th_err err = added == NULL ? TH_ENOMEM : list_gone(round, groups, count, &gone, &gone_count);
-    for (uint32_t i = 0; i < round->output_count && err == TH_OK; i++) {
-        added[i] = store_file_new(round->store, &round->outputs[i]);
-        err = added[i] == NULL ? TH_ENOMEM : TH_OK;
-    }
-    if (err != TH_OK)
-        (void)th_fail(diag, err, NULL, "no memory to merge");
-    else
-        err = name_files(round, gone, gone_count, added, diag);
-    for (uint32_t i = 0; added != NULL && i < round->output_count; i++)
-        store_file_release(added[i]);
-    free(added);
+    store_change change = {.merged_journals = round->journal_count};
+    store_file **gone = NULL;
+    if (list_gone(round, groups, count, &gone, &change.gone_count) != TH_OK)
+        return th_fail(diag, TH_ENOMEM, NULL, "no memory to merge");
+    change.gone = gone;
+    TH_FAILPOINT("compact_before_catalog");
+    th_err err = store_outputs_name(round->store, &round->outputs, &change, 0, diag);
     free(gone);
     return err;
 }
@@ -127,12 +87,10 @@ static th_err run_round(store_merge *round, const store_group *groups, uint32_t 
         err = store_merge_group(round, &groups[i], diag);
     if (err == TH_OK) err = finish_round(round, groups, count, diag);
     if (err != TH_OK)
-        remove_outputs(round);
+        store_outputs_remove(round->store, &round->outputs);
     else
         atomic_fetch_add(&round->store->merges, 1);
-    free(round->outputs);
-    round->outputs = NULL;
-    round->output_count = round->output_capacity = 0;
+    store_outputs_free(&round->outputs);
     return err;
 }
 
@@ -156,17 +114,18 @@ static void leave_out_damaged(store_merge *round)
 }
 
 /* One round over what there is now; *did says whether anything was to be done. */
-static th_err one_round(store_merge *round, bool full, bool *did, th_diag *diag)
+th_err store_merge_round(store_merge *round, const store_plan_rules *rules, bool *did,
+                         th_diag *diag)
 {
     th_arena *arena = th_arena_new((size_t)256 << 20, NULL);
     if (arena == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory to plan a merge");
     round->version = th_store_version(round->store);
     store_group *groups = NULL;
     uint32_t count = 0;
-    th_err err = choose_journals(round, arena, diag);
+    th_err err = round->yields ? TH_OK : choose_journals(round, arena, diag);
     bool with_journals = err == TH_OK && round->journal_count > 0;
-    if (err == TH_OK && (with_journals || full))
-        err = store_plan(round->version, round->journals, round->journal_count, full, arena,
+    if (err == TH_OK && (with_journals || rules->files))
+        err = store_plan(round->version, round->journals, round->journal_count, rules, arena,
                          &groups, &count, diag);
     for (uint32_t i = 0; i < count; i++) round->total_bytes += groups[i].bytes;
     *did = err == TH_OK && (with_journals || count > 0);
@@ -189,17 +148,12 @@ static void note_result(th_store *store, th_err err, const th_diag *diag)
     pthread_mutex_unlock(&store->lock);
 }
 
-th_err th_store_compact(th_store *store, th_progress_fn progress, void *ctx, th_diag *diag)
+th_err store_merge_rounds(store_merge *round, const store_plan_rules *rules, th_diag *diag)
 {
-    th_diag mine = {0};
-    if (diag == NULL) diag = &mine;
-    TH_TRY(store_ask_roll(store, diag));
-    pthread_mutex_lock(&store->compact_lock);
-    store_merge round = {.store = store, .progress = progress, .progress_ctx = ctx};
     th_err err = TH_OK;
     bool did = true;
     for (int i = 0; i < ROUNDS_MAX && did && err == TH_OK; i++) {
-        err = one_round(&round, true, &did, diag);
+        err = store_merge_round(round, rules, &did, diag);
         if (err == TH_ECORRUPT) {
             /* What is damaged is left as it is, and named; the rest goes on. */
             th_log(TH_LOG_ERROR, "a file was left out of the merge: %s", diag->text);
@@ -208,6 +162,31 @@ th_err th_store_compact(th_store *store, th_progress_fn progress, void *ctx, th_
             err = TH_OK;
         }
     }
+    return err;
+}
+
+static void count_waiting(th_store *store, bool waits)
+{
+    pthread_mutex_lock(&store->lock);
+    store->compact_waiting += waits ? 1u : UINT32_MAX;
+    pthread_mutex_unlock(&store->lock);
+}
+
+th_err th_store_compact(th_store *store, th_progress_fn progress, void *ctx, th_diag *diag)
+{
+    th_diag mine = {0};
+    if (diag == NULL) diag = &mine;
+    TH_TRY(store_ask_roll(store, diag));
+    count_waiting(store, true);
+    pthread_mutex_lock(&store->compact_lock);
+    count_waiting(store, false);
+    store_merge round = {.store = store,
+                         .compact = true,
+                         .threads = th_os_cpu_count(),
+                         .progress = progress,
+                         .progress_ctx = ctx};
+    const store_plan_rules all = {.files = true, .compact = true, .last_lsn_max = UINT64_MAX};
+    th_err err = store_merge_rounds(&round, &all, diag);
     pthread_mutex_unlock(&store->compact_lock);
     if (err == TH_OK) {
         const th_diag none = {0};
@@ -216,43 +195,67 @@ th_err th_store_compact(th_store *store, th_progress_fn progress, void *ctx, th_
     return err;
 }
 
-/* Wait for a closed journal; false when the store stops. After a failure wait a while first. */
-static bool wait_for_work(th_store *store, bool failed)
+/* ---- in the background ------------------------------------------------------------------------------------------------------- */
+
+typedef enum wake { WAKE_STOP, WAKE_JOURNAL, WAKE_TICK } wake;
+
+/* Wait for a closed journal or the next tick. After a failure journals wait for the tick, too. */
+static wake wait_for_work(th_store *store, bool failed, int64_t tick_us)
 {
-    int64_t until = th_os_mono_us() + RETRY_US;
+    int64_t until = th_os_mono_us() + (failed ? RETRY_US : tick_us);
     struct timespec end = {.tv_sec = (time_t)(until / TH_US_PER_SECOND),
                            .tv_nsec = (long)(until % TH_US_PER_SECOND * 1000)};
     int rc = 0;
     pthread_mutex_lock(&store->lock);
-    while (!store->stop_background && ((failed && rc == 0) || store->unmerged == 0)) {
-        if (failed)
-            rc = pthread_cond_timedwait(&store->merge, &store->lock, &end);
-        else
-            pthread_cond_wait(&store->merge, &store->lock);
-        failed = failed && rc == 0;
-    }
-    bool goes_on = !store->stop_background;
+    while (!store->stop_background && rc == 0 && (failed || store->unmerged == 0))
+        rc = pthread_cond_timedwait(&store->merge, &store->lock, &end);
+    wake woken = store->stop_background ? WAKE_STOP
+                 : store->unmerged > 0  ? WAKE_JOURNAL
+                                        : WAKE_TICK;
     pthread_mutex_unlock(&store->lock);
-    return goes_on;
+    return woken;
+}
+
+static bool merge_journals(th_store *store)
+{
+    static const store_plan_rules journals_only = {.last_lsn_max = UINT64_MAX};
+    store_merge round = {.store = store, .background = true, .threads = 1};
+    th_diag diag = {0};
+    bool did = false;
+    pthread_mutex_lock(&store->compact_lock);
+    th_err err = store_merge_round(&round, &journals_only, &did, &diag);
+    pthread_mutex_unlock(&store->compact_lock);
+    bool failed = err != TH_OK && err != TH_ECORRUPT && err != TH_ECANCELED;
+    if (err == TH_ECORRUPT)
+        th_log(TH_LOG_ERROR, "a file was left out of the merge: %s", diag.text);
+    else if (failed)
+        th_log(TH_LOG_WARN, "journals cannot be merged, trying again: %s", diag.text);
+    note_result(store, failed ? err : TH_OK, &diag);
+    return !failed;
 }
 
 void *store_compact_thread(void *arg)
 {
     th_store *store = arg;
     bool failed = false;
-    while (wait_for_work(store, failed)) {
-        store_merge round = {.store = store, .background = true};
-        th_diag diag = {0};
-        bool did = false;
-        pthread_mutex_lock(&store->compact_lock);
-        th_err err = one_round(&round, false, &did, &diag);
-        pthread_mutex_unlock(&store->compact_lock);
-        failed = err != TH_OK && err != TH_ECORRUPT && err != TH_ECANCELED;
-        if (err == TH_ECORRUPT)
-            th_log(TH_LOG_ERROR, "a file was left out of the merge: %s", diag.text);
-        else if (failed)
-            th_log(TH_LOG_WARN, "journals cannot be merged, trying again: %s", diag.text);
-        note_result(store, failed ? err : TH_OK, &diag);
+    int64_t interval = store_cool_interval(store), cooled = th_os_mono_us(), trimmed = cooled;
+    for (;;) {
+        wake woken =
+            wait_for_work(store, failed, interval < STORE_TICK_US ? interval : STORE_TICK_US);
+        if (woken == WAKE_STOP) return NULL;
+        if (woken == WAKE_JOURNAL) {
+            failed = !merge_journals(store);
+            continue;
+        }
+        failed = false;
+        int64_t now = th_os_mono_us();
+        if (now - trimmed >= STORE_TICK_US) {
+            store_trim_caches(store);
+            trimmed = now;
+        }
+        if (now - cooled >= interval) {
+            store_cool(store);
+            cooled = th_os_mono_us();
+        }
     }
-    return NULL;
 }

@@ -182,7 +182,8 @@ void store_dir_encode(const store_dir_entry *entries, uint32_t count, th_buf *ou
         th_buf_add_u32(out, e->rows);
         th_buf_add_u64(out, e->first_seq);
         th_buf_add_u64(out, e->raw_bytes);
-        th_buf_add_u64(out, e->payload_bytes);
+        th_buf_add_u32(out, e->payload_bytes);
+        th_buf_add_u32(out, e->flags);
         th_buf_add_u64(out, (uint64_t)e->min_us);
         th_buf_add_u64(out, (uint64_t)e->max_us);
         th_buf_add_u64(out, e->first_lsn);
@@ -215,7 +216,8 @@ th_err store_dir_decode(th_slice payload, store_dir_entry **out, uint32_t *count
         e->rows = th_take_u32(&r);
         e->first_seq = th_take_u64(&r);
         e->raw_bytes = th_take_u64(&r);
-        e->payload_bytes = th_take_u64(&r);
+        e->payload_bytes = th_take_u32(&r);
+        e->flags = th_take_u32(&r);
         e->min_us = (int64_t)th_take_u64(&r);
         e->max_us = (int64_t)th_take_u64(&r);
         e->first_lsn = th_take_u64(&r);
@@ -267,7 +269,7 @@ void store_file_encode(const store_file_info *info, th_buf *out)
     th_buf_add_byte(out, info->closed);
     th_buf_add_u16(out, info->table);
     th_buf_add_u16(out, info->class_id);
-    th_buf_add_u16(out, 0);
+    th_buf_add_u16(out, info->flags);
     th_buf_add_u32(out, (uint32_t)info->first_day);
     th_buf_add_u32(out, (uint32_t)info->last_day);
     th_buf_add_u64(out, info->first_lsn);
@@ -292,7 +294,7 @@ th_err store_file_decode(uint32_t id, th_slice payload, store_file_info *out, th
     f.closed = th_take_u8(&r);
     f.table = th_take_u16(&r);
     f.class_id = th_take_u16(&r);
-    uint16_t reserved = th_take_u16(&r);
+    f.flags = th_take_u16(&r);
     f.first_day = (int32_t)th_take_u32(&r);
     f.last_day = (int32_t)th_take_u32(&r);
     f.first_lsn = th_take_u64(&r);
@@ -308,7 +310,7 @@ th_err store_file_decode(uint32_t id, th_slice payload, store_file_info *out, th
     f.pages = th_take_u64(&r);
     th_slice hash = th_take_bytes(&r, TH_SHA256_SIZE);
     bool sane = !r.bad && r.pos == r.end && (f.kind == STORE_JOURNAL || f.kind == STORE_SEALED) &&
-                f.closed <= 1 && reserved == 0 && f.first_day <= f.last_day &&
+                f.closed <= 1 && f.flags <= STORE_FILE_COMPACT && f.first_day <= f.last_day &&
                 f.pages <= UINT64_MAX / STORE_PAGE;
     if (!sane)
         return th_fail(diag, TH_ECORRUPT, NULL, "the catalog's entry of file %u is damaged", id);

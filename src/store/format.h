@@ -14,7 +14,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "headers are copied as they lie in memory");
 
 /* Version of the whole data folder, and of each value. Older ones are read; a later one is refused (TH_EVERSION). */
-#define TH_FORMAT_VERSION 1u
+#define TH_FORMAT_VERSION 2u
 
 #define STORE_MAGIC 0x31564854u /* "THV1" */
 #define STORE_PAGE 4096u        /* LMDB's page */
@@ -34,6 +34,8 @@ typedef enum store_value_type {
 } store_value_type;
 
 #define STORE_FLAG_FINGERPRINTS 1u /* SEGMENT: 4 bytes a row follow the runs */
+#define STORE_FLAG_COMPACT 2u      /* SEGMENT, its directory entry: the image is of the compact tier */
+#define STORE_FILE_COMPACT 1u      /* FILE: all its segments are */
 
 typedef struct store_header {
     uint32_t magic;
@@ -112,7 +114,9 @@ TH_MUST_CHECK th_err store_head_decode(const store_header *header, th_slice head
 typedef struct store_dir_entry {
     int32_t day;
     uint32_t rows;
-    uint64_t first_seq, raw_bytes, payload_bytes;
+    uint64_t first_seq, raw_bytes;
+    uint32_t payload_bytes;
+    uint32_t flags; /* STORE_FLAG_COMPACT */
     int64_t min_us, max_us;
     uint64_t first_lsn, last_lsn;
     uint64_t offset; /* of the value in the file; not stored, found when the file is opened */
@@ -142,6 +146,7 @@ typedef struct store_file_info {
     uint8_t
         closed; /* journal: nothing is appended any more; last_lsn, rows, values, chain are final */
     uint16_t table, class_id;
+    uint16_t flags; /* sealed: STORE_FILE_COMPACT */
     int32_t first_day, last_day;
     uint64_t first_lsn, last_lsn; /* active journal: last_lsn 0 */
     uint64_t rows, bytes, raw_bytes, values;

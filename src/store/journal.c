@@ -86,18 +86,18 @@ static void add_to_day(store_journal *j, const store_entry *e, uint32_t index)
     day->list[day->count++] = index;
 }
 
-static uint32_t keep_prints(store_journal *j, const store_entry *e, const uint32_t *prints)
+static uint32_t keep_prints(store_journal *j, const store_entry *e, const uint8_t *prints)
 {
     if (prints == NULL) return STORE_PRINTS_NONE;
     if (store_value_size(e->payload_bytes) > STORE_INLINE_MAX) return STORE_PRINTS_ON_DISK;
     j->prints =
         grow_or_stop(j->prints, j->print_count + e->rows, &j->print_capacity, sizeof(*j->prints));
-    memcpy(j->prints + j->print_count, prints, e->rows * sizeof(*prints));
+    memcpy(j->prints + j->print_count, prints, e->rows * sizeof(*j->prints));
     j->print_count += e->rows;
     return j->print_count - e->rows;
 }
 
-void store_journal_add(store_journal *j, const store_entry *entries, const uint32_t *const *prints,
+void store_journal_add(store_journal *j, const store_entry *entries, const uint8_t *const *prints,
                        uint32_t count)
 {
     pthread_rwlock_wrlock(&j->lock);
@@ -305,8 +305,8 @@ static bool key_decode(th_slice key, uint64_t *lsn, uint16_t *n)
 static th_err add_recovered(store_file *file, th_slice key, th_slice value, const store_header *h,
                             const store_entry *e, th_diag *diag)
 {
-    uint32_t few[STORE_INLINE_MAX / 4];
-    const uint32_t *prints = (h->flags & STORE_FLAG_FINGERPRINTS) != 0 ? few : NULL;
+    uint8_t few[STORE_INLINE_MAX];
+    const uint8_t *prints = (h->flags & STORE_FLAG_FINGERPRINTS) != 0 ? few : NULL;
     if (prints != NULL && value.size <= STORE_INLINE_MAX) {
         store_header checked;
         th_slice head;

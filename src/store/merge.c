@@ -1,221 +1,226 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Rows of one group into new sealed files: segments are re-encoded into large ones, in order of day and sequence; runs
- * and fingerprints come along. One source segment is in memory at a time. */
+ * Rows of one group into new sealed files, in order of day and sequence. Which segments become one is decided first; they
+ * are encoded apart from each other, by one thread or two, and written in order. */
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "store/merge.h"
 
-enum { ROWS_A_STEP = 2048, STEP_BYTES = 4 << 20 };
+/* fast: what need not be encoded again now; compact: what is worth an encoding of its own */
+enum { FAST_ROWS = 4096, FAST_BYTES = 4 << 20, ROWS_WANTED = 1000, THREADS_MAX = 2, AHEAD = 2 };
+#define TASK_BYTES (UINT64_C(96) << 20)
 
 typedef struct merger {
     store_merge *round;
     const store_group *group;
-    th_segment_builder *builder;
+    const th_stored_table *table;
+    store_refs refs;
     store_sealer *sealer;
-    th_arena *arena;
-    /* the segment that is being filled */
-    int32_t day;
-    uint64_t first_seq;
-    int64_t min_us, max_us;
-    th_run *runs;
-    uint32_t run_count, run_capacity;
-    uint32_t *fingerprints; /* TH_SEGMENT_ROWS_MAX */
-    bool has_fingerprints;
+
+    pthread_mutex_t lock; /* of the rest */
+    pthread_cond_t changed;
+    merge_task *tasks;
+    uint8_t *states; /* task_state of each */
+    uint32_t count, capacity;
+    uint32_t next;    /* first that nobody has taken */
+    uint32_t written; /* all before it are in a file */
+    bool stop;
 } merger;
 
-static th_err note_output(store_merge *round, const store_file_info *info)
-{
-    if (round->output_count == round->output_capacity) {
-        uint32_t capacity = round->output_capacity == 0 ? 64 : round->output_capacity * 2;
-        store_file_info *bigger = realloc(round->outputs, capacity * sizeof(*bigger));
-        if (bigger == NULL) return TH_ENOMEM;
-        round->outputs = bigger;
-        round->output_capacity = capacity;
-    }
-    round->outputs[round->output_count++] = *info;
-    return TH_OK;
-}
+typedef enum task_state { TASK_WAITS, TASK_TAKEN, TASK_DONE } task_state;
+
+/* ---- output -------------------------------------------------------------------------------------------------------------- */
 
 static th_err finish_file(merger *m, th_diag *diag)
 {
     if (m->sealer == NULL) return TH_OK;
     store_file_info info;
     th_err err = store_sealer_finish(m->sealer, &info, diag);
-    if (err == TH_OK && note_output(m->round, &info) != TH_OK)
+    if (err == TH_OK && store_outputs_add(&m->round->outputs, &info) != TH_OK)
         err = th_fail(diag, TH_ENOMEM, NULL, "no memory to merge");
     store_sealer_free(m->sealer);
     m->sealer = NULL;
     return err;
 }
 
-static th_err add_to_file(merger *m, store_header *header, th_slice head, th_slice image,
-                          th_diag *diag)
+static th_err write_value_out(merger *m, merge_value *value, th_diag *diag)
 {
     th_store *store = m->round->store;
+    th_slice head = th_buf_slice(&value->head), image = th_buf_slice(&value->image);
+    if (value->piece != NULL) {
+        head = th_slice_of(value->piece->image + STORE_HEADER, value->header.head_bytes);
+        image = th_slice_of(head.bytes + head.size, value->header.payload_bytes - head.size);
+    }
     if (m->sealer == NULL)
         TH_TRY(store_sealer_new(store, store_catalog_next_id(store), m->group->table, &m->sealer,
                                 diag));
-    TH_TRY(store_sealer_add(m->sealer, header, head, image, diag));
+    TH_TRY(store_sealer_add(m->sealer, &value->header, head, image, diag));
     return store_sealer_bytes(m->sealer) >= STORE_PART_LIMIT ? finish_file(m, diag) : TH_OK;
 }
 
-static store_header header_of(const merger *m, uint32_t rows)
+static th_err write_task(merger *m, merge_task *task, th_diag *diag)
 {
-    return (store_header){.flags = m->has_fingerprints ? STORE_FLAG_FINGERPRINTS : 0,
-                          .rows = rows,
-                          .day = m->day,
-                          .runs = m->run_count,
-                          .first_seq = m->first_seq,
-                          .first_lsn = m->runs[0].lsn,
-                          .last_lsn = m->runs[m->run_count - 1].lsn,
-                          .min_us = m->min_us,
-                          .max_us = m->max_us,
-                          .raw_bytes = th_segment_builder_bytes(m->builder)};
+    if (task->err != TH_OK) {
+        const th_diag *why = &task->diag;
+        return th_fail(diag, task->err, why->name[0] != 0 ? why->name : NULL, "%s", why->text);
+    }
+    for (uint32_t i = 0; i < task->value_count; i++)
+        TH_TRY(write_value_out(m, &task->values[i], diag));
+    m->round->done_bytes += task->stored_bytes;
+    return TH_OK;
 }
 
-/* Write the segment that is being filled. */
-static th_err flush(merger *m, th_diag *diag)
+/* ---- which segments become one ------------------------------------------------------------------------------------------- */
+
+static bool has_tier(const merger *m, const th_segment_ref *ref)
 {
-    uint32_t rows = th_segment_builder_rows(m->builder);
-    if (rows == 0) return TH_OK;
-    store_header header = header_of(m, rows);
-    th_buf head, image;
-    th_buf_init(&head, STORE_VALUE_MAX / 4);
-    th_buf_init(&image, STORE_VALUE_MAX / 2);
-    store_runs_encode(m->runs, m->run_count, &head);
-    if (m->has_fingerprints) th_buf_add(&head, m->fingerprints, (size_t)rows * 4);
-    th_err err = th_buf_error(&head);
-    if (err == TH_OK) err = th_segment_builder_finish(m->builder, &image);
-    if (err != TH_OK)
-        (void)th_fail(diag, err, NULL, "cannot encode a segment: %s", th_err_text(err));
-    else
-        err = add_to_file(m, &header, th_buf_slice(&head), th_buf_slice(&image), diag);
-    th_buf_free(&head);
-    th_buf_free(&image);
-    m->run_count = 0;
-    m->has_fingerprints = false;
-    m->min_us = INT64_MAX;
-    m->max_us = INT64_MIN;
+    return !m->round->compact || ref->compact;
+}
+
+/* Not to be encoded again for the sake of a neighbour. */
+static bool is_settled(const merger *m, const th_segment_ref *ref)
+{
+    if (!m->round->compact) return ref->rows_stored >= FAST_ROWS || ref->raw_bytes >= FAST_BYTES;
+    return ref->compact &&
+           (ref->rows_stored >= TH_SEGMENT_ROWS_MAX / 2 || ref->raw_bytes >= TASK_BYTES / 2);
+}
+
+static bool joins(const merger *m, const merge_task *task, const th_segment_ref *ref)
+{
+    const th_segment_ref *last = &m->refs.refs[task->first + task->count - 1];
+    if (last->day != ref->day || last->first_seq + last->rows_stored != ref->first_seq ||
+        task->rows + ref->rows_stored > TH_SEGMENT_ROWS_MAX ||
+        task->raw_bytes + ref->raw_bytes > TASK_BYTES)
+        return false;
+    /* The few rows that are left beside a large segment go into it when there is time for that. */
+    bool few = m->round->compact && (task->rows < ROWS_WANTED || ref->rows_stored < ROWS_WANTED);
+    bool settled = is_settled(m, ref) || (task->count == 1 && is_settled(m, last));
+    return few || !settled;
+}
+
+static th_err make_tasks(merger *m)
+{
+    for (size_t i = 0; i < m->refs.count; i++) {
+        const th_segment_ref *ref = &m->refs.refs[i];
+        merge_task *task = m->count > 0 ? &m->tasks[m->count - 1] : NULL;
+        if (task == NULL || !joins(m, task, ref)) {
+            merge_task *tasks = write_grow(m->tasks, m->count, &m->capacity, sizeof(*tasks));
+            if (tasks == NULL) return TH_ENOMEM;
+            m->tasks = tasks;
+            task = &tasks[m->count++];
+            *task = (merge_task){.first = i};
+        }
+        task->count++;
+        task->rows += ref->rows_stored;
+        task->raw_bytes += ref->raw_bytes;
+        task->stored_bytes += STORE_HEADER + ref->stored_bytes;
+    }
+    for (uint32_t i = 0; i < m->count; i++)
+        m->tasks[i].copy = m->tasks[i].count == 1 && has_tier(m, &m->refs.refs[m->tasks[i].first]);
+    m->states = calloc(m->count + 1, 1);
+    return m->states != NULL ? TH_OK : TH_ENOMEM;
+}
+
+/* ---- encoding, by one thread or two ---------------------------------------------------------------------------------------- */
+
+/* Take the next task that is not too far ahead; under the lock. */
+static bool take(merger *m, uint32_t *index)
+{
+    if (m->stop || m->next >= m->count || m->next > m->written + AHEAD) return false;
+    *index = m->next++;
+    m->states[*index] = TASK_TAKEN;
+    return true;
+}
+
+/* Under the lock, which is left meanwhile. */
+static void run_task(merger *m, merge_encoder *encoder, uint32_t index)
+{
+    pthread_mutex_unlock(&m->lock);
+    (void)!merge_encode(encoder, m->refs.refs, &m->tasks[index]);
+    pthread_mutex_lock(&m->lock);
+    m->states[index] = TASK_DONE;
+    pthread_cond_broadcast(&m->changed);
+}
+
+static void *helper(void *arg)
+{
+    merger *m = arg;
+    merge_encoder *encoder = merge_encoder_new(m->round, m->table);
+    if (encoder == NULL) return NULL; /* the other thread does it all */
+    pthread_mutex_lock(&m->lock);
+    while (!m->stop && m->next < m->count) {
+        uint32_t index;
+        if (take(m, &index))
+            run_task(m, encoder, index);
+        else
+            pthread_cond_wait(&m->changed, &m->lock);
+    }
+    pthread_mutex_unlock(&m->lock);
+    merge_encoder_free(encoder);
+    return NULL;
+}
+
+/* Until the task is done: encode it, or what comes next while another thread is at it. */
+static void await_task(merger *m, merge_encoder *encoder, uint32_t index)
+{
+    pthread_mutex_lock(&m->lock);
+    while (m->states[index] != TASK_DONE) {
+        uint32_t other;
+        if (take(m, &other))
+            run_task(m, encoder, other);
+        else
+            pthread_cond_wait(&m->changed, &m->lock);
+    }
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void task_is_written(merger *m, bool stop)
+{
+    pthread_mutex_lock(&m->lock);
+    m->written++;
+    m->stop = m->stop || stop;
+    pthread_cond_broadcast(&m->changed);
+    pthread_mutex_unlock(&m->lock);
+}
+
+static th_err write_in_order(merger *m, merge_encoder *encoder, th_diag *diag)
+{
+    th_err err = TH_OK;
+    for (uint32_t i = 0; i < m->count && err == TH_OK; i++) {
+        if (!store_merge_goes_on(m->round)) {
+            err = th_fail(diag, TH_ECANCELED, NULL, "the merge was stopped");
+        } else {
+            await_task(m, encoder, i);
+            err = write_task(m, &m->tasks[i], diag);
+        }
+        merge_task_free(&m->tasks[i]);
+        task_is_written(m, err != TH_OK);
+    }
+    return err == TH_OK ? finish_file(m, diag) : err;
+}
+
+static th_err run_tasks(merger *m, th_diag *diag)
+{
+    pthread_t threads[THREADS_MAX];
+    uint32_t started = 0;
+    merge_encoder *encoder = merge_encoder_new(m->round, m->table);
+    if (encoder == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory to merge");
+    while (started + 1 < m->round->threads && started + 1 < THREADS_MAX && started + 1 < m->count &&
+           th_os_thread(&threads[started], "th-merge", 0, helper, m, NULL) == TH_OK)
+        started++;
+    th_err err = write_in_order(m, encoder, diag);
+    for (uint32_t i = 0; i < started; i++) pthread_join(threads[i], NULL);
+    merge_encoder_free(encoder);
     return err;
 }
 
-/* The row at `at` of the segment comes from this run. */
-static th_err note_run(merger *m, const th_run *run, uint32_t at)
-{
-    const th_run *last = m->run_count > 0 ? &m->runs[m->run_count - 1] : NULL;
-    if (last != NULL && last->lsn == run->lsn && last->object_seq == run->object_seq &&
-        last->object_day == run->object_day && last->arrival_us == run->arrival_us)
-        return TH_OK;
-    if (m->run_count == m->run_capacity) {
-        uint32_t capacity = m->run_capacity == 0 ? 1024 : m->run_capacity * 2;
-        th_run *bigger = realloc(m->runs, capacity * sizeof(*bigger));
-        if (bigger == NULL) return TH_ENOMEM;
-        m->runs = bigger;
-        m->run_capacity = capacity;
-    }
-    m->runs[m->run_count] = *run;
-    m->runs[m->run_count++].first_row = at;
-    return TH_OK;
-}
+/* ---- one group --------------------------------------------------------------------------------------------------------------- */
 
-typedef struct source {
-    const store_piece *piece;
-    const th_segment_ref *ref;
-    uint32_t run; /* of the next row */
-} source;
-
-static th_err add_row(merger *m, source *s, uint32_t row, th_slice record, int64_t time_us,
-                      th_diag *diag)
-{
-    th_slice layout = th_segment_layout(s->piece->segment, row);
-    bool has_time = time_us != INT64_MIN;
-    th_err err = th_segment_builder_add(m->builder, record, layout, has_time, time_us);
-    if (err == TH_ELIMIT && th_segment_builder_rows(m->builder) > 0) {
-        TH_TRY(flush(m, diag));
-        err = th_segment_builder_add(m->builder, record, layout, has_time, time_us);
-    }
-    uint32_t at = th_segment_builder_rows(m->builder) - 1;
-    while (s->run + 1 < s->piece->run_count && s->piece->runs[s->run + 1].first_row <= row)
-        s->run++;
-    if (err == TH_OK) err = note_run(m, &s->piece->runs[s->run], at);
-    if (err != TH_OK) return th_fail(diag, err, NULL, "cannot merge a row: %s", th_err_text(err));
-    if (at == 0) m->first_seq = s->ref->first_seq + row;
-    uint32_t fingerprint = s->piece->fingerprints != NULL ? s->piece->fingerprints[row] : 0;
-    m->fingerprints[at] = fingerprint;
-    m->has_fingerprints = m->has_fingerprints || fingerprint != 0;
-    if (has_time && time_us < m->min_us) m->min_us = time_us;
-    if (has_time && time_us > m->max_us) m->max_us = time_us;
-    return TH_OK;
-}
-
-static th_err add_rows(merger *m, source *s, uint32_t begin, uint32_t count, th_diag *diag)
-{
-    const th_segment *segment = s->piece->segment;
-    th_slice *records = TH_NEW_ARRAY(m->arena, th_slice, count);
-    int64_t *times = TH_NEW_ARRAY(m->arena, int64_t, count);
-    if (records == NULL || times == NULL)
-        return th_fail(diag, TH_ELIMIT, NULL, "no memory left to merge");
-    th_err err = th_segment_records(segment, begin, count, m->arena, records);
-    if (err == TH_OK) err = th_segment_read_times(segment, begin, count, m->arena, times);
-    if (err != TH_OK)
-        return th_fail(diag, err, NULL, "cannot read rows to merge: %s", th_err_text(err));
-    for (uint32_t i = 0; i < count; i++)
-        TH_TRY(add_row(m, s, begin + i, records[i], times[i], diag));
-    return TH_OK;
-}
-
-/* A segment that is large already is taken as it is: only its key and checksums are made anew. */
-static th_err copy_segment(merger *m, const store_piece *piece, const store_header *from,
-                           th_diag *diag)
-{
-    TH_TRY(flush(m, diag));
-    store_header header = *from;
-    th_slice head = th_slice_of(piece->image + STORE_HEADER, from->head_bytes);
-    th_slice image = th_slice_of(head.bytes + head.size, from->payload_bytes - head.size);
-    return add_to_file(m, &header, head, image, diag);
-}
-
-static th_err add_segment(merger *m, const th_segment_ref *ref, const store_piece *piece,
-                          const store_header *header, th_diag *diag)
-{
-    if (header->rows >= TH_SEGMENT_ROWS_MAX / 2 || header->raw_bytes >= TH_SEGMENT_RAW_MAX / 2)
-        return copy_segment(m, piece, header, diag);
-    uint32_t open_rows = th_segment_builder_rows(m->builder);
-    if (open_rows > 0 && (m->day != ref->day || m->first_seq + open_rows != ref->first_seq))
-        TH_TRY(flush(m, diag));
-    m->day = ref->day;
-    source s = {.piece = piece, .ref = ref};
-    uint64_t step = STEP_BYTES / (header->raw_bytes / header->rows + 1);
-    step = step < 1 ? 1 : step > ROWS_A_STEP ? ROWS_A_STEP : step;
-    for (uint32_t row = 0; row < header->rows;) {
-        uint32_t n = header->rows - row < step ? header->rows - row : (uint32_t)step;
-        th_arena_reset(m->arena);
-        TH_TRY(add_rows(m, &s, row, n, diag));
-        row += n;
-    }
-    return TH_OK;
-}
-
-static th_err add_source(merger *m, const th_segment_ref *ref, th_diag *diag)
-{
-    store_file *file = store_files_find(m->round->version->files, ref->file);
-    store_piece *piece;
-    store_header header;
-    th_err err = store_read_segment(file, ref, &piece, &header, diag);
-    if (err == TH_OK) {
-        err = add_segment(m, ref, piece, &header, diag);
-        store_piece_release(piece);
-    }
-    if (err == TH_ECORRUPT) atomic_store(&file->unmergeable, true);
-    m->round->done_bytes += STORE_HEADER + ref->stored_bytes;
-    return err;
-}
-
-static th_err gather(merger *m, store_refs *refs, th_diag *diag)
+static th_err gather(merger *m, th_diag *diag)
 {
     store_merge *round = m->round;
     const store_group *group = m->group;
+    store_refs *refs = &m->refs;
     for (uint32_t i = 0; i < round->journal_count && group->has_journal; i++)
         TH_TRY(store_refs_add_file(round->version, round->journals[i], group->table,
                                    group->first_day, group->last_day, refs, diag));
@@ -235,37 +240,24 @@ static th_err gather(merger *m, store_refs *refs, th_diag *diag)
     return TH_OK;
 }
 
-static th_err merge_refs(merger *m, const store_refs *refs, th_diag *diag)
-{
-    for (size_t i = 0; i < refs->count; i++) {
-        if (!store_merge_goes_on(m->round))
-            return th_fail(diag, TH_ECANCELED, NULL, "the merge was stopped");
-        TH_TRY(add_source(m, &refs->refs[i], diag));
-    }
-    TH_TRY(flush(m, diag));
-    return finish_file(m, diag);
-}
-
 th_err store_merge_group(store_merge *round, const store_group *group, th_diag *diag)
 {
-    const th_stored_table *table = th_model_table(group->table);
-    if (table == NULL)
+    merger m = {.round = round, .group = group, .table = th_model_table(group->table)};
+    if (m.table == NULL)
         return th_fail(diag, TH_EVERSION, NULL, "table %u is unknown to this program",
                        group->table);
-    merger m = {.round = round, .group = group, .min_us = INT64_MAX, .max_us = INT64_MIN};
-    store_refs refs = {0};
-    m.builder = th_segment_builder_new(table, round->store->options.budget);
-    m.arena = th_arena_new((size_t)TH_SEGMENT_RAW_MAX * 2, round->store->options.budget);
-    m.fingerprints = malloc(TH_SEGMENT_ROWS_MAX * sizeof(*m.fingerprints));
-    th_err err = m.builder == NULL || m.arena == NULL || m.fingerprints == NULL
-                     ? th_fail(diag, TH_ENOMEM, NULL, "no memory to merge")
-                     : gather(&m, &refs, diag);
-    if (err == TH_OK) err = merge_refs(&m, &refs, diag);
+    pthread_mutex_init(&m.lock, NULL);
+    pthread_cond_init(&m.changed, NULL);
+    th_err err = gather(&m, diag);
+    if (err == TH_OK && make_tasks(&m) != TH_OK)
+        err = th_fail(diag, TH_ENOMEM, NULL, "no memory to merge");
+    if (err == TH_OK) err = run_tasks(&m, diag);
     store_sealer_free(m.sealer);
-    th_segment_builder_free(m.builder);
-    th_arena_free(m.arena);
-    free(m.fingerprints);
-    free(m.runs);
-    free(refs.refs);
+    for (uint32_t i = 0; i < m.count; i++) merge_task_free(&m.tasks[i]);
+    free(m.tasks);
+    free(m.states);
+    free(m.refs.refs);
+    pthread_cond_destroy(&m.changed);
+    pthread_mutex_destroy(&m.lock);
     return err;
 }

@@ -14,6 +14,8 @@ typedef struct piece {
 } piece;
 
 typedef struct planner {
+    const store_plan_rules *rules;
+    bool with_journals;
     piece *pieces;
     uint32_t count, capacity;
     th_arena *arena;
@@ -50,11 +52,26 @@ static th_err add_journal(planner *p, store_file *file)
     return err;
 }
 
+static bool is_good(const store_file *file)
+{
+    return !atomic_load(&file->unmergeable) && !atomic_load(&file->damaged);
+}
+
 /* Sealed files that may still be merged. */
 static bool is_open(const store_file *file)
 {
-    return file->info.kind == STORE_SEALED && file->info.bytes < STORE_PART_DONE &&
-           !atomic_load(&file->unmergeable) && !atomic_load(&file->damaged);
+    return file->info.kind == STORE_SEALED && file->info.bytes < STORE_PART_DONE && is_good(file);
+}
+
+static bool is_compact(const store_file *file)
+{
+    return (file->info.flags & STORE_FILE_COMPACT) != 0;
+}
+
+static bool is_wanted(const planner *p, const store_file *file)
+{
+    return is_open(file) && file->info.last_lsn <= p->rules->last_lsn_max &&
+           (!p->rules->small_only || file->info.bytes < STORE_PART_SMALL);
 }
 
 static th_err add_sealed(planner *p, const store_files *files)
@@ -63,7 +80,7 @@ static th_err add_sealed(planner *p, const store_files *files)
         store_file *file = files->files[i];
         piece add = {file->info.table, file->info.first_day, file->info.last_day, file->info.bytes,
                      file};
-        if (is_open(file)) TH_TRY(add_piece(p, &add));
+        if (is_wanted(p, file)) TH_TRY(add_piece(p, &add));
     }
     return TH_OK;
 }
@@ -81,8 +98,9 @@ typedef struct span {
     int32_t first, last;
 } span;
 
-static bool joins(const store_group *group, const span *days, const piece *add)
+static bool joins(const planner *p, const store_group *group, const span *days, const piece *add)
 {
+    if (!p->with_journals && group->bytes + add->bytes > STORE_GROUP_BYTES) return false;
     if (group->table != add->table ||
         (days->last == TH_DAY_UNDATED) != (add->first_day == TH_DAY_UNDATED))
         return false;
@@ -119,7 +137,7 @@ static th_err make_groups(planner *p)
     span days = {0, 0};
     for (uint32_t i = 0; i < p->count; i++) {
         const piece *add = &p->pieces[i];
-        if (p->group_count == 0 || !joins(&p->groups[p->group_count - 1], &days, add)) {
+        if (p->group_count == 0 || !joins(p, &p->groups[p->group_count - 1], &days, add)) {
             p->groups[p->group_count++] = (store_group){.table = add->table};
             days = (span){add->first_day, add->last_day};
         }
@@ -156,27 +174,54 @@ static th_err add_generations(planner *p, const store_files *files)
 }
 
 /* Leave out what would be written again as it is, and, in a round over journals, what has none of their rows. */
-static void keep_useful(planner *p, bool with_journals)
+static void keep_useful(planner *p)
 {
-    uint32_t kept = 0;
+    uint32_t kept = 0, few = p->rules->small_only ? STORE_GENERATIONS_MAX : 2;
     for (uint32_t g = 0; g < p->group_count; g++) {
         const store_group *group = &p->groups[g];
-        if (with_journals ? group->has_journal : group->file_count > 1) p->groups[kept++] = *group;
+        bool useful = p->with_journals ? group->has_journal
+                                       : group->file_count >= few ||
+                                             (p->rules->compact && !is_compact(group->files[0]));
+        if (useful) p->groups[kept++] = *group;
     }
     p->group_count = kept;
 }
 
-th_err store_plan(th_version *version, store_file *const *journals, uint32_t journal_count,
-                  bool full, th_arena *arena, store_group **out, uint32_t *count, th_diag *diag)
+/* Files that are not merged any more are still to be encoded anew, each by itself. */
+static th_err add_large(planner *p, const store_files *files)
 {
-    planner p = {.arena = arena};
+    store_group *groups = TH_NEW_ARRAY(p->arena, store_group, p->group_count + files->count + 1);
+    store_file **list = TH_NEW_ARRAY(p->arena, store_file *, files->count + 1);
+    if (groups == NULL || list == NULL) return TH_ELIMIT;
+    if (p->group_count > 0) memcpy(groups, p->groups, p->group_count * sizeof(*groups));
+    p->groups = groups;
+    for (uint32_t i = files->journals; i < files->count; i++) {
+        store_file *file = files->files[i];
+        if (file->info.bytes < STORE_PART_DONE || is_compact(file) || !is_good(file) ||
+            file->info.last_lsn > p->rules->last_lsn_max)
+            continue;
+        list[i] = file;
+        p->groups[p->group_count++] = (store_group){.table = file->info.table,
+                                                    .bytes = file->info.bytes,
+                                                    .files = &list[i],
+                                                    .file_count = 1};
+    }
+    return TH_OK;
+}
+
+th_err store_plan(th_version *version, store_file *const *journals, uint32_t journal_count,
+                  const store_plan_rules *rules, th_arena *arena, store_group **out,
+                  uint32_t *count, th_diag *diag)
+{
+    planner p = {.arena = arena, .rules = rules, .with_journals = journal_count > 0};
     th_err err = TH_OK;
     for (uint32_t i = 0; i < journal_count && err == TH_OK; i++) err = add_journal(&p, journals[i]);
-    if (err == TH_OK && full) err = add_sealed(&p, version->files);
+    if (err == TH_OK && rules->files) err = add_sealed(&p, version->files);
     if (p.count > 1) qsort(p.pieces, p.count, sizeof(*p.pieces), piece_order);
     if (err == TH_OK) err = make_groups(&p);
-    if (err == TH_OK && !full) err = add_generations(&p, version->files);
-    keep_useful(&p, journal_count > 0);
+    if (err == TH_OK && !rules->files) err = add_generations(&p, version->files);
+    if (err == TH_OK) keep_useful(&p);
+    if (err == TH_OK && rules->compact && !p.with_journals) err = add_large(&p, version->files);
     free(p.pieces);
     if (err != TH_OK) return th_fail(diag, err, NULL, "no memory to plan a merge");
     *out = p.groups;

@@ -6,7 +6,7 @@
 #include "base/time.h"
 #include "store/store_private.h"
 
-enum { SEQ_KEYS_MAX = 1 << 20, COMMIT_VALUES_MAX = 60000 };
+enum { SEQ_KEYS_MAX = 1 << 17 };
 
 /* ---- sequences --------------------------------------------------------------------------------------------------------- */
 
@@ -115,6 +115,21 @@ static th_err call_late(th_store *store, th_write *write)
     return write->error;
 }
 
+static th_err encode_leaf(th_store *store, th_write *write, th_slice leaf, th_buf *image)
+{
+    write_segment *segment = &write->leaf;
+    TH_TRY(th_segment_builder_add(store->leaf_builder, leaf, TH_SLICE(""), true,
+                                  write->arrival_us));
+    TH_TRY(th_segment_builder_finish(store->leaf_builder, image));
+    segment->bytes = malloc(image->size);
+    if (segment->bytes == NULL) return TH_ENOMEM;
+    memcpy(segment->bytes, image->bytes, image->size);
+    segment->image_bytes = (uint32_t)image->size;
+    segment->raw_bytes = leaf.size;
+    segment->rows = 1;
+    return TH_OK;
+}
+
 static th_err make_leaf(th_store *store, th_write *write)
 {
     const th_stored_table *table = th_model_table(TH_TABLE_leaves);
@@ -124,31 +139,14 @@ static th_err make_leaf(th_store *store, th_write *write)
     TH_TRY(store_next_seq(store, TH_TABLE_leaves, th_day_from_us(write->arrival_us), &slot,
                           write->diag));
     write->leaf_seq = (*slot)++;
-    th_buf leaf;
+    th_buf leaf, image;
     th_buf_init(&leaf, TH_RECORD_SIZE_MAX);
-    write_segment *segment = &write->leaf;
-    *segment = (write_segment){
-        .rows = 1, .run_count = 1, .min_us = write->arrival_us, .max_us = write->arrival_us};
-    th_buf_init(&segment->image, TH_RECORD_SIZE_MAX * 2);
-    th_buf_init(&segment->head, 256);
+    th_buf_init(&image, TH_RECORD_SIZE_MAX * 2);
     th_err err = write_leaf(write, &leaf);
-    segment->raw_bytes = leaf.size;
-    if (err == TH_OK)
-        err = th_segment_builder_add(store->leaf_builder, th_buf_slice(&leaf), TH_SLICE(""), true,
-                                     write->arrival_us);
-    if (err == TH_OK) err = th_segment_builder_finish(store->leaf_builder, &segment->image);
+    if (err == TH_OK) err = encode_leaf(store, write, th_buf_slice(&leaf), &image);
     th_buf_free(&leaf);
-    th_run run = {.lsn = write->lsn, .arrival_us = write->arrival_us, .object_seq = UINT64_MAX};
-    store_runs_encode(&run, 1, &segment->head);
-    return err == TH_OK ? th_buf_error(&segment->head) : err;
-}
-
-static th_err make_heads(const th_write *write, const write_parts *parts)
-{
-    for (uint32_t i = 0; i < parts->count; i++)
-        for (uint32_t k = 0; k < parts->parts[i]->segment_count; k++)
-            TH_TRY(write_segment_head(write, parts->parts[i], &parts->parts[i]->segments[k]));
-    return TH_OK;
+    th_buf_free(&image);
+    return err;
 }
 
 /* Everything that is known once the write has its LSN. *empty: it has no rows. */
@@ -161,14 +159,9 @@ th_err store_prepare_write(th_store *store, th_write *write, uint64_t lsn, bool 
     write_forget_late(write);
     th_err err = give_sequences(store, write);
     if (err == TH_OK) err = call_late(store, write);
-    if (err == TH_OK) err = write_parts_finish(&write->late, write->diag);
+    if (err == TH_OK) err = write_parts_finish(write, &write->late, write->diag);
     *empty = write->early.count + write->late.count == 0;
     if (err == TH_OK && !*empty) err = make_leaf(store, write);
-    if (err == TH_OK) err = make_heads(write, &write->early);
-    if (err == TH_OK) err = make_heads(write, &write->late);
-    if (err == TH_OK && write_values(write) > COMMIT_VALUES_MAX)
-        err = th_fail(write->diag, TH_ELIMIT, NULL, "a commit of more than %d values",
-                      COMMIT_VALUES_MAX);
     if (err != TH_OK)
         store_take_back_sequences(store, write);
     else if (!*empty)

@@ -128,6 +128,12 @@ static void set_claim(claims *c, uint64_t claim)
     c->slots[at & (c->size - 1)] = claim;
 }
 
+/* What shares a transaction with no other. */
+static bool goes_alone(const th_write *write)
+{
+    return write->roll || write->claims_all || write_is_large(write);
+}
+
 /* True when none of the write's claims is taken; they are taken then. False too when memory is short: it waits. */
 static bool take_claims(claims *c, const th_write *write)
 {
@@ -160,7 +166,7 @@ static uint32_t choose(th_write **waiting, th_write *chosen[TH_COMMIT_QUEUE_MAX]
         bool first = count == 0;
         bool room = first || (bytes + write->bytes <= TH_BATCH_BYTES_MAX &&
                               values + write_values(write) <= TH_BATCH_VALUES_MAX);
-        if (write->roll || !room) {
+        if (goes_alone(write) || !room) {
             if (!first) break;
         } else if (write->next != NULL || !first) {
             alone = !take_claims(&c, write);
@@ -174,7 +180,7 @@ static uint32_t choose(th_write **waiting, th_write *chosen[TH_COMMIT_QUEUE_MAX]
         chosen[count++] = write;
         bytes += write->bytes;
         values += write_values(write);
-        if (write->roll || alone) break;
+        if (goes_alone(write) || alone) break;
     }
     free(c.slots);
     return count;

@@ -204,6 +204,7 @@ th_segment_ref store_entry_ref(const store_file *file, const store_entry *e)
                             .first_lsn = e->lsn,
                             .last_lsn = e->lsn,
                             .stored_bytes = e->payload_bytes,
+                            .raw_bytes = e->raw_bytes,
                             .file = file->info.id,
                             .place = e->n};
 }
@@ -264,6 +265,8 @@ th_err store_sealed_ref(th_version *version, store_file *file, const store_piece
                           .first_lsn = e->first_lsn,
                           .last_lsn = e->last_lsn,
                           .stored_bytes = e->payload_bytes,
+                          .raw_bytes = e->raw_bytes,
+                          .compact = (e->flags & STORE_FLAG_COMPACT) != 0,
                           .file = file->info.id,
                           .place = place};
     if (e->first_lsn > version->lsn) {

@@ -4,12 +4,13 @@
 #include "base/log.h"
 #include "store/store_private.h"
 
-static void describe_closed(const store_file *file, uint64_t lsn, store_file_info *out)
+/* It counts up to its own last commit: later positions may lie in sealed files, and behind it there may be what failed. */
+static void describe_closed(const store_file *file, store_file_info *out)
 {
     const store_journal *j = file->journal;
     *out = file->info;
     out->closed = 1;
-    out->last_lsn = lsn;
+    out->last_lsn = j->meta.last_lsn;
     out->rows = j->meta.rows;
     out->values = j->meta.values;
     out->chain = j->meta.chain;
@@ -57,11 +58,10 @@ th_err store_roll(th_store *store, th_diag *diag)
     store_file *old = store->active, *next = NULL;
     uint64_t lsn = th_store_lsn(store);
     store_meta meta = {.last_lsn = lsn, .last_arrival_us = store->last_arrival_us};
-    if (old != NULL) meta.last_arrival_us = old->journal->meta.last_arrival_us;
     store_file_info infos[2] = {
         {.id = store_catalog_next_id(store), .kind = STORE_JOURNAL, .first_lsn = lsn + 1}};
     TH_TRY(open_next(store, &infos[0], &meta, &next, diag));
-    if (old != NULL) describe_closed(old, lsn, &infos[1]);
+    if (old != NULL) describe_closed(old, &infos[1]);
     th_err err = store_catalog_commit(store, infos, old != NULL ? 2 : 1, NULL, 0, diag);
     if (err != TH_OK) {
         atomic_store(&next->doomed, true);

@@ -49,6 +49,7 @@ th_err store_sealer_new(th_store *store, uint32_t id, uint16_t table, store_seal
     s->info = (store_file_info){.id = id,
                                 .kind = STORE_SEALED,
                                 .closed = 1,
+                                .flags = STORE_FILE_COMPACT, /* until a segment is not */
                                 .table = table,
                                 .class_id = STORE_CLASS_DEFAULT,
                                 .first_lsn = UINT64_MAX,
@@ -57,7 +58,9 @@ th_err store_sealer_new(th_store *store, uint32_t id, uint16_t table, store_seal
     char name[64];
     (void)snprintf(name, sizeof(name), "tmp/part-%06u.mdb", id);
     store_path(store, name, s->path);
-    th_err err = store_env_open(s->path, 0, (uint64_t)STORE_PART_LIMIT * 4, &s->env, diag);
+    /* Nothing names it before it is whole and synced: its transactions need no sync of their own. */
+    th_err err =
+        store_env_open(s->path, MDB_NOSYNC, (uint64_t)STORE_PART_LIMIT * 4, &s->env, diag);
     if (err != TH_OK) {
         free(s);
         return err;
@@ -99,6 +102,7 @@ static th_err put(store_sealer *s, th_slice key, store_header *header, th_slice 
 static void count_in(store_file_info *info, const store_header *h)
 {
     if (info->rows == 0) info->first_day = h->day;
+    if ((h->flags & STORE_FLAG_COMPACT) == 0) info->flags &= (uint16_t)~STORE_FILE_COMPACT;
     info->last_day = h->day;
     info->rows += h->rows;
     info->raw_bytes += h->raw_bytes;
@@ -131,6 +135,7 @@ th_err store_sealer_add(store_sealer *s, store_header *header, th_slice head, th
                                                .first_seq = header->first_seq,
                                                .raw_bytes = header->raw_bytes,
                                                .payload_bytes = header->payload_bytes,
+                                               .flags = header->flags & STORE_FLAG_COMPACT,
                                                .min_us = header->min_us,
                                                .max_us = header->max_us,
                                                .first_lsn = header->first_lsn,

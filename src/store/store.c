@@ -183,10 +183,10 @@ static th_err open_journals(th_store *store, const store_files *files, th_diag *
     for (uint32_t i = 0; i < files->journals; i++) {
         store_file *file = files->files[i];
         bool last = i + 1 == files->journals;
-        if (next_lsn != 0 && file->info.first_lsn != next_lsn)
+        if (file->info.first_lsn < next_lsn) /* behind next_lsn may be commits that lie in sealed files */
             return th_fail(diag, TH_ECORRUPT, NULL,
-                           "the catalog is damaged: commits before %llu are missing",
-                           (unsigned long long)file->info.first_lsn);
+                           "the catalog is damaged: two journals begin before %llu",
+                           (unsigned long long)next_lsn);
         next_lsn = file->info.last_lsn + 1;
         if (last != !file->info.closed)
             return th_fail(diag, TH_ECORRUPT, NULL, "the catalog is damaged: journal %u is %s",
@@ -216,6 +216,21 @@ static th_err check_sealed(th_store *store, const store_files *files)
     return TH_OK;
 }
 
+/* The last commit is in the active journal, or in sealed files that the catalog named: their leaf's time is its arrival. */
+static uint64_t last_position(th_store *store, const store_files *files)
+{
+    uint64_t lsn = store->active == NULL ? 0 : store->active->journal->meta.last_lsn;
+    if (store->active != NULL)
+        store->last_arrival_us = store->active->journal->meta.last_arrival_us;
+    for (uint32_t i = files->journals; i < files->count; i++) {
+        const store_file_info *info = &files->files[i]->info;
+        if (info->last_lsn > lsn) lsn = info->last_lsn;
+        if (info->table == TH_TABLE_leaves && info->max_us > store->last_arrival_us)
+            store->last_arrival_us = info->max_us;
+    }
+    return lsn;
+}
+
 static th_err recover(th_store *store, th_diag *diag)
 {
     found_files found = {.store = store};
@@ -227,7 +242,7 @@ static th_err recover(th_store *store, th_diag *diag)
     free(found.files);
     TH_TRY(err);
     err = open_journals(store, files, diag);
-    uint64_t lsn = store->active == NULL ? 0 : store->active->journal->meta.last_lsn;
+    uint64_t lsn = last_position(store, files);
     if (err == TH_OK) err = check_sealed(store, files);
     if (err == TH_OK) {
         store->current = store_version_new(store, files, lsn);
@@ -235,8 +250,6 @@ static th_err recover(th_store *store, th_diag *diag)
     }
     store_files_release(files);
     TH_TRY(err);
-    if (store->active != NULL)
-        store->last_arrival_us = store->active->journal->meta.last_arrival_us;
     TH_TRY(store_sweep(store, diag));
     return store->active == NULL ? store_roll(store, diag) : TH_OK;
 }
@@ -300,6 +313,9 @@ th_err th_store_open(const char *dir, const th_store_options *options, th_store 
     if (options != NULL) store->options = *options;
     store->journal_bytes =
         store->options.journal_bytes != 0 ? store->options.journal_bytes : TH_JOURNAL_SIZE_MAX;
+    /* What is spooled is large: the journal needs no part of it. */
+    uint64_t bulk = store->options.bulk_bytes != 0 ? store->options.bulk_bytes : STORE_BULK_BYTES;
+    store->bulk_bytes = bulk < STORE_WRITE_KEPT_MAX ? bulk : STORE_WRITE_KEPT_MAX;
     if (store->options.test_mode != NULL)
         (void)snprintf(store->test_mode, sizeof(store->test_mode), "%s", store->options.test_mode);
     init_locks(store);

@@ -25,6 +25,9 @@ typedef struct th_store_options {
     th_budget *budget;      /* may be NULL */
     uint64_t journal_bytes; /* 0 = TH_JOURNAL_SIZE_MAX; small values for tests */
     const char *test_mode;  /* NULL; crash rigs' controls: "ack-before-commit", "nosync" */
+    int64_t cool_us;        /* how long ago the last row of a file arrived before the background encodes it in the
+                               compact tier; 0 = an hour, below 0 = never */
+    uint64_t bulk_bytes;    /* a write with more encoded bytes goes to sealed files; 0 = 8 MiB; small for tests */
 } th_store_options;
 
 /* Take DIR/LOCK, recover, open. TH_ENOTFOUND "no data folder", TH_EBUSY (another process owns it; its pid in diag and
@@ -56,8 +59,18 @@ typedef struct th_write th_write;
 th_write *th_write_new(th_store *store);
 void th_write_free(th_write *write); /* accepts NULL */
 /* A row of (table, day); bytes are copied. fingerprint 0 = not deduplicated. object: index, given by
- * th_write_add_object, of the delivery that it came in (UINT32_MAX = none). *local is the row's number inside its
- * (table, day) of this write: its sequence will be first_seq(table, day) + local. TH_ELIMIT: the write is full; commit it. */
+ * th_write_add_object, of the delivery that it came in (UINT32_MAX = none). sha: SHA-256 of record when the caller has
+ * it, else NULL and it is computed; the log's leaf is made of it, so a wrong one makes the commit fail verification.
+ * *local is the row's number inside its (table, day) of this write: its sequence will be first_seq(table, day) + local.
+ *
+ * A write takes any number of rows: what is encoded goes to a file without a name in DATA/tmp when it grows. In memory
+ * are at most 64 MiB of records that are not encoded, in 64 builders, 16 MiB of encoded ones, and about 150 bytes a
+ * segment, 100 bytes a (table, day), 16 a delivery, 8 for each change of the delivery from row to row. Many days at a time
+ * make small segments, which the compactor joins; rows in order of days make large ones. A large write is encoded as it
+ * is filled, so that filling it is what takes time. Two writes may be filled on two threads.
+ *
+ * TH_ELIMIT: 131,072 (table, day) pairs are in it, or 2^32 - 2 rows in one of them; commit it. TH_ENOSPC, TH_EIO: the file
+ * in DATA/tmp could not be written; the write is broken. */
 typedef struct th_row {
     th_slice record;
     th_slice layout;
@@ -65,6 +78,7 @@ typedef struct th_row {
     int64_t time_us;
     uint64_t fingerprint;
     uint32_t object;
+    const th_sha256 *sha;
 } th_row;
 TH_MUST_CHECK th_err th_write_add(th_write *write, const th_stored_table *table, int32_t day,
                                   const th_row *row, uint32_t *local);
@@ -72,7 +86,7 @@ uint64_t th_write_bytes(const th_write *write);
 uint64_t th_write_rows(const th_write *write);
 /* Claim an identity that this write will decide on in late() (a content's, say). Two writes that claim or add the same
  * (table, fingerprint) never share a commit group: the later one is committed after the earlier is published, and its
- * late() sees it. Rows added with a fingerprint are claimed by themselves. */
+ * late() sees it. Rows added with a fingerprint are claimed by themselves. A large write shares its group with none. */
 void th_write_claim(th_write *write, uint32_t table, uint64_t fingerprint);
 /* A delivery in this write; the row itself is added by late(). Returns its index. */
 uint32_t th_write_add_object(th_write *write);
@@ -99,7 +113,9 @@ TH_MUST_CHECK th_err th_write_add_late(const th_commit_view *view, const th_stor
 
 /* Encode what can be encoded on the caller's thread (segments, leaf hashes). th_store_commit does it when it was not done. */
 TH_MUST_CHECK th_err th_write_encode(th_write *write, th_diag *diag);
-/* Hand to the committer and wait until it is durable and published. On TH_OK *lsn is its position. On TH_EAGAIN see
+/* Hand to the committer and wait until it is durable and published. A write with more than options.bulk_bytes encoded goes
+ * to sealed files that one catalog commit names, any other one to the journal; either way all of it is stored or nothing.
+ * Other writers wait while a large one is copied and synced. On TH_OK *lsn is its position. On TH_EAGAIN see
  * th_late_fn. TH_ENOSPC, TH_EIO: nothing of it is stored. The write is spent either way (free it), but for TH_EAGAIN.
  * Blocks while TH_COMMIT_QUEUE_MAX writes or too many unmerged journals wait: the back-pressure. An empty write with no
  * late rows commits nothing and gives the current LSN. */
@@ -134,6 +150,8 @@ typedef struct th_segment_ref {
     int64_t min_us, max_us; /* event time; min > max: none */
     uint64_t first_lsn, last_lsn;
     uint64_t stored_bytes;
+    uint64_t raw_bytes; /* of rows_stored records */
+    bool compact;       /* encoded in the compact tier */
     uint32_t file;  /* store's own: which file of the version */
     uint64_t place; /* store's own: where in it */
 } th_segment_ref;
@@ -204,8 +222,9 @@ TH_MUST_CHECK th_err th_version_log(th_version *version, const uint32_t *tables,
 
 /* ---- upkeep ---------------------------------------------------------------------------------------------------- */
 
-/* Merge all journals and small generations into as few sealed files as the rules allow; resumable: a crash loses only
- * unfinished work. progress may be NULL: done and total in bytes; return false to stop (TH_ECANCELED). */
+/* Merge all journals and small generations into as few sealed files as the rules allow, everything in the compact tier;
+ * two threads where there are two cores. Resumable: a stop or a crash loses only the file in hand, and what is in the
+ * compact tier already is not encoded again. progress may be NULL: done and total in bytes; return false to stop (TH_ECANCELED). */
 typedef bool (*th_progress_fn)(void *ctx, uint64_t done, uint64_t total);
 TH_MUST_CHECK th_err th_store_compact(th_store *store, th_progress_fn progress, void *ctx,
                                       th_diag *diag);

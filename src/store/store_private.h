@@ -32,6 +32,8 @@
 #define STORE_GENERATIONS_MAX \
     4u /* files over the same days before they are merged in the background */
 #define STORE_ROUND_BYTES (UINT64_C(2) << 30) /* journals merged by one catalog commit */
+#define STORE_GROUP_BYTES (UINT64_C(1) << 30) /* sealed files merged by one catalog commit, without journals */
+#define STORE_COOL_US (INT64_C(3600) * 1000000)
 
 /* ---- env.c: LMDB environments ----------------------------------------------------------------------------------- */
 
@@ -96,6 +98,8 @@ store_piece *store_cache_get(store_cache *cache, uint32_t file, uint64_t place);
 /* Give a new piece to the cache (which may drop others, or not keep it); returns the piece to use, referenced. */
 store_piece *store_cache_put(store_cache *cache, store_piece *piece);
 void store_cache_forget(store_cache *cache, uint32_t file);
+/* Empty it when nothing was taken from it or put into it since the last call; true when that gave memory back. */
+bool store_cache_trim(store_cache *cache);
 void store_piece_release(store_piece *piece); /* accepts NULL */
 
 /* ---- files -------------------------------------------------------------------------------------------------------- */
@@ -179,6 +183,16 @@ store_file *store_files_find(const store_files *files, uint32_t id);
 th_version *store_version_new(th_store *store, store_files *files,
                               uint64_t lsn); /* takes a reference of files */
 
+/* Publish a version: the current files with a change (NULL: none), bounded by lsn (0: as before). TH_ENOMEM. */
+typedef struct store_change {
+    store_file *const *gone; /* become doomed */
+    uint32_t gone_count;
+    store_file *const *added;
+    uint32_t added_count;
+    uint32_t merged_journals, closed_journals; /* change of the count of unmerged journals */
+} store_change;
+TH_MUST_CHECK th_err store_publish(th_store *store, const store_change *change, uint64_t lsn);
+
 /* ---- journal.c ------------------------------------------------------------------------------------------------------ */
 
 /* Make journal/ID.mdb, durable, with META as given; not in the catalog yet. */
@@ -188,10 +202,10 @@ TH_MUST_CHECK th_err store_journal_create(th_store *store, uint32_t id, const st
 TH_MUST_CHECK th_err store_journal_open(th_store *store, store_file *file, th_diag *diag);
 void store_journal_close(store_journal *journal);
 /* Take entries into the directory in memory (after their commit; reserve room for all before). prints[i]: fingerprints
- * of entry i, NULL none. */
+ * of entry i, 4 bytes each, NULL none; not read when the value has pages of its own. */
 TH_MUST_CHECK th_err store_journal_reserve(store_journal *journal, uint32_t more);
 void store_journal_add(store_journal *journal, const store_entry *entries,
-                       const uint32_t *const *prints, uint32_t count);
+                       const uint8_t *const *prints, uint32_t count);
 /* Under the journal's lock: the entries of a (table, day), or NULL. */
 const store_journal_day *store_journal_day_of(const store_journal *journal, uint32_t table,
                                               int32_t day);
@@ -221,6 +235,19 @@ uint64_t store_sealer_bytes(const store_sealer *sealer);
 TH_MUST_CHECK th_err store_sealer_finish(store_sealer *sealer, store_file_info *info,
                                          th_diag *diag);
 void store_sealer_free(store_sealer *sealer); /* removes what is not finished; accepts NULL */
+
+/* Finished files that no catalog entry names yet. */
+typedef struct store_outputs {
+    store_file_info *infos; /* malloc'ed */
+    uint32_t count, capacity;
+} store_outputs;
+TH_MUST_CHECK th_err store_outputs_add(store_outputs *outputs, const store_file_info *info);
+/* One catalog commit that names them and drops `gone`, then the version with lsn (0: as before). change: what
+ * else changes; added and added_count are filled in. On an error nothing has changed. */
+TH_MUST_CHECK th_err store_outputs_name(th_store *store, const store_outputs *outputs,
+                                        store_change *change, uint64_t lsn, th_diag *diag);
+void store_outputs_remove(th_store *store, const store_outputs *outputs); /* the files */
+void store_outputs_free(store_outputs *outputs);
 
 /* The directory, through the cache: verified pages, entries with offsets. */
 TH_MUST_CHECK th_err store_sealed_directory(store_file *file, store_piece **out, th_diag *diag);
@@ -291,16 +318,61 @@ uint32_t store_catalog_next_id(th_store *store);
 TH_MUST_CHECK th_err store_catalog_copy(th_store *store, th_diag *diag);
 TH_MUST_CHECK th_err store_catalog_copy_check(th_store *store, th_diag *diag);
 
-/* ---- write.c, queue.c, prepare.c, commit.c, roll.c ---------------------------------------------------------------------------------------------- */
+/* ---- tree.c: RFC 6962 trees that can be put aside --------------------------------------------------------------------- */
 
+#define STORE_TREE_BLOCK 64u
+typedef struct store_tree {
+    th_merkle blocks; /* over the roots of whole blocks */
+    uint32_t open;    /* leaves of the block in hand */
+    th_sha256 leaves[STORE_TREE_BLOCK];
+} store_tree;
+typedef struct store_packed_tree {
+    th_sha256 *digests; /* malloc'ed */
+    uint64_t blocks;
+    uint32_t open;
+} store_packed_tree;
+void store_tree_init(store_tree *tree);
+/* The next leaf: the SHA-256 of a record. */
+void store_tree_add(store_tree *tree, const th_sha256 *digest);
+th_sha256 store_tree_root(const store_tree *tree);
+/* False: no memory. What out held is given back or used again. */
+bool store_tree_pack(const store_tree *tree, store_packed_tree *out);
+void store_tree_unpack(const store_packed_tree *packed, store_tree *out);
+
+/* ---- spool.c ------------------------------------------------------------------------------------------------------------ */
+
+typedef struct store_spool {
+    bool is_open;
+    int fd;
+    uint64_t size;
+} store_spool;
+TH_MUST_CHECK th_err store_spool_add(th_store *store, store_spool *spool, th_slice bytes,
+                                     uint64_t *at, th_diag *diag);
+TH_MUST_CHECK th_err store_spool_read(const store_spool *spool, uint64_t at, size_t size,
+                                      uint8_t *out, th_diag *diag);
+void store_spool_close(store_spool *spool);
+
+/* ---- write.c, part.c, encoded.c ------------------------------------------------------------------------------------------ */
+
+#define STORE_WRITE_PARTS_MAX (1u << 17)     /* (table, day) pairs of a write: its leaf has one group each */
+#define STORE_WRITE_OPEN_MAX 64u             /* builders in use */
+#define STORE_WRITE_OPEN_BYTES (64u << 20)   /* records in them */
+#define STORE_WRITE_SPARE_MAX 4u             /* builders that wait for their table's next part */
+#define STORE_WRITE_KEPT_MAX (16u << 20)     /* encoded bytes in memory; more are spooled */
+#define STORE_WRITE_CLAIMS_MAX (1u << 18)    /* more: the write shares its group with none */
+#define STORE_BULK_BYTES (8u << 20)          /* a larger write goes to sealed files */
+#define STORE_BULK_VALUES 4096u              /* ... or one of more segments */
+
+/* A segment of a write, encoded. */
 typedef struct write_segment {
-    th_buf image;
+    uint8_t *bytes;      /* image, then fingerprints when there are any; NULL: in the spool */
+    uint64_t spooled_at;
+    uint32_t image_bytes;
     uint32_t first_row; /* in the part */
     uint32_t rows;
+    bool has_prints;
     uint64_t raw_bytes;
     int64_t min_us, max_us;
-    th_buf head; /* runs and fingerprints: filled when LSN and deliveries are known */
-    uint32_t run_count;
 } write_segment;
 
 typedef struct write_run {
@@ -308,28 +380,43 @@ typedef struct write_run {
     uint32_t object;
 } write_run;
 
+struct write_part;
+
+/* What a part needs while rows come. */
+typedef struct write_open {
+    const th_stored_table *table;
+    struct write_part *part;
+    th_segment_builder *builder;
+    store_tree tree;
+    uint32_t *prints; /* of the builder's rows */
+    uint32_t print_capacity;
+    bool has_prints;
+    int64_t min_us, max_us; /* of the builder's rows */
+    struct write_open *newer, *older;
+} write_open;
+
 /* The rows of one (table, day); early and late rows of it are two parts. */
 typedef struct write_part {
     const th_stored_table *table;
     int32_t day;
-    uint64_t first_seq; /* committer's */
     uint32_t rows;
-    uint32_t built;         /* rows that are in finished segments */
-    int64_t min_us, max_us; /* of rows since then */
-    th_segment_builder *builder;
+    uint64_t first_seq; /* committer's */
+    uint32_t built;     /* rows that are in finished segments */
+    uint32_t spooled;   /* segments that are in the spool: the first ones */
+    write_open *open;
     write_segment *segments;
     uint32_t segment_count, segment_capacity;
     write_run *runs;
     uint32_t run_count, run_capacity;
-    uint32_t *fingerprints; /* rows */
-    uint32_t fingerprint_capacity;
-    bool has_fingerprints;
-    th_merkle merkle; /* a late part goes on from the early one */
+    store_packed_tree tree; /* while it is not open; a late part goes on from the early one */
 } write_part;
 
+/* By (table, day), sorted when they are finished. */
 typedef struct write_parts {
     write_part **parts;
     uint32_t count, capacity;
+    write_part **slots; /* hash of (table, day) */
+    uint32_t slot_count;
 } write_parts;
 
 typedef struct write_object {
@@ -340,14 +427,24 @@ typedef struct write_object {
 struct th_write {
     th_store *store;
     write_parts early, late;
+    write_open *newest, *oldest, *spare;
+    uint32_t open_count, spare_count;
+    uint64_t open_bytes;    /* records in builders */
+    uint64_t kept_bytes;    /* encoded, in memory */
+    uint64_t encoded_bytes; /* of all finished segments */
+    uint32_t values;        /* finished segments */
+    store_spool spool;
+    th_diag spool_diag;
+    th_buf scratch, head; /* one segment in hand */
     uint64_t bytes, rows;
     uint64_t *claims; /* (table, fingerprint) mixed */
     size_t claim_count, claim_capacity;
+    bool claims_all; /* shares a group with no other write */
     write_object *objects;
     uint32_t object_count, object_capacity;
     th_late_fn late_fn;
     void *late_ctx;
-    th_err error; /* no memory somewhere: reported at commit */
+    th_err error; /* no memory, a full disk: reported at commit */
     /* while queued */
     th_write *next;
     bool roll; /* not a write: asks for a new journal */
@@ -360,24 +457,49 @@ struct th_write {
     uint64_t leaf_seq;
 };
 
+/* The array with room for one more, moved perhaps; NULL: no memory, the array is as it was. */
+void *write_grow(void *array, uint32_t count, uint32_t *capacity, size_t size);
 write_part *write_parts_find(const write_parts *parts, uint32_t table, int32_t day);
-/* Finish open segments. */
-TH_MUST_CHECK th_err write_parts_finish(write_parts *parts, th_diag *diag);
+/* A new one; NULL: no memory. */
+write_part *write_parts_add(write_parts *parts, const th_stored_table *table, int32_t day);
+TH_MUST_CHECK th_err write_part_add(th_write *write, write_part *part, const th_row *row);
+/* Encode what is not, and sort. */
+TH_MUST_CHECK th_err write_parts_finish(th_write *write, write_parts *parts, th_diag *diag);
+void write_parts_free(th_write *write, write_parts *parts);
+void write_spare_free(th_write *write);
+void write_segment_free(write_segment *segment);
+size_t write_segment_size(const write_segment *segment);
 uint32_t write_values(const th_write *write);
+/* Too large for the journal. */
+bool write_is_large(const th_write *write);
 /* Forget what late() added, deliveries' places included. */
 void write_forget_late(th_write *write);
-void write_segment_free(write_segment *segment);
 /* Leaf bytes of the write: groups of early and late parts, sorted. */
 TH_MUST_CHECK th_err write_leaf(th_write *write, th_buf *out);
-/* Fill segment->head for the write's LSN, arrival and deliveries. */
-TH_MUST_CHECK th_err write_segment_head(const th_write *write, const write_part *part,
-                                        write_segment *segment);
-/* Header of a segment of the write; flags and counts included. */
-store_header write_segment_header(const th_write *write, const write_part *part,
-                                  const write_segment *segment);
+
+/* A segment as it is stored; what it points to is the write's, until the next one. */
+typedef struct write_value {
+    store_header header;
+    th_slice head, image;
+    const uint8_t *prints; /* NULL: none */
+} write_value;
+typedef th_err (*write_value_fn)(void *ctx, write_value *value, th_diag *diag);
+TH_MUST_CHECK th_err write_segment_value(th_write *write, const write_part *part,
+                                         const write_segment *segment, write_value *out,
+                                         th_diag *diag);
+TH_MUST_CHECK th_err write_leaf_value(th_write *write, write_value *out);
+/* All but the leaf, by (table, day, sequence). */
+TH_MUST_CHECK th_err write_each_value(th_write *write, write_value_fn fn, void *ctx, th_diag *diag);
+
+/* ---- queue.c, prepare.c, commit.c, bulk.c, roll.c -------------------------------------------------------------------------- */
+
 void *store_commit_thread(void *arg);
-/* Prepare, write and answer what was chosen from the queue. Committer's, as are the next four. */
+/* Prepare, write and answer what was chosen from the queue. Committer's, as are the next five. */
 void store_serve(th_store *store, th_write **chosen, uint32_t count);
+/* A prepared write into sealed files, named by one catalog commit, published and answered. */
+void store_commit_bulk(th_store *store, th_write *write);
+/* Give back a prepared write's LSN and sequences and answer it with an error. */
+void store_fail_write(th_store *store, th_write *write, th_err err, const th_diag *diag);
 /* Make room for a commit's sequences in memory, when there are too many. */
 TH_MUST_CHECK th_err store_fresh_sequences(th_store *store);
 /* Everything that is known once the write has its LSN. *empty: it has no rows. */
@@ -394,16 +516,6 @@ TH_MUST_CHECK th_err store_ask_roll(th_store *store, th_diag *diag);
 /* Next sequence of (table, day); *slot stays valid until the next call. Committer's. */
 TH_MUST_CHECK th_err store_next_seq(th_store *store, uint32_t table, int32_t day, uint64_t **slot,
                                     th_diag *diag);
-/* Publish a version: the current files with a change (NULL: none), bounded by lsn (0: as before). TH_ENOMEM. */
-typedef struct store_change {
-    store_file *const *gone; /* become doomed */
-    uint32_t gone_count;
-    store_file *const *added;
-    uint32_t added_count;
-    uint32_t merged_journals, closed_journals; /* change of the count of unmerged journals */
-} store_change;
-TH_MUST_CHECK th_err store_publish(th_store *store, const store_change *change, uint64_t lsn);
-
 /* ---- merge.c, plan.c, trash.c ---------------------------------------------------------------------------------------- */
 
 void *store_compact_thread(void *arg);
@@ -420,11 +532,28 @@ typedef struct store_group {
     store_file **files;
     uint32_t file_count;
 } store_group;
-/* Groups for a round over `journals`; without any, groups of sealed files only. full: also take in what is small or
- * overlaps, not only what has too many generations. In the arena. */
+/* Which sealed files a round takes in. */
+typedef struct store_plan_rules {
+    bool files;            /* false: only where a group of journal rows meets too many generations */
+    bool compact;          /* a file that is not in the compact tier is worth a round of its own */
+    bool small_only;       /* files under STORE_PART_SMALL, and only where STORE_GENERATIONS_MAX of them would become one */
+    uint64_t last_lsn_max; /* files whose last commit is at or before this */
+} store_plan_rules;
+/* Groups for a round over `journals`, and sealed files by the rules; without any journals, groups of sealed files only.
+ * In the arena. */
 TH_MUST_CHECK th_err store_plan(th_version *version, store_file *const *journals,
-                                uint32_t journal_count, bool full, th_arena *arena,
-                                store_group **out, uint32_t *count, th_diag *diag);
+                                uint32_t journal_count, const store_plan_rules *rules,
+                                th_arena *arena, store_group **out, uint32_t *count, th_diag *diag);
+
+/* ---- cool.c: what the compactor does when no journal waits ----------------------------------------------------------------- */
+
+#define STORE_TICK_US (10 * INT64_C(1000000)) /* between looks at what could be done */
+/* Microseconds between two looks at what has cooled. */
+int64_t store_cool_interval(const th_store *store);
+/* Join small files; encode what has cooled in the compact tier. Compactor's. */
+void store_cool(th_store *store);
+/* Give back memory of caches that nothing has used since the last call. */
+void store_trim_caches(th_store *store);
 
 /* ---- store.c ---------------------------------------------------------------------------------------------------------- */
 
@@ -433,7 +562,7 @@ struct th_store {
     int lock_fd;
     th_store_options options;
     char test_mode[24];
-    uint64_t journal_bytes;
+    uint64_t journal_bytes, bulk_bytes;
     uint8_t secret[32];
     th_hmac_key fingerprint_key; /* of the secret, hashed once */
     store_catalog catalog;
@@ -451,6 +580,7 @@ struct th_store {
     uint32_t unmerged; /* closed journals */
     th_err merge_error;
     th_diag merge_diag;
+    uint32_t compact_waiting; /* callers of th_store_compact: the background makes way */
     bool stopping, stop_background, stop_trash;
     th_version *current;
     store_file *trash_first;
@@ -468,7 +598,7 @@ struct th_store {
     struct th_map *next_seq;
     th_segment_builder *leaf_builder;
 
-    atomic_uint_fast64_t commits, merges, versions;
+    atomic_uint_fast64_t commits, merges, versions, spools;
 };
 
 /* Take over lock and signal: a file that nobody names any more. */

@@ -6,13 +6,31 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-enum { DAY = 20000, ROWS = 40, COMMITS = 40 };
+enum { DAY = 20000, ROWS = 40, COMMITS = 40, LARGE_EVERY = 4, LARGE_BYTES = 20000 };
+
+/* Some of the history's commits go the way of large ones. */
+static bool with_large;
+
+/* What cannot be encoded in less. */
+static void add_noise(th_write *batch)
+{
+    char text[LARGE_BYTES];
+    uint64_t state = 88172645463325252u;
+    for (size_t i = 0; i < sizeof(text); i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        text[i] = (char)(state >> 56);
+    }
+    th_row row = {.record = th_slice_of(text, sizeof(text)), .object = UINT32_MAX};
+    uint32_t local;
+    CHECK(th_write_add(batch, th_model_table(TH_TABLE_blobs), DAY, &row, &local) == TH_OK);
+}
 
 /* Commit number i of the history puts rows i * ROWS .. on one of three days. */
 static bool commit_next(th_store *store, uint64_t i)
 {
     th_write *batch = th_write_new(store);
     help_add(store, batch, DAY + (int32_t)(i % 3), i * ROWS, ROWS);
+    if (with_large && i % LARGE_EVERY == LARGE_EVERY - 1) add_noise(batch);
     uint64_t lsn = 0;
     th_diag diag = {0};
     bool good = th_store_commit(store, batch, &lsn, &diag) == TH_OK && lsn == i + 1;
@@ -29,7 +47,8 @@ _Noreturn static void write_until_killed(const char *failpoint, int pass, const 
     setenv("TRAILHOLD_FAILPOINT", text, 1);
     th_failpoints_init();
     th_store_options options = {
-        .create = true, .no_background = true, .journal_bytes = 40 << 10, .test_mode = mode};
+        .create = true, .no_background = true, .journal_bytes = 40 << 10, .test_mode = mode,
+        .bulk_bytes = LARGE_BYTES};
     th_store *store;
     th_diag diag = {0};
     if (th_store_open(help_dir, &options, &store, NULL, &diag) != TH_OK) _exit(2);
@@ -137,6 +156,23 @@ TEST(killed_while_merging)
     crash_at("trash_renamed", 1, 3);
 }
 
+TEST(killed_while_a_large_write_is_committed)
+{
+    with_large = true;
+    crash_at("bulk_before_seal", 1, 1);
+    crash_at("bulk_before_seal", 3, 2);
+    crash_at("bulk_before_catalog", 1, 2);
+    crash_at("bulk_before_catalog", 4, 1);
+    crash_at("bulk_after_catalog", 1, 1);
+    crash_at("bulk_after_catalog", 5, 2);
+    crash_at("bulk_after_publish", 2, 3);
+    crash_at("part_renamed", 2, 5);
+    crash_at("commit_after_txn", 4, 2); /* between large ones */
+    crash_at("journal_rolled", 2, 1);
+    crash_at("compact_after_catalog", 1, 1);
+    with_large = false;
+}
+
 /* The control: a store that answers before it commits is found out by what this file looks at. */
 TEST(answers_that_come_too_early_are_found_out)
 {
@@ -146,6 +182,16 @@ TEST(answers_that_come_too_early_are_found_out)
     CHECK_EQ_U64(answered, 9);
     th_store *store = help_open();
     CHECK_EQ_U64(th_store_lsn(store), 8);
+    th_store_close(store);
+
+    help_new_dir();
+    with_large = true;
+    answered = 0;
+    CHECK(run_child("bulk_before_catalog", 2, "ack-before-commit", &answered));
+    with_large = false;
+    CHECK_EQ_U64(answered, 2 * LARGE_EVERY);
+    store = help_open();
+    CHECK_EQ_U64(th_store_lsn(store), 2 * LARGE_EVERY - 1);
     th_store_close(store);
 }
 
@@ -190,4 +236,4 @@ TEST(a_file_that_cannot_grow)
 }
 
 TEST_MAIN(killed_while_committing, killed_while_rolling_a_journal, killed_while_merging,
-          answers_that_come_too_early_are_found_out, a_file_that_cannot_grow)
+          killed_while_a_large_write_is_committed, answers_that_come_too_early_are_found_out, a_file_that_cannot_grow)
