@@ -52,7 +52,7 @@ const modules = [_]Module{
         .dir = "src/segment",
         .includes = &.{ "base", "json", "model" },
         .libs = &.{"lz4"},
-        .files = &.{ "assemble.c", "builder.c", "chunk.c", "codec_bits.c", "codec_choose.c", "codec_codes.c", "codec_compact.c", "codec_describe.c", "codec_encode.c", "codec_ints.c", "codec_ints_read.c", "codec_out.c", "codec_pool.c", "codec_radix.c", "codec_read.c", "codec_read_parts.c", "codec_read_typed.c", "codec_text.c", "codec_typed.c", "column.c", "dictionary.c", "encode.c", "filter.c", "gather.c", "layout.c", "memory.c", "open.c", "paths.c", "payload_read.c", "payload_write.c", "preset.c", "resolve.c", "route.c", "scan.c", "segment.c", "shape.c", "shape_avx2.c", "shape_strict.c", "shape_walk.c", "skeleton.c", "text.c", "v1/chunk.c", "v1/decode.c", "v1/open.c", "v1/read.c", "v1/records.c", "v1/verify.c", "verify.c", "zone.c" },
+        .files = &.{ "assemble.c", "builder.c", "cells.c", "chunk.c", "codec_bits.c", "codec_choose.c", "codec_codes.c", "codec_compact.c", "codec_describe.c", "codec_encode.c", "codec_ints.c", "codec_ints_read.c", "codec_out.c", "codec_pool.c", "codec_radix.c", "codec_read.c", "codec_read_parts.c", "codec_read_typed.c", "codec_split.c", "codec_text.c", "codec_typed.c", "column.c", "dictionary.c", "encode.c", "filter.c", "gather.c", "layout.c", "memory.c", "open.c", "paths.c", "payload_read.c", "payload_write.c", "preset.c", "resolve.c", "route.c", "scan.c", "segment.c", "shape.c", "shape_avx2.c", "shape_strict.c", "shape_walk.c", "skeleton.c", "text.c", "v1/chunk.c", "v1/decode.c", "v1/open.c", "v1/read.c", "v1/records.c", "v1/verify.c", "verify.c", "zone.c" },
     },
     .{
         .name = "store",

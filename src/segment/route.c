@@ -143,13 +143,14 @@ static th_err find_steps(make *m)
     for (uint32_t v = 0; v < route->variants; v++)
         for (uint32_t shape = 1; shape < width; shape++)
             touch(m, shape, &route->spots[(size_t)v * width + shape]);
-    route->simple = true;
+    route->simple = route->variants == 1;
+    for (uint32_t i = 0; route->variant_of != NULL && i < m->image->base.layout_count; i++)
+        route->simple &= route->variant_of[i] == 0;
     for (uint32_t shape = 1; shape < width; shape++) {
         TH_TRY(choose_steps(m, shape, steps_before));
-        route->simple &= route->steps[shape].count <= 1;
         for (uint32_t v = 0; v < route->variants; v++) {
             const segment_spots *spots = &route->spots[(size_t)v * width + shape];
-            route->simple &= spots->count <= 1;
+            route->simple &= spots->count <= 1 && spots->count == route->steps[shape].count;
             for (uint32_t i = 0; i < spots->count; i++) {
                 segment_spot *spot = (segment_spot *)(uintptr_t)&spots->spots[i]; /* still ours */
                 route->simple &= spot->kind != SEGMENT_SPOT_TEXT;

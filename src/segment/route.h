@@ -33,9 +33,8 @@ typedef struct segment_dictionary {
     uint8_t *kinds;
     uint32_t absent, null; /* their codes; SEGMENT_NONE when no row needs them */
     uint32_t **code_of;    /* of each stream that the path touches: its entries' codes; else NULL */
-    uint32_t **other_codes; /* of references: of the values that are not the same */
-    uint32_t *whole_codes;  /* of whole records */
-    bool exact;             /* one stream whose entries have the codes that they have there */
+    uint32_t *whole_codes; /* of whole records */
+    bool exact;            /* one stream whose entries have the codes that they have there */
 } segment_dictionary;
 
 typedef struct segment_route {
@@ -71,14 +70,29 @@ TH_MUST_CHECK th_err segment_resolve(const segment_skeleton *skeleton, uint32_t 
 TH_MUST_CHECK th_err segment_make_dictionary(segment_image *image, const segment_skeleton *skeleton,
                                              const segment_route *route, th_arena *arena,
                                              segment_dictionary **out);
-/* Whole records: their values at the path (whole.c). kinds and values of w of them from number first; rows: of each. */
-TH_MUST_CHECK th_err segment_whole_cells(segment_image *image, const segment_skeleton *skeleton,
-                                         const segment_route *route, segment_reading *reading,
-                                         uint32_t begin, uint32_t count, uint32_t first_whole,
-                                         uint32_t whole_count, th_arena *arena, uint8_t *kinds,
-                                         th_slice *values);
-/* Kind and text of a slot's value. false: no memory. */
-TH_MUST_CHECK bool segment_cell_of_slot(segment_spot_kind spot, th_slice value, th_arena *arena,
+/* ---- cells (cells.c) ---- */
+
+/* Kind and text of a slot's value; the text borrows or lives in the arena. False: no memory. */
+TH_MUST_CHECK bool segment_cell_of_slot(uint8_t leaf_kind, th_slice value, th_arena *arena,
                                         uint8_t *kind, th_slice *text);
+/* Cells of a row of a shape from the values of its steps. TH_ELIMIT, TH_ECORRUPT. */
+TH_MUST_CHECK th_err segment_cell_of_spots(const segment_skeleton *skeleton, uint32_t shape,
+                                           const segment_spots *spots, const th_slice *steps,
+                                           th_arena *arena, uint8_t *kind, th_slice *text);
+/* Looks a route's path up in whole records. */
+typedef struct segment_whole_cells {
+    const segment_route *route;
+    const th_segment *segment;
+    struct segment_paths *paths; /* JSON */
+} segment_whole_cells;
+TH_MUST_CHECK th_err segment_whole_begin(segment_whole_cells *cells, const th_segment *segment,
+                                         const segment_route *route);
+void segment_whole_end(segment_whole_cells *cells);
+/* The text borrows from the record or lives in the arena. */
+TH_MUST_CHECK th_err segment_whole_cell(segment_whole_cells *cells, uint32_t row, th_slice record,
+                                        th_arena *arena, uint8_t *kind, th_slice *text);
+/* Spots of a row; NULL: its layout has no such field. Rows in order: *run is that of the row before (0 at first). */
+const segment_spots *segment_route_spots(const segment_route *route, const segment_image *image,
+                                         uint32_t row, uint32_t shape, uint32_t *run);
 
 #endif

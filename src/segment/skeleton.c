@@ -11,7 +11,6 @@ typedef struct build {
     th_arena *arena; /* kept */
     th_arena *work;  /* dies with the call */
     segment_reading reading;
-    uint64_t *values; /* of each stream, by the shapes and their rows */
 } build;
 
 th_arena *segment_kept_arena(segment_image *s)
@@ -244,7 +243,12 @@ th_err segment_need_skeleton(segment_image *s, const segment_skeleton **out)
     (void)pthread_mutex_lock(&s->lock);
     *out = atomic_load_explicit(&s->skeleton, memory_order_relaxed);
     th_err err = *out != NULL ? TH_OK : read_skeleton(s, work, out);
-    if (err == TH_OK) atomic_store_explicit(&s->skeleton, *out, memory_order_release);
+    if (err == TH_OK) {
+        atomic_store_explicit(&s->skeleton, *out, memory_order_release);
+    } else {
+        th_arena_free(s->kept);
+        s->kept = NULL;
+    }
     (void)pthread_mutex_unlock(&s->lock);
     th_arena_free(work);
     return err;
