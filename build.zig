@@ -33,7 +33,7 @@ const modules = [_]Module{
         .name = "os",
         .dir = "src/os",
         .includes = &.{"base"},
-        .files = &.{ "call.c", "clock.c", "failpoint.c", "fake.c", "file.c", "folder.c", "machine.c", "process.c", "thread.c" },
+        .files = &.{ "call.c", "clock.c", "failpoint.c", "fake.c", "file.c", "folder.c", "machine.c", "process.c", "thread.c", "watch.c" },
     },
     .{
         .name = "json",
@@ -129,7 +129,7 @@ const modules = [_]Module{
         .dir = "src/cmd",
         .includes = &.{ "base", "os", "json", "model", "segment", "store", "ingest", "query", "proof", "finding", "plugin", "engine", "net" },
         .libs = &.{"edit"},
-        .files = &.{ "access.c", "findings.c", "ingest.c", "line.c", "main.c", "node.c", "object.c", "plugins.c", "repl.c", "serve.c", "sql.c", "upkeep.c", "upload.c", "words.c" },
+        .files = &.{ "access.c", "findings.c", "follow.c", "ingest.c", "line.c", "main.c", "node.c", "object.c", "plugins.c", "repl.c", "serve.c", "sql.c", "upkeep.c", "upload.c", "words.c" },
     },
     .{
         .name = "main",

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/follow.h"
 #include "cmd/upload.h"
 #include "ingest/ingest.h"
 
@@ -31,6 +32,7 @@ static bool parse_words(cmd_call *call, ingest_words *w)
                                   {"--note", &o->note, NULL},
                                   {"--reprocess", NULL, &o->reprocess},
                                   {"--no-plugins", NULL, &w->no_plugins},
+                                  {"--follow", NULL, &w->follow},
                                   {NULL, NULL, NULL}};
     w->paths = calloc((size_t)call->argc + 1, sizeof(*w->paths));
     if (w->paths == NULL || !cmd_options_parse(call, options, w->paths, &w->path_count))
@@ -122,6 +124,63 @@ static int run_local(cmd_call *call, cmd_node *node, const ingest_words *w)
     return status;
 }
 
+/* ---- following ------------------------------------------------------------------------------------------------------ */
+
+/* Each commit has an ingest of its own: its summary is the commit's. */
+typedef struct local_sink {
+    cmd_call *call;
+    cmd_node *node;
+    const ingest_words *words;
+    th_ingest *ingest;
+} local_sink;
+
+static th_err local_file(void *ctx, const th_walk_file *file, th_diag *diag)
+{
+    local_sink *s = ctx;
+    if (s->ingest == NULL) s->ingest = th_ingest_new(s->node->store, &s->words->options);
+    if (s->ingest == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory to load with");
+    th_ingest_cancel_by(s->ingest, &cmd_interrupted);
+    return th_ingest_walked(s->ingest, file, diag);
+}
+
+static th_err local_finish(void *ctx, bool first, th_diag *diag)
+{
+    static const th_ingest_summary nothing;
+    local_sink *s = ctx;
+    th_err err = s->ingest == NULL ? TH_OK : th_ingest_commit(s->ingest, diag);
+    const th_ingest_summary *summary =
+        s->ingest == NULL ? &nothing : th_ingest_summary_get(s->ingest);
+    bool did = summary->deliveries > 0 || summary->quarantined > 0 || summary->unreadable > 0;
+    if (did || first) (void)print_summary(s->call, summary);
+    if (did && s->node->plugins != NULL) th_plugins_wake(s->node->plugins);
+    th_ingest_free(s->ingest);
+    s->ingest = NULL;
+    return err;
+}
+
+static th_err upload_finish(void *ctx, bool first, th_diag *diag)
+{
+    (void)diag;
+    if (first || cmd_uploader_did(ctx)) (void)cmd_uploader_summary(ctx);
+    return TH_OK;
+}
+
+static int run_follow(cmd_call *call, cmd_access *access, const ingest_words *w)
+{
+    local_sink local = {.call = call, .node = access->node, .words = w};
+    cmd_sink sink = {local_file, local_finish, &local};
+    cmd_uploader *uploader = NULL;
+    if (access->node == NULL) {
+        uploader = cmd_uploader_new(call, access->client, &w->options);
+        if (uploader == NULL) return CMD_EXIT_ERROR;
+        sink = (cmd_sink){cmd_uploader_file, upload_finish, uploader};
+    }
+    int status = cmd_follow(call, &sink, w->options.as_prefix, w->paths, w->path_count);
+    th_ingest_free(local.ingest);
+    cmd_uploader_free(uploader);
+    return status;
+}
+
 int cmd_run_ingest(cmd_call *call)
 {
     ingest_words w = {0};
@@ -134,7 +193,10 @@ int cmd_run_ingest(cmd_call *call)
         if (err != TH_OK) {
             status = cmd_error(call->io, &diag, (th_slice){0});
         } else {
-            status = access.node != NULL
+            if (w.follow)
+                status = run_follow(call, &access, &w);
+            else
+                status = access.node != NULL
                          ? run_local(call, access.node, &w)
                          : cmd_upload(call, access.client, &w.options, w.paths, w.path_count);
             cmd_access_close(&access);

@@ -5,17 +5,17 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/limits.h"
-#include "ingest/walk.h"
 #include "json/json.h"
 #include "net/words.h"
 
 #define ANSWER_MAX (16u << 20)
 #define CANCEL_POLL_MS 100
 
-typedef struct upload {
+struct cmd_uploader {
     cmd_call *call;
     th_client *client;
     const th_ingest_options *options;
@@ -24,8 +24,8 @@ typedef struct upload {
     int64_t started_us;
     th_buf reasons; /* elements of the JSON array, comma-separated */
     th_buf answer;
-    int status;
-} upload;
+};
+typedef cmd_uploader upload;
 
 static const char *const count_names[8] = {"objects",    "objects_known", "deliveries",  "records",
                                            "duplicates", "variants",      "quarantined", "bytes"};
@@ -167,9 +167,9 @@ static void count_unreadable(upload *u, const char *path, const char *why)
     add_reason(u, path, why);
 }
 
-static th_err upload_file(void *ctx, const th_walk_file *file, th_diag *diag)
+th_err cmd_uploader_file(void *uploader, const th_walk_file *file, th_diag *diag)
 {
-    upload *u = ctx;
+    upload *u = uploader;
     if (cmd_interrupted) return th_fail(diag, TH_ECANCELED, NULL, "interrupted");
     if (file->error != NULL) {
         count_unreadable(u, file->path, file->error);
@@ -250,26 +250,60 @@ static void print_sum(upload *u)
               th_buf_text(&u->reasons));
 }
 
+cmd_uploader *cmd_uploader_new(cmd_call *call, th_client *client, const th_ingest_options *options)
+{
+    upload *u = calloc(1, sizeof(*u));
+    if (u == NULL) return NULL;
+    *u = (upload){
+        .call = call, .client = client, .options = options, .started_us = th_os_mono_us()};
+    th_buf_init(&u->reasons, ANSWER_MAX);
+    th_buf_init(&u->answer, ANSWER_MAX);
+    return u;
+}
+
+void cmd_uploader_free(cmd_uploader *u)
+{
+    if (u == NULL) return;
+    th_buf_free(&u->reasons);
+    th_buf_free(&u->answer);
+    free(u);
+}
+
+bool cmd_uploader_did(const cmd_uploader *u)
+{
+    uint64_t sum = u->unreadable;
+    for (int i = 0; i < 8; i++) sum += u->counts[i];
+    return sum > 0;
+}
+
+int cmd_uploader_summary(cmd_uploader *u)
+{
+    print_sum(u);
+    int status = u->unreadable > 0  ? CMD_EXIT_ERROR
+                 : u->counts[6] > 0 ? CMD_EXIT_QUARANTINED
+                                    : CMD_EXIT_OK;
+    memset(u->counts, 0, sizeof(u->counts));
+    u->unreadable = 0;
+    u->started_us = th_os_mono_us();
+    th_buf_clear(&u->reasons);
+    return status;
+}
+
 int cmd_upload(cmd_call *call, th_client *client, const th_ingest_options *options,
                const char *const *paths, int count)
 {
-    upload u = {.call = call, .client = client, .options = options, .started_us = th_os_mono_us()};
-    th_buf_init(&u.reasons, ANSWER_MAX);
-    th_buf_init(&u.answer, ANSWER_MAX);
+    upload *u = cmd_uploader_new(call, client, options);
+    if (u == NULL) return CMD_EXIT_ERROR;
     th_diag diag = {0};
     th_err err = TH_OK;
     for (int i = 0; i < count && err == TH_OK; i++) {
         if (strcmp(paths[i], "-") == 0)
-            err = upload_stdin(&u, &diag);
+            err = upload_stdin(u, &diag);
         else
-            err = th_walk(paths[i], options->as_prefix, upload_file, &u, &diag);
+            err = th_walk(paths[i], options->as_prefix, cmd_uploader_file, u, &diag);
     }
-    print_sum(&u);
-    int status = u.unreadable > 0  ? CMD_EXIT_ERROR
-                 : u.counts[6] > 0 ? CMD_EXIT_QUARANTINED
-                                   : CMD_EXIT_OK;
+    int status = cmd_uploader_summary(u);
     if (err != TH_OK) status = cmd_error(call->io, &diag, (th_slice){0});
-    th_buf_free(&u.reasons);
-    th_buf_free(&u.answer);
+    cmd_uploader_free(u);
     return status;
 }

@@ -51,16 +51,9 @@ static void count_unreadable(th_ingest *in, const char *path, const char *why)
     ingest_add_reason(in, path, 0, why);
 }
 
-typedef struct load {
-    th_ingest *in;
-    const volatile int *cancel;
-} load;
-
-static th_err load_file(void *ctx, const th_walk_file *file, th_diag *diag)
+th_err th_ingest_walked(th_ingest *in, const th_walk_file *file, th_diag *diag)
 {
-    load *l = ctx;
-    th_ingest *in = l->in;
-    if (l->cancel != NULL && *l->cancel != 0)
+    if (in->cancel != NULL && *in->cancel != 0)
         return th_fail(diag, TH_ECANCELED, NULL, "interrupted");
     if (file->error != NULL) {
         count_unreadable(in, file->path, file->error);
@@ -87,15 +80,24 @@ static th_err load_file(void *ctx, const th_walk_file *file, th_diag *diag)
                         : th_fail(diag, err, own.name[0] == '\0' ? NULL : own.name, "%s", own.text);
 }
 
+static th_err load_file(void *ctx, const th_walk_file *file, th_diag *diag)
+{
+    return th_ingest_walked(ctx, file, diag);
+}
+
+void th_ingest_cancel_by(th_ingest *in, const volatile int *cancel)
+{
+    in->cancel = cancel;
+}
+
 th_err th_ingest_path(th_ingest *in, const char *path, const volatile int *cancel, th_diag *diag)
 {
     const char *prefix = in->options.as_prefix;
-    in->cancel = cancel;
+    th_ingest_cancel_by(in, cancel);
     if (strcmp(path, "-") == 0)
         return th_ingest_stream(in, prefix == NULL ? "-" : prefix, STDIN_FILENO, NULL, 0, diag);
-    load l = {in, cancel};
     progress_begin(in, path);
-    th_err err = th_walk(path, prefix, load_file, &l, diag);
+    th_err err = th_walk(path, prefix, load_file, in, diag);
     progress_end(in);
     return err;
 }

@@ -14,6 +14,7 @@ enum { DEPTH_MAX = 256, SIDECAR_MAX = 1 << 20, SIDECAR_DEPTH = 16 };
 
 typedef struct walk {
     th_walk_fn fn;
+    th_err (*folder)(void *ctx, const char *path, th_diag *diag); /* or NULL */
     void *ctx;
     th_diag *diag;
 } walk;
@@ -138,7 +139,13 @@ static th_err give_file(walk *w, const entry *e, const th_os_stat *st)
 {
     th_arena *arena = th_arena_new(16u << 20, NULL);
     if (arena == NULL) return th_fail(w->diag, TH_ENOMEM, NULL, "no memory to walk");
-    th_walk_file file = {.path = e->path, .name = e->name, .size = st->size, .follow = e->top};
+    th_walk_file file = {.path = e->path,
+                         .name = e->name,
+                         .size = st->size,
+                         .mtime_us = st->mtime_us,
+                         .device = st->device,
+                         .inode = st->inode,
+                         .follow = e->top};
     th_err err = read_sidecar(w, arena, e, &file);
     if (err == TH_OK) err = w->fn(w->ctx, &file, w->diag);
     th_arena_free(arena);
@@ -182,8 +189,9 @@ static th_err visit_folder(walk *w, const entry *e)
     const char **names = NULL;
     size_t count = 0;
     th_diag own = {0};
-    th_err err = th_os_list_dir(e->path, arena, &names, &count, &own);
-    if (err != TH_OK) err = give_error(w, e, own.text);
+    th_err err = w->folder == NULL ? TH_OK : w->folder(w->ctx, e->path, w->diag);
+    if (err == TH_OK && th_os_list_dir(e->path, arena, &names, &count, &own) != TH_OK)
+        err = give_error(w, e, own.text);
     for (size_t i = 0; err == TH_OK && i < count; i++) {
         if (is_sidecar(names[i], names, count)) continue;
         entry child = {.path = join(arena, e->path, names[i]), .depth = e->depth + 1};
@@ -212,20 +220,31 @@ static const char *base_name(const char *path)
     return slash == NULL ? path : slash + 1;
 }
 
-th_err th_walk(const char *path, const char *as_prefix, th_walk_fn fn, void *ctx, th_diag *diag)
+th_err th_walk_below(const th_walk_scope *scope, const char *path, th_diag *diag)
 {
-    walk w = {fn, ctx, diag};
-    entry top = {.path = path, .name = path, .top = true};
-    th_os_stat st;
-    if (as_prefix == NULL) return visit(&w, &top);
+    walk w = {scope->file, scope->folder, scope->ctx, diag};
+    size_t size = strlen(scope->root);
+    bool top = path[size] == '\0';
+    entry e = {.path = path, .name = path, .top = top};
+    if (scope->as_prefix == NULL) return visit(&w, &e);
     th_arena *arena = th_arena_new(1u << 20, NULL);
     if (arena == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory to walk");
-    top.name = as_prefix;
-    /* The prefix names the folder; a single file lies below it. */
-    if (th_os_stat_path(path, true, &st, NULL) == TH_OK && !st.is_dir)
-        top.name = join(arena, as_prefix, base_name(path));
+    th_os_stat st;
+    e.name = scope->as_prefix;
+    if (!top) {
+        e.name = join(arena, scope->as_prefix, path + size + (path[size] == '/'));
+    } else if (th_os_stat_path(path, true, &st, NULL) == TH_OK && !st.is_dir) {
+        /* The prefix names the folder; a single file lies below it. */
+        e.name = join(arena, scope->as_prefix, base_name(path));
+    }
     th_err err =
-        top.name == NULL ? th_fail(diag, TH_ENOMEM, NULL, "no memory to walk") : visit(&w, &top);
+        e.name == NULL ? th_fail(diag, TH_ENOMEM, NULL, "no memory to walk") : visit(&w, &e);
     th_arena_free(arena);
     return err;
+}
+
+th_err th_walk(const char *path, const char *as_prefix, th_walk_fn fn, void *ctx, th_diag *diag)
+{
+    th_walk_scope scope = {.root = path, .as_prefix = as_prefix, .file = fn, .ctx = ctx};
+    return th_walk_below(&scope, path, diag);
 }
