@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A reader of segments written from docs/FORMAT.md alone, over the golden images of each format version: it shares no code
-with the program. segment-v1/NAME.records has a line for each row: its layout, a tab, the record. (Checksums are not
+"""Readers of segments written from docs/FORMAT.md alone, over the golden images of each format version: they share no code
+with the program. segment-vN/NAME.records has a line for each row: its layout, a tab, the record. (Checksums are not
 looked at: Python has no XXH3.)"""
 
 import glob
@@ -13,63 +13,16 @@ import sys
 import uuid
 from datetime import datetime, timedelta, timezone
 
+import segment_v2
+from golden_bytes import Reader, lz4_block
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-TABLES = {1: "cloudtrail", 5: "vpc_flow"}
+TABLES = {1: "cloudtrail", 2: "config_items", 5: "vpc_flow"}
 ABSENT, NULL, STRING, JSON = range(4)
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-class Reader:
-    def __init__(self, data):
-        self.data, self.at = data, 0
-
-    def take(self, size):
-        assert size <= len(self.data) - self.at
-        self.at += size
-        return self.data[self.at - size : self.at]
-
-    def byte(self):
-        return self.take(1)[0]
-
-    def varint(self):
-        value = shift = 0
-        while True:
-            byte = self.byte()
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return value
-
-    def text(self):
-        return self.take(self.varint())
-
-    def end(self):
-        assert self.at == len(self.data), "bytes are left over"
-
-
-def lz4_block(data, raw_size):
-    out, reader = bytearray(), Reader(data)
-
-    def length(nibble):
-        if nibble == 15:
-            while (more := reader.byte()) == 255:
-                nibble += 255
-            nibble += more
-        return nibble
-
-    while True:
-        token = reader.byte()
-        out += reader.take(length(token >> 4))
-        if reader.at == len(data):
-            break
-        distance = struct.unpack("<H", reader.take(2))[0]
-        for _ in range(length(token & 15) + 4):
-            out.append(out[-distance])
-    assert len(out) == raw_size
-    return bytes(out)
-
-
-class Segment:
+class SegmentV1:
     def __init__(self, image):
         (magic, version, flags, self.rows, table, self.raw_bytes, size, at, directory_size) = struct.unpack_from(
             "<4sHHIIQQQQ", image)
@@ -208,6 +161,11 @@ def step_into(value, name):
 
 
 def json_cell(record, path):
+    found = [json_cell_at(record, alternative) for alternative in path.split("|")]
+    return next((cell for cell in found if cell[0] >= STRING), max(found))
+
+
+def json_cell_at(record, path):
     value = json.loads(record)
     for name in path.split("."):
         value, found = step_into(value, name)
@@ -226,43 +184,85 @@ def line_cell(record, layout, path):
     return (NULL, b"") if value == b"-" else (STRING, value)
 
 
-def check(path):
-    with open(path, "rb") as file:
-        segment = Segment(file.read())
+def read_rows(path):
     with open(path.removesuffix(".segment") + ".records", "rb") as file:
-        rows = [line.split(b"\t", 1) for line in file.read().splitlines()]
+        return [line.split(b"\t", 1) for line in file.read().splitlines()]
+
+
+def paths_of(table):
+    with open(os.path.join(TOP, "src", "model", "columns", table + ".def"), encoding="utf-8") as file:
+        return re.findall(r'^STORED\(\w+, "([^"]*)"\)', file.read(), re.M)
+
+
+def check_records(segment, rows):
     assert segment.records == [record for _, record in rows], "records differ"
     assert segment.layouts == [layout for layout, _ in rows], "layouts differ"
     assert sum(map(len, segment.records)) == segment.raw_bytes
-    with open(os.path.join(TOP, "src", "model", "columns", segment.table + ".def"), encoding="utf-8") as file:
-        paths = re.findall(r'^STORED\(\w+, "([^"]*)"\)', file.read(), re.M)
-    seen = set()
-    for name, (encoding, values) in zip(paths, segment.columns):
-        seen.add(encoding)
-        for row, (layout, record) in enumerate(rows):
-            wanted = line_cell(record, layout, name) if layout else json_cell(record, name)
-            assert values[row] == wanted, f"{name} of row {row}: {values[row]}, wanted {wanted}"
     for row, (layout, record) in enumerate(rows):
         start = line_cell(record, layout, "start")[1] if layout else None
-        text = json_cell(record, "eventTime")[1].decode() if not layout else ""
+        text = json_cell(record, "eventTime|configurationItemCaptureTime")[1].decode() if not layout else ""
         time = int(start) if start else int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp())
         assert segment.times[row] == time * 1000000, f"time of row {row}"
-    return seen
+
+
+def cells(rows, path):
+    return [line_cell(record, layout, path) if layout else json_cell(record, path) for layout, record in rows]
+
+
+def check_v1(image, rows):
+    segment = SegmentV1(image)
+    check_records(segment, rows)
+    for name, (_, values) in zip(paths_of(segment.table), segment.columns):
+        for row, wanted in enumerate(cells(rows, name)):
+            assert values[row] == wanted, f"{name} of row {row}: {values[row]}, wanted {wanted}"
+    return {encoding for encoding, _ in segment.columns}
+
+
+def check_v2(image, rows):
+    segment = segment_v2.Segment(image)
+    check_records(segment, rows)
+    for name, (folded, absent, nulls, texts) in zip(paths_of(TABLES[segment.table]), segment.zones):
+        values = cells(rows, name)
+        kinds = [kind for kind, _ in values]
+        assert (kinds.count(ABSENT), kinds.count(NULL)) == (absent, nulls), f"counts of {name}"
+        if texts is not None:
+            found = [text for kind, text in values if kind >= STRING]
+            assert texts == (min(found), max(found)), f"zone of {name}"
+        assert not folded, name
+    return segment.arrays.seen | {("tier", segment.compact)}
+
+
+CHECKS = {1: check_v1, 2: check_v2}
+# Every encoding that a version has occurs in some golden image of it.
+EVERY = {
+    1: set(range(6)),
+    2: {("array", tag) for tag in range(1, 15)} | {("codes", tag) for tag in range(5)}
+    | {("integers", tag) for tag in range(5)} | {("column", held) for held in range(3)}
+    | {("tier", False), ("tier", True)},
+}
 
 
 def main():
-    failed, seen = False, set()
+    failed, seen = False, {version: set() for version in EVERY}
     for path in sorted(glob.glob(os.path.join(TOP, "tests", "golden", "segment-v*", "*.segment"))):
         name = os.path.relpath(path, os.path.join(TOP, "tests", "golden"))
+        with open(path, "rb") as file:
+            image = file.read()
+        version = image[4]
         try:
-            seen |= check(path)
+            seen[version] |= CHECKS[version](image, read_rows(path))
             print(f"ok {name}")
         except (AssertionError, IndexError, KeyError, ValueError) as error:
             failed = True
             print(f"not ok {name}: {type(error).__name__}: {error}")
-    every = seen == set(range(6))
-    print("ok every encoding occurs" if every else f"not ok every encoding occurs: only {sorted(seen)}")
-    return 1 if failed or not every else 0
+    for version, every in EVERY.items():
+        if not os.path.isdir(os.path.join(TOP, "tests", "golden", f"segment-v{version}")):
+            continue
+        missing = sorted(every - seen[version])
+        failed |= bool(missing)
+        print(f"not ok every encoding of version {version} occurs: {missing} do not" if missing
+              else f"ok every encoding of version {version} occurs")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
