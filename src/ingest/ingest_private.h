@@ -182,8 +182,9 @@ static inline bool ingest_item_counts(const struct th_ingest *in, const ingest_i
     return item->outside || !object->known;
 }
 /* Identity bytes of a record as the store keeps them, appended. */
-void ingest_identity(const th_stored_table *table, th_slice record, th_slice layout,
-                     const th_sha256 *content, uint64_t ordinal, th_buf *out);
+void ingest_identity(const th_stored_table *table, th_slice record,
+                     const struct th_json_members *members, const th_sha256 *content,
+                     uint64_t ordinal, th_buf *out);
 
 /* commit.c: resolve and commit all items; again while others commit the same identities meanwhile. */
 TH_MUST_CHECK th_err ingest_commit_items(th_ingest *in, bool part, th_diag *diag);

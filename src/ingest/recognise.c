@@ -2,6 +2,8 @@
  * The list of recognisers, and the one walk over an object's members that serves all of them. */
 #include "ingest/recognise.h"
 
+#include <pthread.h>
+
 const ingest_recogniser ingest_recognisers[INGEST_RECOGNISER_COUNT] = {
     {"auto", "", 0, 0, "whatever the bytes look like"},
 #define RECOGNISER(name, version, table, alias, what) \
@@ -61,6 +63,48 @@ void ingest_view_object(th_slice raw, ingest_object_view *out)
                               memcmp(key.bytes, members[i].text, key.size) != 0)
                 continue;
             out->member[i] = value;
+            break;
+        }
+    }
+}
+
+/* Members by a hash of their names: which to compare a key with. */
+enum { SLOTS = 256 };
+static uint8_t slots[SLOTS], chains[INGEST_MEMBER_COUNT]; /* a member + 1, or 0 */
+static pthread_once_t slots_once = PTHREAD_ONCE_INIT;
+_Static_assert(INGEST_MEMBER_COUNT < UINT8_MAX, "a member + 1 fits a byte");
+
+static size_t slot_of(const uint8_t *key, size_t size)
+{
+    return (size * 29 + key[0] * 5u + key[size - 1]) % SLOTS;
+}
+
+static void fill_slots(void)
+{
+    for (size_t i = 0; i < INGEST_MEMBER_COUNT; i++) {
+        uint8_t *slot = &slots[slot_of((const uint8_t *)members[i].text, members[i].size)];
+        chains[i] = *slot;
+        *slot = (uint8_t)(i + 1);
+    }
+}
+
+void ingest_view_members(const th_json_members *found, th_slice raw, ingest_object_view *out)
+{
+    if (!found->all || found->escaped) {
+        ingest_view_object(raw, out);
+        return;
+    }
+    pthread_once(&slots_once, fill_slots);
+    memset(out, 0, sizeof(*out));
+    for (uint32_t k = 0; k < found->count; k++) {
+        th_slice key = found->at[k].key;
+        if (key.size == 0) continue;
+        for (size_t i = slots[slot_of(key.bytes, key.size)]; i != 0; i = chains[i - 1]) {
+            if (members[i - 1].size != key.size ||
+                memcmp(members[i - 1].text, key.bytes, key.size) != 0)
+                continue;
+            /* of duplicate keys the first counts */
+            if (out->member[i - 1].size == 0) out->member[i - 1] = found->at[k].value;
             break;
         }
     }

@@ -20,6 +20,8 @@ typedef struct ingest_object_view {
 
 /* raw: a valid object. */
 void ingest_view_object(th_slice raw, ingest_object_view *out);
+/* The same from the members that judging raw has found. */
+void ingest_view_members(const th_json_members *members, th_slice raw, ingest_object_view *out);
 bool ingest_view_is(const ingest_object_view *view, ingest_member member, th_json_kind kind);
 /* The recogniser that takes the object as one record, or INGEST_AUTO. only: INGEST_AUTO = all are asked. */
 ingest_recogniser_id ingest_recognise(const ingest_object_view *view, ingest_recogniser_id only);

@@ -213,7 +213,7 @@ static uint32_t find_sibling(resolve_run *r, uint64_t fingerprint, th_slice reco
     th_ingest *in = r->in;
     static const th_sha256 no_content;
     th_buf_clear(&r->identity);
-    ingest_identity(r->table, record, (th_slice){0}, &no_content, 0, &r->identity);
+    ingest_identity(r->table, record, NULL, &no_content, 0, &r->identity);
     if (th_buf_error(&r->identity) != TH_OK) return INGEST_NONE;
     uint64_t whole = th_store_fingerprint(in->store, th_buf_slice(&r->identity));
     for (uint32_t i = chain_of(in, fingerprint); i != INGEST_NONE; i = in->items.at[i].next) {

@@ -43,8 +43,10 @@ typedef struct ingest_piece {
     bool
         delivered_form; /* lies in the envelope in which the source delivers to S3: such a variant is shown first */
     uint64_t offset, size; /* in the content. ESCAPED: between the quotes */
-    th_slice record;    /* RECORD: borrows from the content; ESCAPED: until the callback returns */
-    th_slice layout;    /* LINE records: field names; borrowed from the content or static */
+    th_slice record; /* RECORD: borrows from the content; ESCAPED: until the callback returns */
+    th_slice layout; /* LINE records: field names; borrowed from the content or static */
+    const struct th_json_members *
+        members; /* the record's, where judging it has found them; NULL, or until the callback returns */
     const char *reason; /* REFUSED: until the callback returns */
 } ingest_piece;
 

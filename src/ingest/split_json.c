@@ -157,7 +157,9 @@ th_err split_value(splitter *s, const uint8_t **pos, split_place place)
         return split_envelope(s, pos, place);
     th_diag diag = {0};
     th_slice value;
-    th_err err = th_json_value(split_rest(s, *pos), TH_JSON_DEPTH_MAX, &value, &diag);
+    th_err err =
+        th_json_value_members(split_rest(s, *pos), TH_JSON_DEPTH_MAX, &value, &s->members, &diag);
+    s->members_of = err == TH_OK ? value.bytes : NULL;
     if (err != TH_OK && object && deeper && peek_envelope(s, *pos))
         return split_envelope(s, pos, place);
     if (err != TH_OK) return bad_value(s, pos, err, &diag);

@@ -22,6 +22,8 @@ typedef struct splitter {
     th_arena *kept;    /* texts of held refusals */
     split_refusal *held;
     size_t held_count;
+    th_json_members members;   /* of the value judged last ... */
+    const uint8_t *members_of; /* ... which starts here */
     uint64_t
         scanned;  /* bytes read ahead of the walk; bounded, or damaged text would cost its square */
     bool damaged; /* the walk stopped at damage_at */

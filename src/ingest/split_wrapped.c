@@ -15,6 +15,7 @@ static th_err take(splitter *s, ingest_recogniser_id id, th_slice value, split_p
         .offset = (uint64_t)(value.bytes - s->base),
         .size = value.size,
         .record = value,
+        .members = s->members_of == value.bytes ? &s->members : NULL,
     };
     return split_emit(s, &piece, place);
 }
@@ -122,7 +123,10 @@ static th_err take_wrapped(splitter *s, th_slice value, const ingest_object_view
 th_err split_object(splitter *s, th_slice value, split_place place)
 {
     ingest_object_view view;
-    ingest_view_object(value, &view);
+    if (s->members_of == value.bytes)
+        ingest_view_members(&s->members, value, &view);
+    else
+        ingest_view_object(value, &view);
     ingest_recogniser_id id = ingest_recognise(&view, s->only);
     if (id != INGEST_AUTO) return take(s, id, value, place);
     bool done = false;

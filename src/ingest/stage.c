@@ -15,10 +15,11 @@ typedef struct stage {
     uint64_t ordinal;
 } stage;
 
-void ingest_identity(const th_stored_table *table, th_slice record, th_slice layout,
-                     const th_sha256 *content, uint64_t ordinal, th_buf *out)
+void ingest_identity(const th_stored_table *table, th_slice record,
+                     const struct th_json_members *members, const th_sha256 *content,
+                     uint64_t ordinal, th_buf *out)
 {
-    if (th_model_identity(table, record, layout, content->bytes, ordinal, out)) return;
+    if (th_model_identity_in(table, record, members, content->bytes, ordinal, out)) return;
     th_sha256 sha = th_sha256_of(record);
     th_buf_add_varint(out, (uint64_t)table->id);
     th_buf_add(out, sha.bytes, TH_SHA256_SIZE);
@@ -177,11 +178,12 @@ static th_err stage_record(stage *s, const ingest_piece *piece)
         .delivered_form = piece->delivered_form,
     };
     if (piece->kind == INGEST_ESCAPED) TH_TRY(fill_escaped(s, piece, &item));
-    item.has_time = th_model_time(table, item.bytes, item.layout, &item.time_us);
+    const struct th_json_members *members = piece->members;
+    item.has_time = th_model_time_in(table, item.bytes, members, item.layout, &item.time_us);
     item.day = th_model_day(item.has_time, item.time_us);
     if (is_deduplicated(s, table)) {
         th_buf_clear(&s->identity);
-        ingest_identity(table, item.bytes, item.layout, &in->objects.at[s->object].sha, s->ordinal,
+        ingest_identity(table, item.bytes, members, &in->objects.at[s->object].sha, s->ordinal,
                         &s->identity);
         TH_TRY(th_buf_error(&s->identity));
         item.fingerprint = th_store_fingerprint(in->store, th_buf_slice(&s->identity));

@@ -28,14 +28,16 @@ static const uint8_t *odd_byte(const uint8_t *p)
     return size == 0 ? NULL : p + size;
 }
 
-/* p is behind the opening quote: behind the closing one, or NULL. */
-static inline const uint8_t *hasty_string(const uint8_t *p, const uint8_t *limit)
+/* p is behind the opening quote: behind the closing one, or NULL. *odd: there is more in it than plain ASCII text. */
+static inline const uint8_t *hasty_string(const uint8_t *p, const uint8_t *limit, bool *odd)
 {
+    *odd = false;
     for (;;) {
         size_t at = json_first_special(p);
         p += at;
         if (at < 16) {
             if (*p == '"') return p + 1;
+            *odd = true;
             p = odd_byte(p);
             if (p == NULL) return NULL;
         }
@@ -66,10 +68,11 @@ static inline const uint8_t *hasty_blank(const uint8_t *p, const uint8_t *limit)
 }
 
 /* A key and its colon, p at its quote: behind the colon, or NULL. */
-static inline const uint8_t *hasty_key(const uint8_t *p, const uint8_t *limit, th_slice *key)
+static inline const uint8_t *hasty_key(const uint8_t *p, const uint8_t *limit, th_slice *key,
+                                       bool *odd)
 {
     if (*p != '"') return NULL;
-    const uint8_t *end = hasty_string(p + 1, limit);
+    const uint8_t *end = hasty_string(p + 1, limit, odd);
     if (end == NULL || end > limit) return NULL;
     *key = (th_slice){p + 1, (size_t)(end - p - 2)};
     end = hasty_blank(end, limit);
@@ -93,9 +96,10 @@ static inline const uint8_t *hasty_open(json_checker *c, const uint8_t *p, const
     *inside = *p != (object ? '}' : ']');
     if (!*inside) return p + 1;
     th_slice key = {0};
-    if (object) p = hasty_key(p, limit, &key);
+    bool odd = false;
+    if (object) p = hasty_key(p, limit, &key, &odd);
     if (p == NULL) return NULL;
-    if (object && depth == 0) c->key = key;
+    if (object && depth == 0) json_note_key(c, key, odd);
     uint64_t bit = UINT64_C(1) << (depth % 64), *word = &c->is_object[depth / 64];
     *word = object ? *word | bit : *word & ~bit;
     c->depth = depth + 1;
@@ -111,8 +115,9 @@ static inline const uint8_t *hasty_after(json_checker *c, const uint8_t *limit)
         if (*p == ',') {
             if (!object) return p + 1;
             th_slice key;
-            p = hasty_key(hasty_blank(p + 1, limit), limit, &key);
-            if (p != NULL && c->depth == 1) c->key = key;
+            bool odd;
+            p = hasty_key(hasty_blank(p + 1, limit), limit, &key, &odd);
+            if (p != NULL && c->depth == 1) json_note_key(c, key, odd);
             return p;
         }
         if (*p != (object ? '}' : ']')) return NULL;
@@ -130,9 +135,9 @@ json_step json_hasty_run(json_checker *c)
         c->pos = p;
         p = hasty_blank(p, limit);
         if (c->depth == 1) c->value_at = p;
-        bool inside = false;
+        bool inside = false, odd;
         if (*p == '"')
-            p = hasty_string(p + 1, limit);
+            p = hasty_string(p + 1, limit, &odd);
         else if (*p == '{' || *p == '[')
             p = hasty_open(c, p, limit, &inside);
         else

@@ -33,11 +33,12 @@ TH_MUST_CHECK th_err th_json_document(th_slice text, uint32_t depth_max, th_slic
                                       th_diag *diag);
 
 /* The members at the top of an object, found while it is judged: raw keys (without quotes) and raw values, in order, equal
- * keys included. all: there were no more than fit. Of anything else there are none. */
+ * keys included. all: there were no more than fit. escaped: some key has an escape, or text that is not ASCII. Of anything
+ * else there are none. */
 #define TH_JSON_MEMBERS_MAX 96u
 typedef struct th_json_members {
     uint32_t count;
-    bool all;
+    bool all, escaped;
     struct {
         th_slice key, value;
     } at[TH_JSON_MEMBERS_MAX];

@@ -110,6 +110,13 @@ typedef struct json_checker {
     uint64_t is_object[JSON_DEPTH_MOST / 64];
 } json_checker;
 
+/* A key of the object at the top. */
+static inline void json_note_key(json_checker *c, th_slice key, bool escaped)
+{
+    c->key = key;
+    if (escaped && c->members != NULL) c->members->escaped = true;
+}
+
 /* The value of a member at the top ends here. */
 static inline void json_note_value(json_checker *c, const uint8_t *end)
 {

@@ -119,7 +119,10 @@ static bool check_key(checker *c)
     if (*c->pos != '"') return refuse(c, c->pos, "a key in double quotes should be here");
     const uint8_t *key = c->pos + 1;
     if (!check_string(c)) return false;
-    if (c->depth == 1) c->key = th_slice_of(key, (size_t)(c->pos - 1 - key));
+    if (c->depth == 1) {
+        size_t size = (size_t)(c->pos - 1 - key);
+        json_note_key(c, th_slice_of(key, size), memchr(key, '\\', size) != NULL);
+    }
     c->pos = json_skip_blank(c->pos, c->end);
     if (c->pos == c->end || *c->pos != ':')
         return refuse(c, c->pos, "a colon should follow the key");
@@ -245,6 +248,7 @@ static th_err check_text(th_slice text, uint32_t depth_max, bool whole, th_slice
     if (members != NULL) {
         members->count = 0;
         members->all = true;
+        members->escaped = false;
     }
     c.depth_max = depth_max < JSON_DEPTH_MOST ? depth_max : JSON_DEPTH_MOST;
     const uint8_t *start = c.pos;

@@ -56,6 +56,11 @@ const th_stored_table *th_model_tables(size_t *count);
 /* Event time of a record, us since 1970 UTC; false when it has none that can be used (then the day is undated).
  * layout: field names of a LINE record, blank-separated; empty otherwise. */
 bool th_model_time(const th_stored_table *table, th_slice record, th_slice layout, int64_t *us);
+/* The same for callers that have the members at the top of a JSON record from judging it, and so spare another walk over it
+ * for every question. NULL: they do not. */
+struct th_json_members;
+bool th_model_time_in(const th_stored_table *table, th_slice record,
+                      const struct th_json_members *known, th_slice layout, int64_t *us);
 /* Path of the member or field that th_model_time reads, as columns and schemas have it; NULL when there is none. */
 const char *th_model_time_path(const th_stored_table *table);
 /* Day of an event time: undated before 1990 or after 2200. */
@@ -65,6 +70,9 @@ int32_t th_model_day(bool has_time, int64_t us);
  * VERSION). Nothing is appended for NONE. */
 bool th_model_identity(const th_stored_table *table, th_slice record, th_slice layout,
                        const uint8_t content[32], uint64_t ordinal, th_buf *out);
+bool th_model_identity_in(const th_stored_table *table, th_slice record,
+                          const struct th_json_members *members, const uint8_t content[32],
+                          uint64_t ordinal, th_buf *out);
 /* LINE records: a line end behind the last field is not part of it. A layout is a picture of the line: its names stand
  * where the fields do. Plain layouts (VPC flow logs) are names between single blanks, and so are their fields. Other
  * sources quote: `"name"` in a layout is a field in quotes, `[name]` one in brackets, `a:b` two fields of one word (cut at
@@ -93,7 +101,7 @@ typedef struct th_schema_column {
      * that engine/ computes and hides from SELECT *: region, account (key layout, else the record), year, month, day
      * (text, zero-padded), timestamp (yyyy/MM/dd), date and dt (yyyy-MM-dd), all of the record's day. */
     const char *path;
-    bool json_text; /* varchar that holds the raw JSON of an object or array */
+    bool json_text;       /* varchar that holds the raw JSON of an object or array */
     const char *computed; /* path "": which of the columns above it is, under whatever name */
 } th_schema_column;
 typedef enum th_row_set {

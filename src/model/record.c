@@ -99,8 +99,7 @@ static time_members time_members_of(th_table_id table)
     case TH_TABLE_findings_events: return (time_members){{"UpdatedAt", NULL}};
     case TH_TABLE_cloudtrail_digests: return (time_members){{"digestEndTime", NULL}};
     case TH_TABLE_dns: return (time_members){{"query_timestamp", NULL}};
-    case TH_TABLE_eks_audit:
-        return (time_members){{"requestReceivedTimestamp", "stageTimestamp"}};
+    case TH_TABLE_eks_audit: return (time_members){{"requestReceivedTimestamp", "stageTimestamp"}};
     case TH_TABLE_waf:
     case TH_TABLE_cloudwatch_logs: return (time_members){{"timestamp", NULL}};
     case TH_TABLE_objects:
@@ -112,11 +111,17 @@ static time_members time_members_of(th_table_id table)
 
 bool th_model_time(const th_stored_table *table, th_slice record, th_slice layout, int64_t *us)
 {
+    return th_model_time_in(table, record, NULL, layout, us);
+}
+
+bool th_model_time_in(const th_stored_table *table, th_slice record, const th_json_members *known,
+                      th_slice layout, int64_t *us)
+{
     if (table->format == TH_RECORD_LINE) return line_time(table, record, layout, us);
     time_members members = time_members_of(table->id);
     th_slice raw[2] = {{NULL, 0}, {NULL, 0}};
     if (members.names[0] == NULL || table->format != TH_RECORD_JSON) return false;
-    model_find_members(record, members.names, members.names[1] == NULL ? 1 : 2, raw);
+    model_find_members_in(record, known, members.names, members.names[1] == NULL ? 1 : 2, raw);
     /* The other one only where the first is missing: filters on the first must find the row by its day. */
     return parse_time(raw[0].bytes != NULL ? raw[0] : raw[1], us);
 }
@@ -174,10 +179,11 @@ static void add_field(th_buf *out, th_slice text)
 }
 
 /* An identity that is only its bytes starts with the table too, so that two tables never share one. */
-static bool identity_of_members(const identity_rule *rule, th_slice record, th_buf *out)
+static bool identity_of_members(const identity_rule *rule, th_slice record,
+                                const th_json_members *members, th_buf *out)
 {
     th_slice raw[8], text[8];
-    model_find_members(record, rule->names, rule->count, raw);
+    model_find_members_in(record, members, rule->names, rule->count, raw);
     for (uint32_t i = 0; i < rule->count; i++) {
         if (!model_scalar_text(raw[i], &text[i])) {
             if (i < rule->required) return false;
@@ -203,6 +209,13 @@ bool th_model_identity(const th_stored_table *table, th_slice record, th_slice l
                        const uint8_t content[32], uint64_t ordinal, th_buf *out)
 {
     (void)layout;
+    return th_model_identity_in(table, record, NULL, content, ordinal, out);
+}
+
+bool th_model_identity_in(const th_stored_table *table, th_slice record,
+                          const th_json_members *members, const uint8_t content[32],
+                          uint64_t ordinal, th_buf *out)
+{
     const identity_rule *rule = rule_of(table->id);
     switch (table->identity) {
     case TH_IDENTITY_NONE: return true;
@@ -218,10 +231,10 @@ bool th_model_identity(const th_stored_table *table, th_slice record, th_slice l
             add_field(out, th_slice_of(content, TH_SHA256_SIZE));
             return true;
         }
-        return rule != NULL && identity_of_members(rule, record, out);
+        return rule != NULL && identity_of_members(rule, record, members, out);
     case TH_IDENTITY_VERSION: break;
     }
-    if (rule == NULL || !identity_of_members(rule, record, out)) return false;
+    if (rule == NULL || !identity_of_members(rule, record, members, out)) return false;
     th_sha256 digest = th_sha256_of(record);
     add_field(out, th_slice_of(digest.bytes, TH_SHA256_SIZE));
     return true;
