@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 
-from measure import BIN, Failure, Run, Watch
+from measure import Failure, Program, Run, Watch
 
 MODULUS = 1 << 256
 
@@ -30,17 +30,17 @@ class DataSet:
 
 def ingest(data, paths, cores=None, accept=(0,)):
     """(run, summary) of a load."""
-    run = Run([BIN, "ingest", "-q", "--json", "--no-plugins", "--data", data, *paths], cores=cores, accept=accept)
+    run = Run([Program.path, "ingest", "-q", "--json", "--no-plugins", "--data", data, *paths], cores=cores, accept=accept)
     return run, json.loads(run.out or b"{}")
 
 
 def compact(data, cores=None):
-    return Run([BIN, "compact", "--data", data], cores=cores)
+    return Run([Program.path, "compact", "--data", data], cores=cores)
 
 
 def check_records(data, wanted, table="cloudtrail"):
     """Every record of a table, read back by SQL, against the sum of the hashes of what was delivered."""
-    export = subprocess.Popen([BIN, "sql", "--data", data, "--format", "ndjson", "-c", f"SELECT record FROM {table}"],
+    export = subprocess.Popen([Program.path, "sql", "--data", data, "--format", "ndjson", "-c", f"SELECT record FROM {table}"],
                               stdout=subprocess.PIPE)
     count, total = 0, 0
     for line in export.stdout:
@@ -55,7 +55,7 @@ def check_records(data, wanted, table="cloudtrail"):
 
 
 def object_bytes(data, ref):
-    run = subprocess.run([BIN, "object", "get", "--data", data, ref], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    run = subprocess.run([Program.path, "object", "get", "--data", data, ref], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
     return run.stdout if run.returncode == 0 else run.stderr
 
 
@@ -73,7 +73,7 @@ def check_objects(data, wanted, sample):
 
 class Server:
     def __init__(self, data):
-        self.process = subprocess.Popen([BIN, "serve", "--data", data, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([Program.path, "serve", "--data", data, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE,
                                         stderr=subprocess.DEVNULL)
         line = self.process.stdout.readline().decode()
         if not line.startswith("listening on "):

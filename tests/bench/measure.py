@@ -4,13 +4,24 @@ result file. Memory is RssAnon + RssShmem: the mapped pages of a data folder are
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import threading
 import time
 
-BIN = os.environ["TRAILHOLD_BIN"]
 SAMPLE_EVERY = 0.01
+
+
+class Program:
+    """The program under measurement: a copy, for a build in the middle of a run would change what is measured. No plugin lies
+    beside a copy, so a server does what `ingest --no-plugins` does."""
+
+    path = os.environ["TRAILHOLD_BIN"]
+
+    @classmethod
+    def copy_to(cls, folder):
+        cls.path = shutil.copy(cls.path, os.path.join(folder, "trailhold"))
 
 
 class Failure(Exception):
@@ -117,6 +128,17 @@ class Results:
             text = [form.format(v) for v in (values[0], statistics.median(values), values[-1])]
             shown = text[1] if len(values) == 1 else f"{text[1]}  ({text[0]} - {text[2]}, {len(values)} runs)"
             print(f"  {row:56} {shown} {unit}", flush=True)
+
+    def judge(self, targets):
+        """Medians against (section, row, least or most, value)."""
+        print("\ntargets (medians)", flush=True)
+        for section, row, side, wanted in targets:
+            entry = self.sections.get(section, {}).get(row)
+            if entry is not None:
+                value = statistics.median(entry["values"])
+                good = value >= wanted if side == "least" else value <= wanted
+                print(f"  {section + ': ' + row:56} {value:,.2f} {entry['unit']}, at {side} {wanted:g}: "
+                      f"{'reached' if good else 'NOT REACHED'}", flush=True)
 
     def say(self, text):
         print(f"  {text}", flush=True)
