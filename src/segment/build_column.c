@@ -102,7 +102,7 @@ static th_err find_entry(build_column *c, segment_memory *memory, th_slice value
     TH_TRY(add_entry(c, memory, value));
     *entry = c->entry_count - 1;
     c->hashes[*entry] = hash;
-    if (c->entry_count > TABLE_FROM) put_in_table(c, *entry);
+    if (c->table_room > 0) put_in_table(c, *entry);
     if (many) c->judge = true;
     return TH_OK;
 }
