@@ -59,7 +59,7 @@ const modules = [_]Module{
         .dir = "src/store",
         .includes = &.{ "base", "os", "json", "model", "segment" },
         .libs = &.{ "lmdb", "crypto" },
-        .files = &.{ "bulk.c", "cache.c", "catalog.c", "commit.c", "compact.c", "cool.c", "encode.c", "encoded.c", "env.c", "file.c", "find.c", "format.c", "journal.c", "kv.c", "log.c", "lookup.c", "merge.c", "outputs.c", "pages.c", "part.c", "plan.c", "prepare.c", "queue.c", "read.c", "roll.c", "rows.c", "sealed.c", "spool.c", "store.c", "trash.c", "tree.c", "verify.c", "write.c" },
+        .files = &.{ "bulk.c", "cache.c", "catalog.c", "commit.c", "compact.c", "cool.c", "encode.c", "encoded.c", "env.c", "file.c", "find.c", "format.c", "journal.c", "kv.c", "log.c", "lookup.c", "merge.c", "outputs.c", "pages.c", "part.c", "plan.c", "prepare.c", "queue.c", "read.c", "reader.c", "roll.c", "rows.c", "sealed.c", "spool.c", "store.c", "trash.c", "tree.c", "verify.c", "write.c" },
     },
     .{
         .name = "ingest",
@@ -116,6 +116,13 @@ const modules = [_]Module{
         .files = &.{ "abi.c", "batch.c", "deliver.c", "feed.c", "hits.c", "host.c", "process.c", "runner.c", "settle.c", "wire.c" },
     },
     .{
+        .name = "generate",
+        .dir = "src/generate",
+        .includes = &.{ "base", "os", "json", "model" },
+        .libs = &.{"z"},
+        .files = &.{ "catalog.c", "fields.c", "file.c", "flow.c", "options.c", "out.c", "plan.c", "template.c", "trail.c", "trail_record.c", "trail_tables.c", "world.c", "write.c" },
+    },
+    .{
         .name = "net",
         .dir = "src/net",
         .includes = &.{ "base", "os", "json", "model", "store", "ingest", "query", "engine", "plugin", "finding", "proof" },
@@ -127,9 +134,9 @@ const modules = [_]Module{
     .{
         .name = "cmd",
         .dir = "src/cmd",
-        .includes = &.{ "base", "os", "json", "model", "segment", "store", "ingest", "query", "proof", "finding", "plugin", "engine", "net" },
+        .includes = &.{ "base", "os", "json", "model", "segment", "store", "ingest", "query", "proof", "finding", "plugin", "engine", "generate", "net" },
         .libs = &.{"edit"},
-        .files = &.{ "access.c", "findings.c", "follow.c", "ingest.c", "line.c", "main.c", "node.c", "object.c", "plugins.c", "repl.c", "serve.c", "sql.c", "upkeep.c", "upload.c", "words.c" },
+        .files = &.{ "access.c", "export.c", "findings.c", "generate.c", "follow.c", "ingest.c", "line.c", "main.c", "node.c", "object.c", "plugins.c", "repl.c", "serve.c", "sql.c", "upkeep.c", "upload.c", "words.c" },
     },
     .{
         .name = "main",

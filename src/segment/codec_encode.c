@@ -4,7 +4,10 @@
 
 #include "segment/codec_private.h"
 
-enum { COUNTS_FROM = 256 }; /* values from which on it is worth to say how often each entry occurs */
+enum {
+    COUNTS_FROM = 256, /* values from which on it is worth to say how often each entry occurs */
+    POOLED_BELOW = 600 /* bytes of a dictionary that is better shared */
+};
 
 void codec_put_const(codec_out *out, th_slice text)
 {
@@ -50,6 +53,7 @@ th_err codec_put_pick(codec_out *out, codec_strings s, const uint32_t *classes, 
     for (uint32_t i = 0; i < k; i++) th_buf_add_varint(out->directory, counts[i]);
     codec_out child = *out;
     child.depth++;
+    child.in_class = true;
     for (uint32_t i = 0; i < k; i++)
         TH_TRY(codec_put_strings(&child,
                                  (codec_strings){sorted + (at[i] - counts[i]), counts[i]}));
@@ -100,11 +104,47 @@ static sorted_entry *sort_entries(codec_strings s, th_arena *scratch)
     return order;
 }
 
+/* Entries as numbers in the pool. */
+static th_err put_pooled(codec_out *out, codec_strings s)
+{
+    int64_t *numbers = th_arena_alloc(out->encoder->scratch, s.n * sizeof(*numbers));
+    if (numbers == NULL) return TH_ELIMIT;
+    for (uint32_t i = 0; i < s.n; i++)
+        TH_TRY(codec_pool_add(out->encoder->pool, s.v[i], &numbers[i]));
+    th_buf_add_byte(out->directory, CODEC_POOL);
+    return codec_put_ints(out, numbers, s.n);
+}
+
+/* Texts, and whatever is small: what several columns have in common is worth more than a form of its own. */
+static bool is_pooled(const codec_draft *draft, th_arena *scratch)
+{
+    uint8_t tag = draft->directory.bytes[0];
+    if (tag == CODEC_TEXT) return true;
+    bool nested = tag == CODEC_SPLIT || tag == CODEC_PICK || tag == CODEC_BASE64;
+    return nested && codec_draft_cost(draft, scratch) < POOLED_BELOW;
+}
+
 static th_err put_entries(codec_out *out, codec_strings s)
 {
     codec_out child = *out;
     child.depth++;
-    return codec_put_strings(&child, s);
+    child.in_dict = true;
+    if (out->depth > 0 || out->draft != NULL || out->encoder->pool == NULL || s.n == 1)
+        return codec_put_strings(&child, s);
+    codec_draft draft;
+    codec_draft_init(&draft);
+    child.draft = &draft;
+    child.directory = &draft.directory;
+    th_err err = codec_put_strings(&child, s);
+    if (err == TH_OK && is_pooled(&draft, out->encoder->scratch)) {
+        child = *out;
+        child.depth++;
+        err = put_pooled(&child, s);
+    } else if (err == TH_OK) {
+        codec_draft_replay(&draft, out);
+    }
+    codec_draft_free(&draft);
+    return err;
 }
 
 th_err codec_put_dict(codec_out *out, codec_strings entries, const uint32_t *codes, uint32_t n)
@@ -137,6 +177,8 @@ th_err codec_put_dict(codec_out *out, codec_strings entries, const uint32_t *cod
 /* ---- arrays with codes ---- */
 
 enum { JUDGED = 64, DICT_ALWAYS = 64 };
+#define TIMES (1u << FAMILY_TIME0 | 1u << FAMILY_TIME1 | 1u << FAMILY_TIME2)
+#define NUMBERS (TIMES | 1u << FAMILY_INT)
 
 /* Is a dictionary better than the values in a row? */
 static bool wants_dictionary(const segment_array *a)
@@ -148,8 +190,7 @@ static bool wants_dictionary(const segment_array *a)
         common &= codec_families(a->values[i]);
         bytes += a->values[i].size;
     }
-    uint32_t times = 1u << FAMILY_TIME0 | 1u << FAMILY_TIME1 | 1u << FAMILY_TIME2;
-    if ((common & times) != 0) return false;
+    if ((common & TIMES) != 0) return false;
     if (common >> FAMILY_INT & 1) return d <= n / 16;
     /* An entry takes about half its text, a code two bytes. */
     uint64_t each = bytes / judged / 2 + 1;
@@ -165,6 +206,39 @@ static th_err expand(const segment_array *a, th_arena *scratch, codec_strings *o
     return TH_OK;
 }
 
+/* Dictionary or row by row, whichever is smaller; the pool is left out of it. */
+static th_err put_smaller(codec_out *out, codec_strings entries, const segment_array *array)
+{
+    codec_draft drafts[2];
+    uint64_t costs[2] = {0, 0};
+    th_err err = TH_OK;
+    for (unsigned i = 0; i < 2; i++) {
+        codec_draft_init(&drafts[i]);
+        codec_out to = *out;
+        to.draft = &drafts[i];
+        to.directory = &drafts[i].directory;
+        codec_strings s;
+        if (err == TH_OK && i == 0) err = codec_put_dict(&to, entries, array->codes, array->count);
+        if (err == TH_OK && i == 1) err = expand(array, out->encoder->scratch, &s);
+        to.in_dict = true; /* weighed already */
+        if (err == TH_OK && i == 1) err = codec_put_strings(&to, s);
+        if (err == TH_OK) costs[i] = codec_draft_cost(&drafts[i], out->encoder->scratch);
+    }
+    if (err == TH_OK) codec_draft_replay(&drafts[costs[1] < costs[0]], out);
+    for (unsigned i = 0; i < 2; i++) codec_draft_free(&drafts[i]);
+    return err == TH_OK ? codec_out_error(out) : err;
+}
+
+/* With few entries a dictionary is better, unless they are numbers or times. */
+static bool is_open(const segment_array *a)
+{
+    if (a->value_count > a->count / 3) return true;
+    if (a->value_count <= 16) return false;
+    uint32_t step = a->value_count / JUDGED + 1, common = UINT32_MAX;
+    for (uint32_t i = 0; i < a->value_count; i += step) common &= codec_families(a->values[i]);
+    return (common & NUMBERS) != 0;
+}
+
 th_err segment_encode_array(segment_encoder *encoder, const segment_array *array,
                             segment_plan *plan)
 {
@@ -177,7 +251,9 @@ th_err segment_encode_array(segment_encoder *encoder, const segment_array *array
         codec_put_const(&out, s.v[0]);
         return codec_out_error(&out);
     }
-    if (s.n == 1 || wants_dictionary(array))
+    bool compact = encoder->effort == SEGMENT_EFFORT_COMPACT;
+    if (s.n > 1 && compact && is_open(array)) return put_smaller(&out, s, array);
+    if (s.n == 1 || compact || wants_dictionary(array))
         return codec_put_dict(&out, s, array->codes, array->count);
     TH_TRY(expand(array, encoder->scratch, &s));
     return codec_put_strings(&out, s);

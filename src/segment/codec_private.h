@@ -149,6 +149,8 @@ typedef struct codec_out {
     codec_draft *draft; /* NULL: to encoder->payloads */
     unsigned depth;     /* of the array in hand */
     unsigned splits;    /* SPLITs above it */
+    bool in_dict;       /* entries of a dictionary: no repeats */
+    bool in_class;      /* a class of PICK: not sorted into classes again */
 } codec_out;
 
 typedef struct codec_strings {

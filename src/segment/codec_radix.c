@@ -78,6 +78,114 @@ th_err codec_radix_describe(segment_describing *d, codec_radix **out)
     return TH_OK;
 }
 
+/* ---- writing ---- */
+
+typedef struct plan {
+    uint8_t maps[CODEC_RADIX_MAX][MAP]; /* of each position */
+    uint8_t kinds[CODEC_RADIX_MAX];     /* its alphabet */
+    uint32_t kind_count;
+    uint8_t first[CODEC_RADIX_MAX]; /* a position that has alphabet k */
+} plan;
+
+static bool has(const uint8_t map[MAP], unsigned c)
+{
+    return (map[c / 8] >> (c % 8) & 1) != 0;
+}
+
+/* What occurs where; which positions have the same alphabet. */
+static void survey(codec_strings s, uint32_t length, plan *p)
+{
+    for (uint32_t i = 0; i < s.n; i++)
+        for (uint32_t k = 0; k < length; k++) {
+            uint8_t c = s.v[i].bytes[k];
+            p->maps[k][c / 8] |= (uint8_t)(1u << (c % 8));
+        }
+    for (uint32_t k = 0; k < length; k++) {
+        uint32_t kind = 0;
+        while (kind < p->kind_count && memcmp(p->maps[p->first[kind]], p->maps[k], MAP) != 0) kind++;
+        if (kind == p->kind_count) p->first[p->kind_count++] = (uint8_t)k;
+        p->kinds[k] = (uint8_t)kind;
+    }
+}
+
+static void put_alphabet(th_buf *directory, const uint8_t map[MAP], uint32_t size)
+{
+    if (size > LIST_MAX) {
+        th_buf_add_byte(directory, 0);
+        th_buf_add(directory, map, MAP);
+        return;
+    }
+    th_buf_add_byte(directory, (uint8_t)size);
+    for (unsigned c = 0; c < 256; c++)
+        if (has(map, c)) th_buf_add_byte(directory, (uint8_t)c);
+}
+
+/* Places of the characters of each position in its alphabet. */
+static uint8_t (*rank_characters(const plan *p, codec_radix *r, th_arena *scratch))[256]
+{
+    uint8_t(*ranks)[256] = th_arena_zalloc(scratch, r->length, 256);
+    if (ranks == NULL) return NULL;
+    for (uint32_t k = 0; k < r->length; k++)
+        for (unsigned c = 0; c < 256; c++)
+            if (has(p->maps[k], c)) ranks[k][c] = (uint8_t)r->size[k]++;
+    return ranks;
+}
+
+/* A page; room for 16 bytes more. */
+static size_t pack_values(const codec_radix *r, codec_strings s, uint8_t (*ranks)[256], uint8_t *out)
+{
+    size_t at = 0;
+    memset(out, 0, ((size_t)s.n * r->bits + 7) / 8 + 16);
+    for (uint32_t i = 0; i < s.n; i++)
+        for (uint32_t k = 0; k < r->group_count; k++) {
+            const codec_radix_group *g = &r->groups[k];
+            uint64_t number = 0, held;
+            for (uint32_t c = g->first + g->count; c-- > g->first;)
+                number = number * r->size[c] + ranks[c][s.v[i].bytes[c]];
+            uint8_t *p = out + at / 8;
+            unsigned shift = at % 8;
+            memcpy(&held, p, sizeof(held));
+            held |= number << shift;
+            memcpy(p, &held, sizeof(held));
+            if (shift + g->bits > 64) p[8] = (uint8_t)(number >> (64 - shift));
+            at += g->bits;
+        }
+    return (at + 7) / 8;
+}
+
+th_err codec_put_radix(codec_out *out, codec_strings s, bool *fits)
+{
+    th_arena *scratch = out->encoder->scratch;
+    size_t length = s.v[0].size;
+    *fits = false;
+    if (length == 0 || length > CODEC_RADIX_MAX) return TH_OK;
+    for (uint32_t i = 1; i < s.n; i++)
+        if (s.v[i].size != length) return TH_OK;
+    plan *p = TH_NEW(scratch, plan);
+    codec_radix *r = new_radix(scratch, (uint32_t)length);
+    if (p == NULL || r == NULL) return TH_ELIMIT;
+    survey(s, r->length, p);
+    uint8_t(*ranks)[256] = rank_characters(p, r, scratch);
+    if (ranks == NULL) return TH_ELIMIT;
+    make_groups(r);
+    uint8_t *bytes = th_arena_alloc(
+        scratch, (size_t)codec_min(SEGMENT_PAGE, s.n) * ((size_t)r->bits + 7) / 8 + PAD);
+    if (bytes == NULL) return TH_ELIMIT;
+    *fits = true;
+    th_buf_add_byte(out->directory, CODEC_RADIX);
+    th_buf_add_varint(out->directory, r->length);
+    th_buf_add_varint(out->directory, p->kind_count);
+    for (uint32_t k = 0; k < p->kind_count; k++)
+        put_alphabet(out->directory, p->maps[p->first[k]], r->size[p->first[k]]);
+    th_buf_add(out->directory, p->kinds, r->length);
+    for (uint32_t at = 0; at < s.n; at += SEGMENT_PAGE) {
+        codec_strings page = {s.v + at, codec_min(SEGMENT_PAGE, s.n - at)};
+        codec_put_payload(out, th_slice_of(bytes, pack_values(r, page, ranks, bytes)),
+                          SEGMENT_SQUEEZE_NONE);
+    }
+    return codec_out_error(out);
+}
+
 /* ---- reading ---- */
 
 /* Characters of one group; false: a number that no text has. */

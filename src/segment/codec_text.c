@@ -32,13 +32,14 @@ static const uint8_t character[256] = {
     ['+'] = IS_STD, ['/'] = IS_STD,
 };
 
-/* Value of a hex digit of one case, 16 for none. */
-static uint8_t hex_value(uint8_t c, bool upper)
-{
-    if (c >= '0' && c <= '9') return (uint8_t)(c - '0');
-    uint8_t a = upper ? 'A' : 'a';
-    return c >= a && c < a + 6 ? (uint8_t)(c - a + 10) : 16;
-}
+/* Values of hex digits of one case plus one; 0: none. */
+#define DIGIT_VALUES                                                                          \
+    ['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7, ['7'] = 8, \
+    ['8'] = 9, ['9'] = 10
+static const uint8_t hex_lower[256] = {DIGIT_VALUES, ['a'] = 11, ['b'] = 12, ['c'] = 13,
+                                       ['d'] = 14,   ['e'] = 15, ['f'] = 16};
+static const uint8_t hex_upper[256] = {DIGIT_VALUES, ['A'] = 11, ['B'] = 12, ['C'] = 13,
+                                       ['D'] = 14,   ['E'] = 15, ['F'] = 16};
 
 /* Where the pairs of digits of a UUID stand. */
 static const uint8_t uuid_at[16] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
@@ -48,9 +49,10 @@ bool codec_uuid_parse(th_slice text, bool upper, uint8_t uuid[16])
     const uint8_t *t = text.bytes;
     if (text.size != CODEC_UUID_TEXT) return false;
     if (t[8] != '-' || t[13] != '-' || t[18] != '-' || t[23] != '-') return false;
+    const uint8_t *value = upper ? hex_upper : hex_lower;
     unsigned bad = 0;
     for (unsigned i = 0; i < 16; i++) {
-        unsigned high = hex_value(t[uuid_at[i]], upper), low = hex_value(t[uuid_at[i] + 1], upper);
+        unsigned high = value[t[uuid_at[i]]] - 1u, low = value[t[uuid_at[i] + 1]] - 1u;
         bad |= high | low;
         uuid[i] = (uint8_t)(high << 4 | low);
     }
@@ -275,15 +277,19 @@ uint32_t codec_families(th_slice text)
 static const char alphabet_std[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char alphabet_url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/* Value of a character, 64 for none. */
-static unsigned base64_value(uint8_t c, bool url)
-{
-    if (c >= 'A' && c <= 'Z') return (unsigned)(c - 'A');
-    if (c >= 'a' && c <= 'z') return (unsigned)(c - 'a' + 26);
-    if (c >= '0' && c <= '9') return (unsigned)(c - '0' + 52);
-    if (c == (url ? '-' : '+')) return 62;
-    return c == (url ? '_' : '/') ? 63 : 64;
-}
+/* Values of the characters plus one; 0: none. */
+#define LETTER_VALUES \
+    ['A'] = 1, ['B'] = 2, ['C'] = 3, ['D'] = 4, ['E'] = 5, ['F'] = 6, ['G'] = 7, ['H'] = 8, \
+    ['I'] = 9, ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, \
+    ['P'] = 16, ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, \
+    ['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, \
+    ['d'] = 30, ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, \
+    ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42, ['q'] = 43, \
+    ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49, ['x'] = 50, \
+    ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56, ['4'] = 57, \
+    ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62
+static const uint8_t value_std[256] = {LETTER_VALUES, ['+'] = 63, ['/'] = 64};
+static const uint8_t value_url[256] = {LETTER_VALUES, ['-'] = 63, ['_'] = 64};
 
 size_t codec_base64_size(size_t bytes, unsigned form)
 {
@@ -307,11 +313,11 @@ bool codec_base64_decode(th_slice text, unsigned form, uint8_t *bytes)
     size_t size = codec_base64_bytes(text, form);
     if (size == SIZE_MAX) return false;
     const uint8_t *t = text.bytes;
-    bool url = form == 2;
-    unsigned bad = 0;
+    const uint8_t *value = form == 2 ? value_url : value_std;
+    unsigned bad = 0; /* none of the alphabet: more than 6 bits */
     for (size_t group = size / 3; group > 0; group--, t += 4, bytes += 3) {
-        unsigned a = base64_value(t[0], url), b = base64_value(t[1], url),
-                 c = base64_value(t[2], url), d = base64_value(t[3], url);
+        unsigned a = value[t[0]] - 1u, b = value[t[1]] - 1u, c = value[t[2]] - 1u,
+                 d = value[t[3]] - 1u;
         bad |= a | b | c | d;
         unsigned v = a << 18 | b << 12 | c << 6 | d;
         bytes[0] = (uint8_t)(v >> 16);
@@ -320,8 +326,8 @@ bool codec_base64_decode(th_slice text, unsigned form, uint8_t *bytes)
     }
     size_t left = size % 3;
     if (left > 0) {
-        unsigned a = base64_value(t[0], url), b = base64_value(t[1], url),
-                 c = left == 2 ? base64_value(t[2], url) : 0;
+        unsigned a = value[t[0]] - 1u, b = value[t[1]] - 1u,
+                 c = left == 2 ? value[t[2]] - 1u : 0;
         bad |= a | b | c;
         unsigned v = a << 18 | b << 12 | c << 6;
         /* Bits behind the last byte must be 0, or the text would not come back. */
@@ -329,7 +335,7 @@ bool codec_base64_decode(th_slice text, unsigned form, uint8_t *bytes)
         bytes[0] = (uint8_t)(v >> 16);
         if (left == 2) bytes[1] = (uint8_t)(v >> 8);
     }
-    return (bad & 64) == 0;
+    return bad < 64;
 }
 
 void codec_base64_encode(th_slice bytes, unsigned form, uint8_t *text)
