@@ -142,7 +142,7 @@ static bool fits(th_slice rest, uint32_t words)
     th_slice word;
     for (uint32_t i = 0; i < words; i++) {
         if (!take_word(&rest, &word)) return true;
-        if (word.size > 0 && word.bytes[0] == '"') return false;
+        if (holds(word, '"')) return false;
     }
     if (rest.bytes == NULL) return true;
     bool dash =

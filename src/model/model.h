@@ -78,7 +78,8 @@ bool th_model_identity_in(const th_stored_table *table, th_slice record,
  * sources quote: `"name"` in a layout is a field in quotes, `[name]` one in brackets, `a:b` two fields of one word (cut at
  * its last colon), `"a b c"` three of one quoted text (cut at its first and last blank). Fields come without their quotes
  * and brackets; one that its word lacks has NULL bytes. Quotes inside a quoted field are part of it: it ends where the rest
- * of the line fits the layout. Field names compare without case, '-' and '_' being the same. */
+ * of the line fits the layout. Fields that are there lie in the record, one behind the other. Field names compare without
+ * case, '-' and '_' being the same. */
 #define TH_LINE_FIELDS_MAX 256u /* names of a layout that is not plain */
 bool th_model_layout_is_plain(th_slice layout);
 uint32_t th_model_layout_index(th_slice layout,
