@@ -106,6 +106,7 @@ static th_err take_column(parse *p, uint32_t number)
     leaf->node = (uint32_t)node;
     leaf->count = (uint32_t)count;
     uint64_t before = p->describing.at;
+    const uint8_t *description = p->reader.pos;
     th_err err = TH_ECORRUPT;
     switch (leaf->held) {
     case SEGMENT_HELD_CODEC:
@@ -115,7 +116,8 @@ static th_err take_column(parse *p, uint32_t number)
     case SEGMENT_HELD_RESIDUAL: err = TH_OK; break;
     default: break;
     }
-    leaf->stored = segment_payloads_stored(s->payloads, before, p->describing.at);
+    leaf->stored = segment_payloads_stored(s->payloads, before, p->describing.at) +
+                   (uint64_t)(p->reader.pos - description);
     return err;
 }
 
