@@ -129,6 +129,8 @@ int cmd_run_compact(cmd_call *call);
 int cmd_run_verify(cmd_call *call);
 int cmd_run_quarantine(cmd_call *call);
 int cmd_run_generate(cmd_call *call);
+/* export.c: all contents as a tar archive. */
+int cmd_object_export(cmd_call *call, th_version *version);
 /* sql.c and repl.c: the interactive loop; format NULL = the default. */
 int cmd_repl(cmd_call *call, cmd_access *access, const char *format, const char *as_known_at);
 /* One statement through the access, printed on standard output. line: of its first line in what the person wrote. */

@@ -104,15 +104,19 @@ static int object_get(cmd_call *call, th_version *version, const char *ref)
 
 int cmd_run_object(cmd_call *call)
 {
-    if (call->argc == 0) return cmd_usage(call->io, call->name, "list, or get REF");
-    bool list = strcmp(call->argv[0], "list") == 0, get = strcmp(call->argv[0], "get") == 0;
-    if (!list && !get)
-        return cmd_usage(call->io, call->name, "what is '%s'? list, or get REF", call->argv[0]);
+    static const char wanted[] = "list, get REF, or export";
+    if (call->argc == 0) return cmd_usage(call->io, call->name, "%s", wanted);
+    const char *what = call->argv[0];
+    bool list = strcmp(what, "list") == 0, get = strcmp(what, "get") == 0,
+         export = strcmp(what, "export") == 0;
+    if (!list && !get && !export)
+        return cmd_usage(call->io, call->name, "what is '%s'? %s", what, wanted);
     if (get && call->argc != 2) return cmd_usage(call->io, call->name, "get wants one REF");
     th_version *version = th_store_version(call->node->store);
     if (version == NULL) return CMD_EXIT_ERROR;
-    int status =
-        list ? object_list(call, version, call->json) : object_get(call, version, call->argv[1]);
+    int status = list  ? object_list(call, version, call->json)
+                 : get ? object_get(call, version, call->argv[1])
+                       : cmd_object_export(call, version);
     th_version_release(version);
     return status;
 }

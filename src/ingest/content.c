@@ -50,7 +50,7 @@ th_err ingest_content_row(th_version *version, const th_sha256 *sha, th_arena *a
 /* ---- walking a recipe --------------------------------------------------------------------------------------------------- */
 
 typedef struct walk {
-    th_version *version;
+    th_record_reader *reader;
     ingest_recipe_reader steps;
     th_buf more; /* steps that were moved to blobs */
     th_diag *diag;
@@ -73,16 +73,16 @@ static th_err next_step(walk *w, ingest_step *step)
     if (w->more.bytes != NULL)
         return th_fail(w->diag, TH_ECORRUPT, NULL, "the recipe of a content goes in a circle");
     w->more.limit = (size_t)step->size;
-    TH_TRY(th_version_record_run(w->version, TH_TABLE_blobs, step->day, step->first, step->count,
-                                 append_records, &w->more, w->diag));
+    TH_TRY(th_record_reader_run(w->reader, TH_TABLE_blobs, step->day, step->first, step->count,
+                                append_records, &w->more, w->diag));
     ingest_recipe_reader_more(&w->steps, th_buf_slice(&w->more));
     return next_step(w, step);
 }
 
-static th_err walk_open(walk *w, th_version *version, th_slice row, ingest_content_head *head,
+static th_err walk_open(walk *w, th_record_reader *reader, th_slice row, ingest_content_head *head,
                         th_diag *diag)
 {
-    *w = (walk){.version = version, .diag = diag};
+    *w = (walk){.reader = reader, .diag = diag};
     th_buf_init(&w->more, 0);
     return ingest_content_head_read(row, head, &w->steps, diag);
 }
@@ -146,8 +146,8 @@ static th_err read_step(walk *w, reading *r, const ingest_step *step)
     uint64_t from = r->done + r->text.size;
     r->step = step;
     r->place = 0;
-    th_err err = th_version_record_run(w->version, table, step->day, step->first, step->count,
-                                       give_records, r, w->diag);
+    th_err err = th_record_reader_run(w->reader, table, step->day, step->first, step->count,
+                                      give_records, r, w->diag);
     if (err != TH_ENOTFOUND) return err;
     const th_stored_table *t = th_model_table(table);
     th_diag_clear(w->diag);
@@ -171,31 +171,40 @@ static th_err read_all(walk *w, reading *r)
     }
 }
 
-th_err th_content_read(th_version *version, const th_sha256 *sha, th_bytes_fn fn, void *ctx,
-                       th_diag *diag)
+th_err ingest_content_read_row(th_record_reader *reader, th_slice row, th_bytes_fn fn, void *ctx,
+                               th_diag *diag)
 {
-    th_arena *arena = th_arena_new(4u * TH_RECORD_SIZE_MAX, NULL);
-    th_slice row;
     ingest_content_head head = {0};
     walk w = {0};
     reading r = {.fn = fn, .ctx = ctx, .digest = th_sha256_new()};
     th_buf_init(&r.text, 4u * TH_RECORD_SIZE_MAX * 2u);
-    th_err err = arena == NULL || r.digest == NULL
-                     ? th_fail(diag, TH_ENOMEM, NULL, "no memory to read a content")
-                     : TH_OK;
-    if (err == TH_OK) err = ingest_content_row(version, sha, arena, &row, diag);
-    if (err == TH_OK) err = walk_open(&w, version, row, &head, diag);
+    th_err err = r.digest == NULL ? th_fail(diag, TH_ENOMEM, NULL, "no memory to read a content")
+                                  : walk_open(&w, reader, row, &head, diag);
     r.size = head.size;
     if (err == TH_OK) err = read_all(&w, &r);
     if (err == TH_OK) {
         th_sha256 got = th_sha256_finish(r.digest);
-        if (!th_sha256_equal(&got, sha))
+        if (!th_sha256_equal(&got, &head.sha))
             err = th_fail(diag, TH_ECORRUPT, NULL,
                           "a content comes back other than it was: its SHA-256 differs");
     }
     walk_close(&w);
     th_buf_free(&r.text);
     th_sha256_free(r.digest);
+    return err;
+}
+
+th_err th_content_read(th_version *version, const th_sha256 *sha, th_bytes_fn fn, void *ctx,
+                       th_diag *diag)
+{
+    th_arena *arena = th_arena_new(4u * TH_RECORD_SIZE_MAX, NULL);
+    th_record_reader *reader = th_record_reader_new(version, NULL);
+    th_slice row;
+    th_err err = arena == NULL || reader == NULL
+                     ? th_fail(diag, TH_ENOMEM, NULL, "no memory to read a content")
+                     : ingest_content_row(version, sha, arena, &row, diag);
+    if (err == TH_OK) err = ingest_content_read_row(reader, row, fn, ctx, diag);
+    th_record_reader_free(reader);
     th_arena_free(arena);
     return err;
 }
@@ -236,8 +245,11 @@ th_err th_content_runs(th_version *version, const th_sha256 *sha, th_arena *aren
     ingest_content_head head;
     walk w;
     TH_TRY(ingest_content_row(version, sha, arena, &row, diag));
-    th_err err = walk_open(&w, version, row, &head, diag);
+    th_record_reader *reader = th_record_reader_new(version, NULL);
+    if (reader == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory to read a content");
+    th_err err = walk_open(&w, reader, row, &head, diag);
     if (err == TH_OK) err = collect_runs(&w, arena, out, count);
     walk_close(&w);
+    th_record_reader_free(reader);
     return err;
 }

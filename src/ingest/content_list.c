@@ -182,6 +182,64 @@ th_err th_content_list(th_version *version, th_content_fn fn, void *ctx, th_diag
     return err;
 }
 
+/* ---- all of them, with their bytes ------------------------------------------------------------------------------------- */
+
+typedef struct exporting {
+    th_record_reader *reader;
+    th_arena *rows;
+    const th_content_sink *sink;
+    th_err failed; /* of a callback: it ends the walk */
+    th_diag *diag;
+} exporting;
+
+static th_err pass_bytes(void *ctx, th_slice bytes)
+{
+    exporting *e = ctx;
+    e->failed = e->sink->bytes(e->sink->ctx, bytes);
+    return e->failed;
+}
+
+static th_err export_row(exporting *e, th_slice row)
+{
+    ingest_content_head head;
+    ingest_recipe_reader steps;
+    th_diag why = {0};
+    TH_TRY(ingest_content_head_read(row, &head, &steps, e->diag));
+    TH_TRY(e->sink->begin(e->sink->ctx, &head.sha, head.size));
+    th_err err = ingest_content_read_row(e->reader, row, pass_bytes, e, &why);
+    if (e->failed != TH_OK) return e->failed;
+    return e->sink->end(e->sink->ctx, err, &why);
+}
+
+static th_err export_rows(void *ctx, const th_loaded *loaded)
+{
+    exporting *e = ctx;
+    for (uint32_t row = 0; row < loaded->ref.rows; row++) {
+        th_slice record;
+        th_arena_reset(e->rows);
+        th_err err = th_segment_records(loaded->segment, row, 1, e->rows, &record);
+        if (err != TH_OK)
+            return th_fail(e->diag, err, NULL, "cannot read contents: %s", th_err_text(err));
+        TH_TRY(export_row(e, record));
+    }
+    return TH_OK;
+}
+
+th_err th_content_export(th_version *version, const th_content_sink *sink, th_diag *diag)
+{
+    th_arena *refs = th_arena_new(LIST_MEMORY_MAX, NULL);
+    exporting e = {.sink = sink, .diag = diag};
+    e.rows = th_arena_new(LIST_MEMORY_MAX, NULL);
+    e.reader = th_record_reader_new(version, NULL);
+    th_err err = refs == NULL || e.rows == NULL || e.reader == NULL
+                     ? th_fail(diag, TH_ENOMEM, NULL, "no memory to export contents")
+                     : each_segment(version, TH_TABLE_contents, refs, export_rows, &e, diag);
+    th_record_reader_free(e.reader);
+    th_arena_free(e.rows);
+    th_arena_free(refs);
+    return err;
+}
+
 /* ---- by name ------------------------------------------------------------------------------------------------------------ */
 
 typedef struct name_search {

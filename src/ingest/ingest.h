@@ -106,6 +106,17 @@ typedef th_err (*th_content_fn)(void *ctx, const th_content_info *info);
 /* All contents in order of arrival. */
 TH_MUST_CHECK th_err th_content_list(th_version *version, th_content_fn fn, void *ctx,
                                      th_diag *diag);
+/* All contents in order of arrival with their bytes: begin, bytes piece by piece, end with what came of it (TH_OK: whole,
+ * its SHA-256 was checked; else what diag says, and the walk goes on). An error of a callback ends the walk. A content
+ * that was taken apart twice comes twice. */
+typedef struct th_content_sink {
+    th_err (*begin)(void *ctx, const th_sha256 *sha, uint64_t size);
+    th_bytes_fn bytes;
+    th_err (*end)(void *ctx, th_err err, const th_diag *diag);
+    void *ctx;
+} th_content_sink;
+TH_MUST_CHECK th_err th_content_export(th_version *version, const th_content_sink *sink,
+                                       th_diag *diag);
 /* REF = 64 hex digits, s3:// name, or path as ingested. TH_ENOTFOUND; TH_EAMBIGUOUS (hashes in *out, *count of them). */
 TH_MUST_CHECK th_err th_content_find(th_version *version, const char *ref, th_arena *arena,
                                      th_sha256 **out, size_t *count, th_diag *diag);

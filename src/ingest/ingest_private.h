@@ -15,6 +15,7 @@
 #include "ingest/recipe.h"
 #include "ingest/slurp.h"
 #include "ingest/split.h"
+#include "store/reader.h"
 
 #define INGEST_NONE UINT32_MAX
 enum {
@@ -228,7 +229,10 @@ TH_MUST_CHECK th_err ingest_marks_read(th_version *version, uint32_t table, int3
  * do not matter. Depth is at most TH_JSON_DEPTH_MAX. No memory: false. */
 bool ingest_json_same(th_slice a, th_slice b, th_arena *arena);
 
-/* content.c: the newest row of a content; TH_ENOTFOUND. */
+/* content.c: the content that a row of `contents` describes, checked against its SHA-256. */
+TH_MUST_CHECK th_err ingest_content_read_row(th_record_reader *reader, th_slice row, th_bytes_fn fn,
+                                             void *ctx, th_diag *diag);
+/* The newest row of a content; TH_ENOTFOUND. */
 TH_MUST_CHECK th_err ingest_content_row(th_version *version, const th_sha256 *sha, th_arena *arena,
                                         th_slice *row, th_diag *diag);
 
