@@ -334,7 +334,7 @@ TEST(columns_are_counted_by_the_rows_read)
     CHECK_EQ_I64(
         th_segment_read_column(f.segment, "requestParameters", 0, 5000, f.arena, &c, &records),
         TH_OK);
-    CHECK(records > 10 * whole);
+    CHECK(records > 0 && records < whole); /* of each fifth row the same */
     close_built(&f);
 }
 
