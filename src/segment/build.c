@@ -73,7 +73,6 @@ static void forget_rows(th_segment_builder *b)
         if (i < b->columns_made) build_column_clear(&b->columns[i]);
     if (b->book != NULL) build_book_leave(b->book);
     b->book = NULL;
-    b->broken = TH_OK;
     th_buf_clear(&b->early);
     th_buf_clear(&b->whole);
     if (b->layout_arena != NULL) th_arena_reset(b->layout_arena);
@@ -185,15 +184,39 @@ static th_err follow_buffers(th_segment_builder *b)
     return segment_follow(&b->memory, &b->buffers, b->early.capacity + b->whole.capacity);
 }
 
+/* Append a record to one of the buffers, or leave it as it was. */
+static th_err keep_bytes(th_segment_builder *b, th_buf *buf, th_slice record)
+{
+    size_t before = buf->size;
+    th_buf_add_slice(buf, record);
+    th_err err = th_buf_error(buf);
+    if (err == TH_OK) err = follow_buffers(b);
+    if (err != TH_OK) buf->size = before;
+    return err;
+}
+
 static th_err keep_whole(th_segment_builder *b, th_slice record)
 {
     TH_TRY(segment_grow(&b->memory, (void **)&b->whole_sizes, &b->whole_room,
                         (size_t)b->whole_count + 1, sizeof(uint32_t)));
-    th_buf_add_slice(&b->whole, record);
-    TH_TRY(th_buf_error(&b->whole));
+    TH_TRY(keep_bytes(b, &b->whole, record));
     b->whole_sizes[b->whole_count++] = (uint32_t)record.size;
     b->row_shapes[b->cut_rows++] = 0;
-    return follow_buffers(b);
+    return TH_OK;
+}
+
+/* All of the row's values, or none. */
+static th_err add_values(th_segment_builder *b, const uint8_t *record, const uint32_t *columns,
+                         const segment_value *values, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        th_slice value = th_slice_of(record + values[i].offset, values[i].size);
+        th_err err = build_column_add(&b->columns[columns[i]], &b->memory, value);
+        if (err == TH_OK) continue;
+        while (i > 0) build_column_undo(&b->columns[columns[--i]]);
+        return err;
+    }
+    return TH_OK;
 }
 
 static th_err cut_row(th_segment_builder *b, th_slice record, th_slice layout)
@@ -208,23 +231,21 @@ static th_err cut_row(th_segment_builder *b, th_slice record, th_slice layout)
         TH_TRY(map_shape(b, number, &shape));
     if (shape == BUILD_NONE) return keep_whole(b, record);
     const uint32_t *columns = build_shape_columns(b, &b->shapes[shape]);
-    for (uint32_t i = 0; i < count; i++)
-        TH_TRY(build_column_add(&b->columns[columns[i]], &b->memory,
-                                th_slice_of(record.bytes + values[i].offset, values[i].size)));
+    TH_TRY(add_values(b, record.bytes, columns, values, count));
     b->shapes[shape].rows++;
     b->row_shapes[b->cut_rows++] = (uint16_t)(shape + 1);
     return TH_OK;
 }
 
-/* The rows that waited; b->rows does not count the one in hand. */
+/* The rows that waited and are not cut yet. A failure leaves the rest waiting. */
 static th_err cut_early(th_segment_builder *b)
 {
     const uint8_t *at = b->early.bytes;
-    uint32_t run = 0, left = b->run_count > 0 ? b->runs[0].rows : 0;
+    uint32_t run = 0, left = b->runs[0].rows;
     for (uint32_t i = 0; i < b->rows; i++, left--) {
         while (left == 0) left = b->runs[++run].rows;
         th_slice layout = th_map_key_at(b->layout_map, b->runs[run].layout);
-        TH_TRY(cut_row(b, th_slice_of(at, b->early_sizes[i]), layout));
+        if (i >= b->cut_rows) TH_TRY(cut_row(b, th_slice_of(at, b->early_sizes[i]), layout));
         at += b->early_sizes[i];
     }
     th_buf_free(&b->early);
@@ -239,10 +260,13 @@ static th_err add_record(th_segment_builder *b, th_slice record, th_slice layout
     }
     TH_TRY(segment_grow(&b->memory, (void **)&b->early_sizes, &b->early_room, (size_t)b->rows + 1,
                         sizeof(uint32_t)));
-    th_buf_add_slice(&b->early, record);
-    TH_TRY(th_buf_error(&b->early));
     b->early_sizes[b->rows] = (uint32_t)record.size;
-    return follow_buffers(b);
+    return keep_bytes(b, &b->early, record);
+}
+
+static void undo_layout(th_segment_builder *b)
+{
+    if (--b->runs[b->run_count - 1].rows == 0) b->run_count--;
 }
 
 th_err th_segment_builder_add(th_segment_builder *b, th_slice record, th_slice layout,
@@ -253,13 +277,13 @@ th_err th_segment_builder_add(th_segment_builder *b, th_slice record, th_slice l
         b->raw_bytes + record.size > TH_SEGMENT_RAW_MAX) {
         return TH_ELIMIT;
     }
-    TH_TRY(b->broken);
     size_t rows = (size_t)b->rows + 1;
     TH_TRY(segment_grow(&b->memory, (void **)&b->times, &b->times_room, rows, sizeof(int64_t)));
     TH_TRY(segment_grow(&b->memory, (void **)&b->timed, &b->timed_room, rows, 1));
-    b->broken = add_record(b, record, layout);
-    if (b->broken == TH_OK) b->broken = use_layout(b, layout);
-    TH_TRY(b->broken);
+    TH_TRY(use_layout(b, layout));
+    th_err err = add_record(b, record, layout);
+    if (err != TH_OK) undo_layout(b);
+    TH_TRY(err);
     b->times[b->rows] = has_time ? time_us : 0;
     b->timed[b->rows] = has_time;
     b->rows++;
@@ -270,9 +294,16 @@ th_err th_segment_builder_add(th_segment_builder *b, th_slice record, th_slice l
 th_err th_segment_builder_finish(th_segment_builder *b, th_buf *out)
 {
     builder_check(b);
-    th_err err = b->broken;
-    if (err == TH_OK && b->cut_rows < b->rows) err = cut_early(b);
+    th_err err = TH_OK;
+    th_budget *budget = b->memory.budget;
+    if (b->cut_rows < b->rows) {
+        /* A full budget must not keep them from being written; there are few, and all is freed below. */
+        th_budget_release(budget, b->memory.charged);
+        b->memory = (segment_memory){0};
+        err = cut_early(b);
+    }
     if (err == TH_OK) err = build_write(b, out);
     forget_rows(b);
+    if (b->memory.budget != budget) b->memory = (segment_memory){.budget = budget};
     return err;
 }

@@ -35,6 +35,7 @@ typedef struct build_column {
     uint32_t byte_count;
     bool plain;
     bool judge; /* turn plain after this value */
+    bool holes; /* an entry may have no value: one was taken back */
     uint32_t *codes;
     build_text *entries;
     uint32_t *hashes; /* of the coded entries */
@@ -46,6 +47,8 @@ typedef struct build_column {
 void build_column_clear(build_column *column); /* keeps memory */
 void build_column_free(build_column *column, segment_memory *memory);
 TH_MUST_CHECK th_err build_column_add(build_column *column, segment_memory *memory, th_slice value);
+/* Take the last value back. */
+void build_column_undo(build_column *column);
 static inline th_slice build_column_entry(const build_column *c, uint32_t entry)
 {
     return th_slice_of(c->bytes + c->entries[entry].at, c->entries[entry].size);
@@ -96,21 +99,21 @@ typedef struct build_book {
 
 struct th_segment_shaper {
     th_budget *budget;
-    segment_memory memory;
     build_book *books[256]; /* by number of the table */
     segment_value values[SEGMENT_SLOTS_MAX];
     segment_payload_writer payloads;
     th_buf body, directory, second, record;
-    size_t buffers;    /* their bytes that are charged */
-    th_arena *arena;   /* of one image being written */
-    th_arena *scratch; /* of one column of it */
+    size_t buffers; /* their bytes that are charged */
+    th_arena *
+        arena; /* of one image being written; charged to nobody, or a full builder could not be emptied */
+    th_arena *scratch; /* of one column of it; the same */
     segment_pool *pool;
 };
 /* The book for a builder's first row; NULL: no memory. */
 build_book *build_book_take(th_segment_shaper *shared, const th_stored_table *table);
 void build_book_leave(build_book *book);
 /* Room in plans and plain for all of the shaper's columns. */
-TH_MUST_CHECK th_err build_book_room(th_segment_shaper *shared, build_book *book);
+TH_MUST_CHECK th_err build_book_room(build_book *book);
 
 /* ---- the builder ---- */
 
@@ -132,7 +135,6 @@ struct th_segment_builder {
     th_segment_tier tier;
     segment_memory memory;
     build_book *book; /* NULL: no row was cut yet */
-    th_err broken;    /* a row was half added: finish says so */
 
     th_buf early; /* records not cut yet */
     uint32_t *early_sizes;

@@ -13,7 +13,7 @@ void build_column_clear(build_column *c)
     if (c->table_room > 0) memset(c->table, 0, c->table_room * sizeof(uint32_t));
     c->count = c->coded = c->entry_count = c->entries_coded = c->byte_count = 0;
     c->last = BUILD_NONE;
-    c->plain = c->judge = false;
+    c->plain = c->judge = c->holes = false;
 }
 
 void build_column_free(build_column *c, segment_memory *memory)
@@ -126,8 +126,41 @@ th_err build_column_add(build_column *c, segment_memory *memory, th_slice value)
     return TH_OK;
 }
 
+void build_column_undo(build_column *c)
+{
+    if (c->count > c->coded) {
+        c->byte_count -= c->entries[--c->entry_count].size;
+    } else {
+        c->coded--;
+        c->holes = true;
+    }
+    c->count--;
+    c->last = BUILD_NONE;
+}
+
+/* Codes and values without the entries that no value has. */
+static bool close_holes(const build_column *c, th_arena *arena, segment_array *out)
+{
+    uint32_t *numbers = TH_NEW_ARRAY(arena, uint32_t, c->entry_count);
+    uint32_t *codes = TH_NEW_ARRAY(arena, uint32_t, c->count);
+    th_slice *values = TH_NEW_ARRAY(arena, th_slice, c->entry_count);
+    if (numbers == NULL || codes == NULL || values == NULL) return false;
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < c->count; i++) {
+        uint32_t *number = &numbers[c->codes[i]];
+        if (*number == 0) {
+            values[used] = build_column_entry(c, c->codes[i]);
+            *number = ++used;
+        }
+        codes[i] = *number - 1;
+    }
+    *out = (segment_array){c->count, codes, values, used};
+    return true;
+}
+
 bool build_column_array(const build_column *c, th_arena *arena, segment_array *out)
 {
+    if (c->holes && !c->plain) return close_holes(c, arena, out);
     bool plain = c->plain || c->entry_count == c->count;
     uint32_t count = plain ? c->count : c->entry_count;
     th_slice *values = th_arena_alloc(arena, count * sizeof(th_slice));

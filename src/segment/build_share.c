@@ -11,7 +11,6 @@ static void free_book(build_book *book)
     segment_shaper_free(book->shaper);
     segment_paths_free(book->paths);
     free(book->plans);
-    free(book->plain);
     free(book);
 }
 
@@ -59,9 +58,9 @@ void build_book_leave(build_book *book)
     if (book->retired && book->users == 0) free_book(book);
 }
 
-th_err build_book_room(th_segment_shaper *shared, build_book *book)
+th_err build_book_room(build_book *book)
 {
-    (void)shared;
+    if (book == NULL) return TH_OK; /* no row was cut */
     size_t columns = segment_shaper_columns(book->shaper);
     if (columns <= book->plans_room) return TH_OK;
     size_t room = book->plans_room == 0 ? 64 : book->plans_room * 2;
@@ -70,10 +69,6 @@ th_err build_book_room(th_segment_shaper *shared, build_book *book)
     if (plans == NULL) return TH_ENOMEM;
     memset(plans + book->plans_room, 0, (room - book->plans_room) * sizeof(segment_plan));
     book->plans = plans;
-    uint8_t *plain = realloc(book->plain, room);
-    if (plain == NULL) return TH_ENOMEM;
-    memset(plain + book->plans_room, 0, room - book->plans_room);
-    book->plain = plain;
     book->plans_room = room;
     return TH_OK;
 }
@@ -83,14 +78,13 @@ th_segment_shaper *th_segment_shaper_new(th_budget *budget)
     th_segment_shaper *shared = calloc(1, sizeof(*shared));
     if (shared == NULL) return NULL;
     shared->budget = budget;
-    shared->memory.budget = budget;
     segment_payload_writer_init(&shared->payloads);
     th_buf_init(&shared->body, BUILD_IMAGE_MAX);
     th_buf_init(&shared->directory, BUILD_IMAGE_MAX);
     th_buf_init(&shared->second, BUILD_IMAGE_MAX);
     th_buf_init(&shared->record, BUILD_IMAGE_MAX);
-    shared->arena = th_arena_new(BUILD_ARENA_MAX, budget);
-    shared->scratch = th_arena_new(BUILD_ARENA_MAX, budget);
+    shared->arena = th_arena_new(BUILD_ARENA_MAX, NULL);
+    shared->scratch = th_arena_new(BUILD_ARENA_MAX, NULL);
     if (shared->arena == NULL || shared->scratch == NULL) {
         th_segment_shaper_free(shared);
         return NULL;

@@ -137,7 +137,7 @@ static th_err put_nodes(image *m, uint32_t *column_nodes)
 {
     const th_segment_builder *b = m->b;
     build_map map = {0};
-    segment_memory memory = {.budget = m->shared->budget};
+    segment_memory memory = {0};
     th_buf *nodes = &m->shared->record;
     th_buf_clear(nodes);
     th_err err = TH_OK;
@@ -157,7 +157,7 @@ static th_err put_nodes(image *m, uint32_t *column_nodes)
 static th_err put_literals(image *m, build_map *map, segment_memory *memory)
 {
     const th_segment_builder *b = m->b;
-    const segment_shaper *shaper = b->book->shaper;
+    const segment_shaper *shaper = b->shape_count == 0 ? NULL : b->book->shaper;
     th_buf *sizes = &m->shared->record, *bytes = &m->shared->directory;
     th_buf_clear(sizes);
     th_buf_clear(bytes);
@@ -215,13 +215,17 @@ static th_err put_column(image *m, uint32_t i, uint32_t node)
 static th_err put_columns(image *m)
 {
     th_segment_builder *b = m->b;
+    if (b->shape_count == 0) {
+        for (int part = 0; part < 4; part++) th_buf_add_varint(m->body, 0);
+        return TH_OK;
+    }
     uint32_t *nodes = TH_NEW_ARRAY(m->shared->arena, uint32_t, b->column_count + 1u);
     if (nodes == NULL) return TH_ELIMIT;
     TH_TRY(put_nodes(m, nodes));
     build_map literals = {0};
-    segment_memory memory = {.budget = m->shared->budget};
+    segment_memory memory = {0};
     th_err err = put_literals(m, &literals, &memory);
-    if (err == TH_OK) err = build_book_room(m->shared, b->book);
+    if (err == TH_OK) err = build_book_room(b->book);
     th_buf_add_varint(m->body, b->column_count);
     for (uint32_t i = 0; err == TH_OK && i < b->column_count; i++) err = put_column(m, i, nodes[i]);
     th_buf *shapes = &m->shared->record;

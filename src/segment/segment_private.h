@@ -28,51 +28,5 @@ typedef struct segment_chunk {
     uint32_t stored, raw;
     uint64_t hash; /* XXH3 of the stored bytes */
 } segment_chunk;
-/* Compress raw to the end of out and describe it in the directory. */
-void segment_chunk_write(th_buf *out, th_buf *directory, th_slice raw);
-/* The description alone. */
-void segment_chunk_describe(th_buf *directory, th_slice stored, size_t raw);
-/* Stored bytes of raw appended to out; how many. 0: out has an error. */
-size_t segment_chunk_compress(th_buf *out, th_slice raw);
-/* ---- gathering a column (gather.c) and encoding it (encode.c) ---- */
-
-typedef struct segment_entry {
-    uint64_t hash;
-    uint32_t at, size; /* in text */
-    uint8_t kind;
-} segment_entry;
-
-typedef struct segment_gather {
-    segment_memory *memory;
-    uint32_t *codes; /* a row each: index of an entry */
-    size_t codes_capacity;
-    segment_entry *entries;
-    size_t entry_count, entries_capacity;
-    uint8_t *text;
-    size_t text_size, text_capacity;
-    uint32_t *table; /* hash -> entry + 1 */
-    size_t table_capacity;
-    uint32_t special[2]; /* entry of ABSENT and of NULL, or UINT32_MAX */
-    uint32_t last;       /* entry of the row before */
-    bool plain;          /* too many distinct values: rows are no longer compared */
-    bool folded;
-} segment_gather;
-
-void segment_gather_init(segment_gather *gather, segment_memory *memory);
-void segment_gather_free(segment_gather *gather);
-void segment_gather_clear(segment_gather *gather); /* keeps memory */
-TH_MUST_CHECK th_err segment_gather_add(segment_gather *gather, uint32_t row, uint8_t kind,
-                                        th_slice text);
-static inline th_slice segment_entry_text(const segment_gather *gather, const segment_entry *entry)
-{
-    return entry->size == 0 ? (th_slice){NULL, 0}
-                            : (th_slice){gather->text + entry->at, entry->size};
-}
-/* Append the column's chunks to out and its description to the directory. */
-TH_MUST_CHECK th_err segment_encode_column(const segment_gather *gather, th_stored_kind kind,
-                                           uint32_t rows, th_buf *out, th_buf *directory);
-/* Rows' integers where kinds[row] has text; the payload of SEGMENT_INT. */
-void segment_v1_encode_ints(const uint8_t *kinds, const int64_t *values, uint32_t rows,
-                         th_buf *payload);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "segment/cpu.h"
 #include "segment/shape_private.h"
 
 static atomic_int forced_level = 2;
@@ -271,7 +272,7 @@ static shape_walk *best_walk(void)
 {
     int level = atomic_load_explicit(&forced_level, memory_order_relaxed);
 #if defined(__x86_64__)
-    if (level == 2 && __builtin_cpu_supports("avx2")) return shape_walk_avx2;
+    if (level == 2 && segment_cpu_has_avx2()) return shape_walk_avx2;
     if (level > 0) return shape_walk_sse2;
 #endif
     (void)level;

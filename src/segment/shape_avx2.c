@@ -5,7 +5,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#define WALK_TARGET __attribute__((target("avx2,bmi")))
+#define WALK_TARGET __attribute__((target("avx2")))
 
 WALK_TARGET static inline __m256i avx2_load(const uint8_t *p)
 {
