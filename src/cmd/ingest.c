@@ -8,6 +8,7 @@
 #include "cmd/follow.h"
 #include "cmd/upload.h"
 #include "ingest/ingest.h"
+#include "os/os.h"
 
 #define SUMMARY_MAX (64u << 20)
 #define PLUGIN_WAIT_US (INT64_C(3600) * 1000000)
@@ -15,11 +16,24 @@
 
 typedef struct ingest_words {
     th_ingest_options options;
-    const char *containers, *manifest;
+    const char *containers, *manifest, *threads;
     bool no_plugins, follow;
     const char **paths;
     int path_count;
 } ingest_words;
+
+static bool parse_threads(cmd_call *call, ingest_words *w)
+{
+    uint64_t threads = th_os_cpu_count();
+    bool good = w->threads == NULL || (th_slice_to_u64(th_slice_text(w->threads), &threads) &&
+                                       threads >= 1 && threads <= TH_INGEST_THREADS_MAX);
+    if (!good)
+        cmd_usage(call->io, call->name, "--threads is a number from 1 to %u, not '%s'",
+                  TH_INGEST_THREADS_MAX, w->threads);
+    w->options.threads =
+        threads > TH_INGEST_THREADS_MAX ? TH_INGEST_THREADS_MAX : (uint32_t)threads;
+    return good;
+}
 
 static bool parse_words(cmd_call *call, ingest_words *w)
 {
@@ -30,6 +44,7 @@ static bool parse_words(cmd_call *call, ingest_words *w)
                                   {"--case", &o->case_id, NULL},
                                   {"--acquired-by", &o->acquired_by, NULL},
                                   {"--note", &o->note, NULL},
+                                  {"--threads", &w->threads, NULL},
                                   {"--reprocess", NULL, &o->reprocess},
                                   {"--no-plugins", NULL, &w->no_plugins},
                                   {"--follow", NULL, &w->follow},
@@ -53,7 +68,7 @@ static bool parse_words(cmd_call *call, ingest_words *w)
     for (const char *const *s = th_ingest_sources(); !known && *s != NULL; s++)
         known = strcmp(*s, o->source) == 0;
     if (!known) cmd_usage(call->io, call->name, "no source '%s'", o->source);
-    return known;
+    return known && parse_threads(call, w);
 }
 
 static void print_counts(cmd_io *io, const th_ingest_summary *s)
@@ -197,8 +212,8 @@ int cmd_run_ingest(cmd_call *call)
                 status = run_follow(call, &access, &w);
             else
                 status = access.node != NULL
-                         ? run_local(call, access.node, &w)
-                         : cmd_upload(call, access.client, &w.options, w.paths, w.path_count);
+                             ? run_local(call, access.node, &w)
+                             : cmd_upload(call, access.client, &w.options, w.paths, w.path_count);
             cmd_access_close(&access);
         }
     }

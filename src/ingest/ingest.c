@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "ingest/object.h"
+#include "ingest/pool.h"
 #include "json/json.h"
 #include "os/os.h"
 
@@ -51,6 +52,7 @@ th_ingest *th_ingest_new(th_store *store, const th_ingest_options *options)
     th_ingest *in = calloc(1, sizeof(*in));
     if (in == NULL) return NULL;
     in->store = store;
+    in->memory_max = INGEST_SLURP_MEMORY_MAX;
     in->seed = th_store_fingerprint(store, TH_SLICE("twins"));
     in->started_us = th_os_mono_us();
     in->source = ingest_recogniser_find(options->source);
@@ -72,6 +74,10 @@ th_ingest *th_ingest_new(th_store *store, const th_ingest_options *options)
 void th_ingest_free(th_ingest *in)
 {
     if (in == NULL) return;
+    if (in->pool != NULL) {
+        th_diag unread = {0};
+        (void)!ingest_pool_finish(in, &unread);
+    }
     if (in->arena != NULL && in->days_arena != NULL) ingest_forget_batch(in);
     th_arena_free(in->arena);
     th_arena_free(in->days_arena);
@@ -119,6 +125,7 @@ static th_err commit_batch(th_ingest *in, th_diag *diag)
 
 th_err th_ingest_commit(th_ingest *in, th_diag *diag)
 {
+    TH_TRY(ingest_pool_finish(in, diag));
     if (in->objects.count == 0) return TH_OK;
     th_err err = commit_batch(in, diag);
     ingest_forget_batch(in);

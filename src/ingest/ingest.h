@@ -5,13 +5,15 @@
  *   bytes -> container (gzip?) -> content (SHA-256) -> envelope + records -> (table, day) rows -> one th_write
  *
  * Nothing is dropped: what no recogniser takes is kept whole in `blobs` and named in `quarantine` with reason and place.
- * Threads: an ingest object belongs to one thread; several may run on one store. */
+ * Threads: an ingest object belongs to one thread, whatever threads of its own it has; several may run on one store. */
 #ifndef TH_INGEST_INGEST_H
 #define TH_INGEST_INGEST_H
 
 #include "store/store.h"
 
 typedef struct th_ingest th_ingest;
+
+#define TH_INGEST_THREADS_MAX 64u
 
 typedef struct th_ingest_options {
     const char *source; /* a recogniser's name, or NULL / "auto" */
@@ -23,6 +25,7 @@ typedef struct th_ingest_options {
     const char *who;        /* "uid 1000", an access key's name: goes into the delivery */
     uint64_t batch_bytes;   /* record bytes a commit; 0 = 16 MiB */
     uint32_t batch_objects; /* objects a commit; 0 = 4096 */
+    uint32_t threads;       /* that load files; 0 and 1 = the caller's alone */
     bool quiet;             /* no progress on standard error */
 } th_ingest_options;
 
@@ -73,7 +76,8 @@ TH_MUST_CHECK th_err th_ingest_stream(th_ingest *ingest, const char *name, int f
                                       const th_header *headers, size_t header_count, th_diag *diag);
 /* A file, or a folder walked in name order, symbolic links not followed; FILE.head.json sidecars belong to FILE. Unreadable
  * files are counted and named, the rest loads. "-" is standard input. cancel may be NULL: not 0 stops between objects and
- * while one is read. */
+ * while one is read. With options.threads above 1 files may still be in the hands of other threads when it returns; their
+ * failures come back from later calls, their counts are in the summary after th_ingest_commit. */
 TH_MUST_CHECK th_err th_ingest_path(th_ingest *ingest, const char *path, const volatile int *cancel,
                                     th_diag *diag);
 /* Commit what is prepared: the ack of all objects so far. */

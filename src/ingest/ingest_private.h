@@ -117,6 +117,9 @@ typedef struct ingest_mark {
     }
 
 struct th_ingest {
+    struct ingest_pool *pool; /* threads that load for this one; NULL: there are none */
+    struct th_ingest *head;   /* the one that this one loads for, or NULL */
+    size_t memory_max;        /* bytes of one object in memory */
     th_store *store;
     th_ingest_options options;
     const char *tmp_dir;
@@ -151,9 +154,10 @@ struct th_ingest {
     INGEST_ARRAY(th_ingest_reason) reasons;
     th_ingest_summary summary;
     int64_t started_us;
-    uint64_t progress_files, progress_bytes, progress_done_files, progress_done_bytes;
+    uint64_t progress_files, progress_bytes;
+    _Atomic uint64_t progress_done_files, progress_done_bytes; /* a head's: by all its threads */
     const volatile int *cancel; /* not 0: reading stops; NULL: it does not */
-    bool progress_on;
+    _Atomic bool progress_on;
     int64_t progress_shown_us;
 };
 
@@ -238,6 +242,8 @@ TH_MUST_CHECK th_err ingest_content_row(th_version *version, const th_sha256 *sh
 
 /* path.c */
 void ingest_progress(th_ingest *in);
+/* Count what was read, in the head, and show it where this is one. */
+void ingest_progress_add(th_ingest *in, uint64_t files, uint64_t bytes);
 void ingest_add_reason(th_ingest *in, const char *path, uint64_t offset, const char *reason);
 
 #endif

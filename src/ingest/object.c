@@ -77,7 +77,7 @@ static th_err fill_content(th_ingest *in, ingest_object *o, th_slice container, 
     if (ingest_is_gzip(container)) TH_TRY(inflate(in, o, container, diag));
     if (!o->gzipped && owned != NULL) {
         o->store = *owned;
-        ingest_slurp_init(owned, in->tmp_dir, INGEST_SLURP_MEMORY_MAX);
+        ingest_slurp_init(owned, in->tmp_dir, in->memory_max);
     } else if (!o->gzipped) {
         TH_TRY(ingest_slurp_add(&o->store, container, diag));
     }
@@ -138,14 +138,14 @@ static th_err take_object(th_ingest *in, const th_object_input *input, ingest_sl
         return th_fail(diag, TH_EINVAL, NULL, "the name of an object is longer than %u bytes",
                        TH_NAME_SIZE_MAX);
     ingest_object o = {.same = INGEST_NONE};
-    ingest_slurp_init(&o.store, in->tmp_dir, INGEST_SLURP_MEMORY_MAX);
+    ingest_slurp_init(&o.store, in->tmp_dir, in->memory_max);
     th_err err = fill_object(in, &o, input, owned, diag);
     bool large = o.content.size + in->object_bytes > in->part_bytes;
     if (err == TH_OK && large && in->objects.count > 0) {
         /* The batch in hand goes first, and the arena with it: this object is then taken again. */
         if (owned != NULL && !o.gzipped) {
             *owned = o.store;
-            ingest_slurp_init(&o.store, in->tmp_dir, INGEST_SLURP_MEMORY_MAX);
+            ingest_slurp_init(&o.store, in->tmp_dir, in->memory_max);
         }
         free_object(&o);
         TH_TRY(th_ingest_commit(in, diag));
@@ -188,8 +188,7 @@ static th_err read_all(th_ingest *in, ingest_slurp *slurp, int fd, th_diag *diag
         TH_TRY(th_os_read(fd, in->read_buffer, READ_STEP, &got, diag));
         if (got == 0) return TH_OK;
         TH_TRY(ingest_slurp_add(slurp, th_slice_of(in->read_buffer, got), diag));
-        in->progress_done_bytes += got;
-        ingest_progress(in);
+        ingest_progress_add(in, 0, got);
     }
 }
 
@@ -197,7 +196,7 @@ th_err ingest_read_object(th_ingest *in, const char *name, int fd, const th_head
                           size_t header_count, bool *unreadable, th_diag *diag)
 {
     ingest_slurp container;
-    ingest_slurp_init(&container, in->tmp_dir, INGEST_SLURP_MEMORY_MAX);
+    ingest_slurp_init(&container, in->tmp_dir, in->memory_max);
     th_object_input input = {.name = name, .headers = headers, .header_count = header_count};
     th_err err = read_all(in, &container, fd, diag);
     *unreadable = err == TH_EIO || err == TH_EPERM;

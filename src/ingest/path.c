@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "ingest/object.h"
+#include "ingest/pool.h"
 #include "ingest/walk.h"
 #include "os/os.h"
 
@@ -26,6 +27,14 @@ void ingest_progress(th_ingest *in)
             rate > 0 ? left / rate : 0);
 }
 
+void ingest_progress_add(th_ingest *in, uint64_t files, uint64_t bytes)
+{
+    th_ingest *head = in->head == NULL ? in : in->head;
+    head->progress_done_files += files;
+    head->progress_done_bytes += bytes;
+    if (head == in) ingest_progress(in);
+}
+
 static void progress_begin(th_ingest *in, const char *path)
 {
     in->progress_on = !in->options.quiet && isatty(STDERR_FILENO);
@@ -45,7 +54,7 @@ static void progress_end(th_ingest *in)
 static void count_unreadable(th_ingest *in, const char *path, const char *why)
 {
     in->summary.unreadable++;
-    if (in->progress_on) fprintf(stderr, "\r\033[K");
+    if (in->progress_on || (in->head != NULL && in->head->progress_on)) fprintf(stderr, "\r\033[K");
     bool named = strstr(why, path) != NULL;
     fprintf(stderr, "error: UNREADABLE: %s%s%s\n", named ? "" : path, named ? "" : ": ", why);
     ingest_add_reason(in, path, 0, why);
@@ -53,6 +62,7 @@ static void count_unreadable(th_ingest *in, const char *path, const char *why)
 
 th_err th_ingest_walked(th_ingest *in, const th_walk_file *file, th_diag *diag)
 {
+    if (in->options.threads > 1) return ingest_pool_feed(in, file, diag);
     if (in->cancel != NULL && *in->cancel != 0)
         return th_fail(diag, TH_ECANCELED, NULL, "interrupted");
     if (file->error != NULL) {
@@ -71,7 +81,7 @@ th_err th_ingest_walked(th_ingest *in, const th_walk_file *file, th_diag *diag)
     th_err err = ingest_read_object(in, file->name, fd, file->headers, file->header_count,
                                     &unreadable, &own);
     th_os_close(fd);
-    in->progress_done_files++;
+    ingest_progress_add(in, 1, 0);
     if (err != TH_OK && unreadable) {
         count_unreadable(in, file->path, own.text);
         return TH_OK;
