@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Runs of integers of a few bits each, lowest bits first. */
 #include "segment/codec_private.h"
+#include "segment/codec_simd.h"
 
 static uint64_t load(const uint8_t *p)
 {
@@ -54,6 +55,13 @@ void codec_bits_unpack_bytes(const uint8_t *in, size_t first, size_t count, unsi
 {
     uint64_t mask = (UINT64_C(1) << width) - 1;
     size_t at = first * width, i = 0;
+    if (width <= 6 && count >= 48 && codec_simd_usable()) {
+        /* Every eighth value begins on a byte. */
+        for (; at % 8 != 0; i++, at += width) out[i] = table[load(in + at / 8) >> (at % 8) & mask];
+        size_t done = codec_simd_unpack(in + at / 8, count - i, width, table, out + i);
+        i += done;
+        at += done * width;
+    }
     /* Seven values of at most 8 bits are in any 8 bytes, wherever in a byte they begin. */
     for (; i + 7 <= count; i += 7, at += (size_t)width * 7) {
         uint64_t v = load(in + at / 8) >> (at % 8);

@@ -47,6 +47,12 @@ static uint64_t family_bits(codec_family family, size_t size)
     }
 }
 
+/* Can it be that its texts repeat each other's parts? */
+static bool is_token(codec_family family)
+{
+    return family >= FAMILY_HEX_LOWER;
+}
+
 /* Bytes that the sample's values of a family save when held so, rather than as text; 0: too few of them. */
 static uint64_t gain_of(sample *a, codec_family family, th_arena *scratch)
 {
@@ -64,9 +70,10 @@ static uint64_t gain_of(sample *a, codec_family family, th_arena *scratch)
         held += v.size;
     }
     if (count * SHARE < a->n || bytes == 0) return 0;
-    /* Lengths cost something, and so does a text's */
-    size_t squeezed = codec_squeezed(th_slice_of(a->text, held), scratch, SEGMENT_EFFORT_FAST);
-    uint64_t as_text = held == 0 ? bytes : bytes * squeezed / held;
+    uint64_t as_text = bytes * 3 / 4; /* what LZ4 makes of digits, about */
+    if (is_token(family) && held > 0)
+        as_text = bytes * codec_squeezed((th_slice){a->text, held}, scratch, SEGMENT_EFFORT_FAST) /
+                  held;
     return as_text > bits / 8 ? as_text - bits / 8 : 0;
 }
 
@@ -103,8 +110,9 @@ static th_err put_classes(codec_out *out, codec_strings s, const codec_family *c
     uint32_t number[CLASSES + 1], used = 0;
     memset(number, 0xff, sizeof(number));
     for (uint32_t i = 0; i < s.n; i++) {
-        uint32_t mask = codec_families(s.v[i]), k = 0;
-        while (k < count && !(mask >> chosen[k] & 1)) k++;
+        uint32_t k = 0;
+        codec_ahead(s, i);
+        while (k < count && !codec_is_family(s.v[i], chosen[k])) k++;
         if (number[k] == UINT32_MAX) number[k] = used++;
         classes[i] = number[k];
     }

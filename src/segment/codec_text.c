@@ -3,6 +3,7 @@
 #include "segment/codec_text.h"
 
 #include "base/time.h"
+#include "segment/codec_simd.h"
 
 /* ---- characters ---- */
 
@@ -48,6 +49,7 @@ bool codec_uuid_parse(th_slice text, bool upper, uint8_t uuid[16])
 {
     const uint8_t *t = text.bytes;
     if (text.size != CODEC_UUID_TEXT) return false;
+    if (codec_simd_usable()) return codec_simd_uuid_parse(t, upper, uuid);
     if (t[8] != '-' || t[13] != '-' || t[18] != '-' || t[23] != '-') return false;
     const uint8_t *value = upper ? hex_upper : hex_lower;
     unsigned bad = 0;
@@ -62,6 +64,10 @@ bool codec_uuid_parse(th_slice text, bool upper, uint8_t uuid[16])
 void codec_uuid_format(const uint8_t uuid[16], bool upper, uint8_t text[CODEC_UUID_TEXT])
 {
     const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
+    if (codec_simd_usable()) {
+        codec_simd_uuid_format(uuid, upper, text);
+        return;
+    }
     text[8] = text[13] = text[18] = text[23] = '-';
     for (unsigned i = 0; i < 16; i++) {
         text[uuid_at[i]] = (uint8_t)digits[uuid[i] >> 4];
@@ -248,6 +254,23 @@ static bool is_base64(th_slice text)
     return codec_base64_decode(end, 0, last);
 }
 
+bool codec_is_family(th_slice text, codec_family family)
+{
+    uint8_t parsed[16];
+    int64_t number;
+    codec_day day = {0};
+    switch (family) {
+    case FAMILY_UUID_LOWER:
+    case FAMILY_UUID_UPPER: return codec_uuid_parse(text, family == FAMILY_UUID_UPPER, parsed);
+    case FAMILY_IPV4: return codec_ipv4_parse(text, parsed);
+    case FAMILY_INT: return text.size <= CODEC_INT_TEXT_MAX && th_slice_to_i64(text, &number);
+    case FAMILY_TIME0:
+    case FAMILY_TIME1:
+    case FAMILY_TIME2: return codec_time_parse(text, family - FAMILY_TIME0, &day, &number);
+    default: return (codec_families(text) >> family & 1) != 0;
+    }
+}
+
 uint32_t codec_families(th_slice text)
 {
     if (text.size == 0) return 0;
@@ -315,7 +338,14 @@ bool codec_base64_decode(th_slice text, unsigned form, uint8_t *bytes)
     const uint8_t *t = text.bytes;
     const uint8_t *value = form == 2 ? value_url : value_std;
     unsigned bad = 0; /* none of the alphabet: more than 6 bits */
-    for (size_t group = size / 3; group > 0; group--, t += 4, bytes += 3) {
+    size_t done = 0;
+    if (form != 2 && size >= 24 && codec_simd_usable()) {
+        done = codec_simd_base64_decode(t, size / 3 * 4, bytes);
+        if (done == SIZE_MAX) return false;
+        t += done;
+        bytes += done / 4 * 3;
+    }
+    for (size_t group = size / 3 - done / 4; group > 0; group--, t += 4, bytes += 3) {
         unsigned a = value[t[0]] - 1u, b = value[t[1]] - 1u, c = value[t[2]] - 1u,
                  d = value[t[3]] - 1u;
         bad |= a | b | c | d;
@@ -342,7 +372,13 @@ void codec_base64_encode(th_slice bytes, unsigned form, uint8_t *text)
 {
     const char *alphabet = form == 2 ? alphabet_url : alphabet_std;
     const uint8_t *b = bytes.bytes;
-    for (size_t group = bytes.size / 3; group > 0; group--, b += 3, text += 4) {
+    size_t done = 0;
+    if (bytes.size >= 28 && codec_simd_usable()) {
+        done = codec_simd_base64_encode(b, bytes.size, form == 2, text);
+        b += done;
+        text += done / 3 * 4;
+    }
+    for (size_t group = (bytes.size - done) / 3; group > 0; group--, b += 3, text += 4) {
         unsigned v = (unsigned)b[0] << 16 | (unsigned)b[1] << 8 | b[2];
         text[0] = (uint8_t)alphabet[v >> 18];
         text[1] = (uint8_t)alphabet[v >> 12 & 63];

@@ -24,6 +24,7 @@ typedef enum codec_family {
 } codec_family;
 /* Mask of the families of a text. */
 uint32_t codec_families(th_slice text);
+bool codec_is_family(th_slice text, codec_family family);
 
 enum {
     CODEC_UUID_TEXT = 36,
@@ -54,7 +55,7 @@ size_t codec_time_size(unsigned form);
 /* Base64. Forms: 0 standard with padding, 1 standard without, 2 URL characters without. */
 size_t codec_base64_size(size_t bytes, unsigned form);      /* of the text */
 size_t codec_base64_bytes(th_slice text, unsigned form);    /* of what it holds; SIZE_MAX: no such size */
-/* bytes[codec_base64_bytes]; false: not canonical. */
+/* bytes[codec_base64_bytes], 8 more are overwritten when there are 24 or more; false: not canonical. */
 bool codec_base64_decode(th_slice text, unsigned form, uint8_t *bytes);
 /* 32 bytes behind `bytes` must be readable, 64 behind text writable. */
 void codec_base64_encode(th_slice bytes, unsigned form, uint8_t *text);

@@ -50,6 +50,7 @@ th_err codec_put_text(codec_out *out, codec_strings s)
         uint8_t *bytes = th_arena_alloc(out->encoder->scratch, size), *p = bytes;
         if (bytes == NULL) return TH_ELIMIT;
         for (uint64_t i = at; i < end; i++) {
+            codec_ahead(s, (uint32_t)i);
             if (s.v[i].size > 0) memcpy(p, s.v[i].bytes, s.v[i].size);
             p += s.v[i].size;
         }
@@ -67,6 +68,7 @@ static th_err put_numbers(codec_out *out, codec_strings s, codec_family family, 
     if (numbers == NULL) return TH_ELIMIT;
     *fits = false;
     for (uint32_t i = 0; i < s.n; i++) {
+        codec_ahead(s, i);
         bool good = family == FAMILY_INT ? s.v[i].size <= CODEC_INT_TEXT_MAX &&
                                                th_slice_to_i64(s.v[i], &numbers[i])
                                          : codec_time_parse(s.v[i], family - FAMILY_TIME0, &day,
@@ -89,6 +91,7 @@ static th_err put_fixed(codec_out *out, codec_strings s, codec_family family, bo
     *fits = false;
     for (uint32_t i = 0; i < s.n; i++) {
         uint8_t *to = bytes + i * each;
+        codec_ahead(s, i);
         if (family == FAMILY_IPV4 ? !codec_ipv4_parse(s.v[i], to)
                                   : !codec_uuid_parse(s.v[i], family == FAMILY_UUID_UPPER, to))
             return TH_OK;
@@ -144,8 +147,10 @@ static th_err put_bits(codec_out *out, codec_strings s, codec_family family, boo
 {
     bool seen[256] = {false};
     uint8_t code[256] = {0}, map[32] = {0};
-    for (uint32_t i = 0; i < s.n; i++)
+    for (uint32_t i = 0; i < s.n; i++) {
+        codec_ahead(s, i);
         for (size_t k = 0; k < s.v[i].size; k++) seen[s.v[i].bytes[k]] = true;
+    }
     bool hex = family == FAMILY_HEX_LOWER || family == FAMILY_HEX_UPPER;
     const char *digits = family == FAMILY_HEX_LOWER ? "0123456789abcdef" : "0123456789ABCDEF";
     uint32_t size = 0;
@@ -180,6 +185,7 @@ static th_err put_base64(codec_out *out, codec_strings s, bool *fits)
     if (bytes == NULL || values == NULL) return TH_ELIMIT;
     *fits = false;
     for (uint32_t i = 0; i < s.n; i++) {
+        codec_ahead(s, i);
         if (!codec_base64_decode(s.v[i], 0, bytes)) return TH_OK;
         values[i] = th_slice_of(bytes, codec_base64_bytes(s.v[i], 0));
         bytes += values[i].size;

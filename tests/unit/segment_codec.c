@@ -3,6 +3,7 @@
  * payloads are TH_ECORRUPT. */
 #include "segment/codec.h"
 #include "segment/codec_private.h"
+#include "segment/codec_simd.h"
 #include "tests/unit/test.h"
 
 enum { HEADER = 64 };
@@ -307,7 +308,7 @@ static const char *const odd[] = {
     "0123ABCD-0000-0000-0000-0123456789ab", "0123abcd-0000-0000-0000-0123456789a",
     "0123abcd-0000-0000-0000_0123456789ab", "ABCDEFGHIJKLMNOB", "ABCDEFGHIJKLMNO=",
     "ABCDEFGHIJKLMNP=", "ABCDEFGHIJKLMQ==", "ABCDEFGHIJKLMR==", "ABCDEFGHIJKL====", "=", "==", "====",
-    "ABCDEFGHIJK=LMNO", "deadbeefDEADBEEF", "deadbeefdeadbeeg", "\x01", "a\x01" "b", "\xff\xfe"};
+    "ABCDEFGHIJK=LMNO", "deadbeefDEADBEEF", "deadbeefdeadbeeg", "\x01", ("a\x01" "b"), "\xff\xfe"};
 enum { ODD = sizeof(odd) / sizeof(odd[0]) };
 
 static const uint32_t sizes[] = {1, 2, 3, 127, 128, 129, 1000, 16383, 16384, 16385, 65536};
@@ -572,6 +573,79 @@ TEST(codes_of_all_widths_come_back)
     world_close(&w);
 }
 
+/* ---- both ways of looping over characters ---- */
+
+/* Everything that the CPU's instructions do, done with and without them. */
+static void both_ways(const uint8_t *bytes, uint32_t size)
+{
+    uint8_t a[512 + 64] = {0}, b[512 + 64] = {0};
+    uint8_t table[256];
+    for (unsigned i = 0; i < 256; i++) table[i] = (uint8_t)(i * 7 + 33);
+    for (unsigned portable = 0; portable < 2; portable++) {
+        uint8_t *out = portable ? b : a;
+        codec_simd_use_portable(portable == 1);
+        if (size >= 16) {
+            codec_uuid_format(bytes, size % 2 == 1, out);
+            CHECK(codec_uuid_parse(th_slice_of(out, 36), size % 2 == 1, out + 40));
+            CHECK(memcmp(out + 40, bytes, 16) == 0);
+        }
+        for (unsigned form = 0; form < 3; form++) {
+            uint8_t text[512 + 64], back[512];
+            codec_base64_encode(th_slice_of(bytes, size), form, text);
+            th_slice whole = {text, codec_base64_size(size, form)};
+            CHECK_EQ_U64(codec_base64_bytes(whole, form), size);
+            CHECK(codec_base64_decode(whole, form, back));
+            CHECK(memcmp(back, bytes, size) == 0);
+            for (size_t i = 0; i < whole.size; i++) out[64 + i] = (uint8_t)(out[64 + i] * 3 + text[i]);
+        }
+        for (unsigned width = 1; width <= 8; width++) {
+            uint8_t text[8 * 256 + 64];
+            uint32_t count = size * 8 / width, first = width * 3 % (count + 1);
+            codec_bits_unpack_bytes(bytes, first, count - first, width, table, text);
+            for (uint32_t i = 0; i < count - first; i++) out[i % 500] = (uint8_t)(out[i % 500] * 5 + text[i]);
+        }
+    }
+    codec_simd_use_portable(false);
+    CHECK(memcmp(a, b, sizeof(a)) == 0);
+}
+
+TEST(the_fast_way_and_the_plain_way_agree)
+{
+    uint8_t bytes[256 + 64];
+    for (uint32_t size = 0; size <= 256; size++)
+        for (int k = 0; k < 4; k++) {
+            for (size_t i = 0; i < sizeof(bytes); i++) bytes[i] = (uint8_t)random_bits();
+            both_ways(bytes, size);
+        }
+}
+
+/* Each character in each place: only those of the alphabet are taken, by both. */
+TEST(wrong_characters_are_seen_wherever_they_stand)
+{
+    th_arena *arena = th_arena_new(1 << 20, NULL);
+    for (unsigned portable = 0; portable < 2; portable++) {
+        codec_simd_use_portable(portable == 1);
+        for (unsigned c = 0; c < 256; c++)
+            for (size_t at = 0; at < 40; at++) {
+                uint8_t out[64 + 64];
+                uint8_t *t = (uint8_t *)(uintptr_t)id2(arena, 0).bytes;
+                t[at] = (uint8_t)c;
+                bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+                CHECK(codec_base64_decode(th_slice_of(t, 76), 0, out) ==
+                      (letter || c == '+' || c == '/'));
+                if (at >= 36) continue;
+                t = (uint8_t *)(uintptr_t)uuid(arena, 0).bytes;
+                bool dash = t[at] == '-';
+                t[at] = (uint8_t)c;
+                bool digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+                CHECK(codec_uuid_parse(th_slice_of(t, 36), false, out) == (dash ? c == '-' : digit));
+                th_arena_reset(arena);
+            }
+    }
+    codec_simd_use_portable(false);
+    th_arena_free(arena);
+}
+
 /* ---- damage ---- */
 
 /* Read all of it; anything but a crash or another error than the two is right. */
@@ -641,5 +715,6 @@ TEST(a_flipped_payload_bit_is_corruption)
 TEST_MAIN(every_kind_and_size_comes_back_fast, every_kind_and_size_comes_back_compact,
           one_odd_value_among_many_comes_back, an_odd_value_outside_the_sample_comes_back,
           mixtures_come_back, random_bits_take_what_they_hold, dictionaries_come_back,
+          the_fast_way_and_the_plain_way_agree, wrong_characters_are_seen_wherever_they_stand,
           integers_of_all_widths_come_back, codes_of_all_widths_come_back,
           damaged_descriptions_are_refused, a_flipped_payload_bit_is_corruption)
