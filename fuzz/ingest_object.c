@@ -47,8 +47,7 @@ static void check_line(const ingest_piece *piece)
 {
     TH_ASSERT(th_utf8_valid(piece->record) && piece->layout.size > 0);
     th_slice fields[TH_LINE_FIELDS_MAX];
-    uint32_t count =
-        th_model_line_split(piece->record, piece->layout, fields, TH_LINE_FIELDS_MAX);
+    uint32_t count = th_model_line_split(piece->record, piece->layout, fields, TH_LINE_FIELDS_MAX);
     const uint8_t *at = piece->record.bytes;
     for (uint32_t i = 0; i < count; i++) {
         if (fields[i].bytes == NULL) continue;

@@ -13,9 +13,10 @@
 #include "os/watch.h"
 
 #define RESCAN_US INT64_C(60000000)
-#define RESCAN_SOON_US INT64_C(5000000) /* somebody may still be writing, and the kernel will not say */
-#define SETTLED_US INT64_C(10000000)    /* such a file is taken when it was left alone this long */
-#define GATHER_US INT64_C(500000)       /* deliveries that come together are stored together */
+#define RESCAN_SOON_US \
+    INT64_C(5000000) /* somebody may still be writing, and the kernel will not say */
+#define SETTLED_US INT64_C(10000000) /* such a file is taken when it was left alone this long */
+#define GATHER_US INT64_C(500000)    /* deliveries that come together are stored together */
 enum { WAIT_MS = 250, QUIET_MS = 50, PENDING_MAX = 4096 };
 enum { KNOWN_BYTES_MAX = 512 << 20, PENDING_BYTES_MAX = 64 << 20, KEY_BYTES = 16 };
 
@@ -168,7 +169,8 @@ static th_err gather(follow *f, th_diag *diag)
         if (event.kind == TH_OS_WATCH_OVERFLOW)
             rescan_by(f, 0);
         else if (event.kind == TH_OS_WATCH_FOLDER || !is_sidecar(event.path))
-            add_pending(f, &event); /* a sidecar is read with its file, or found by a look at everything */
+            add_pending(
+                f, &event); /* a sidecar is read with its file, or found by a look at everything */
     }
     return TH_OK;
 }
@@ -200,8 +202,7 @@ static th_err run(follow *f, uint32_t count, th_diag *diag)
     for (bool first = true; err == TH_OK; first = false) {
         TH_TRY(finish(f, first, diag));
         err = gather(f, diag);
-        if (err == TH_OK && cmd_interrupted)
-            err = th_fail(diag, TH_ECANCELED, NULL, "interrupted");
+        if (err == TH_OK && cmd_interrupted) err = th_fail(diag, TH_ECANCELED, NULL, "interrupted");
         if (err == TH_OK) err = take_pending(f, diag);
         if (err == TH_OK && th_os_mono_us() >= f->rescan_us) err = scan(f, count, diag);
     }

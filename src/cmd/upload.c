@@ -254,8 +254,8 @@ cmd_uploader *cmd_uploader_new(cmd_call *call, th_client *client, const th_inges
 {
     upload *u = calloc(1, sizeof(*u));
     if (u == NULL) return NULL;
-    *u = (upload){
-        .call = call, .client = client, .options = options, .started_us = th_os_mono_us()};
+    *u =
+        (upload){.call = call, .client = client, .options = options, .started_us = th_os_mono_us()};
     th_buf_init(&u->reasons, ANSWER_MAX);
     th_buf_init(&u->answer, ANSWER_MAX);
     return u;

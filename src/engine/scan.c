@@ -121,8 +121,8 @@ th_err engine_segment_column(th_scan_segment *segment, uint32_t col, uint32_t be
         err = engine_meta_column(&range, (engine_meta)(column->column - scan->table->meta_first),
                                  arena, out, &bytes, diag);
     } else if (scan->table->schema->columns[column->column].path[0] == '\0') {
-        err = engine_partition_column(
-            &range, scan->table->schema->columns[column->column].computed, arena, out, diag);
+        err = engine_partition_column(&range, scan->table->schema->columns[column->column].computed,
+                                      arena, out, diag);
     } else {
         err = engine_schema_column(&range, scan->table, column, arena, out, &bytes, diag);
     }

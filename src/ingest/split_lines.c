@@ -17,8 +17,7 @@ static const line_format formats[] = {
      "not a line of this flow log: another number of fields"},
     {INGEST_s3_access, ingest_s3_access_layout, ingest_is_s3_access,
      "not a line of an S3 server access log"},
-    {INGEST_alb, ingest_alb_layout, ingest_is_alb,
-     "not a line of a load balancer's access log"},
+    {INGEST_alb, ingest_alb_layout, ingest_is_alb, "not a line of a load balancer's access log"},
 };
 enum { FORMATS = sizeof(formats) / sizeof(formats[0]) };
 

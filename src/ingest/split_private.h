@@ -51,7 +51,7 @@ th_err split_documents(splitter *s);
 bool split_line_follows(const splitter *s, const uint8_t *p);
 /* Text, a record a line. INGEST_AUTO: the content is none of the line formats that s->only allows. */
 ingest_recogniser_id split_find_lines(const splitter *s);
-th_err split_lines(splitter *s, ingest_recogniser_id format);
+th_err split_lines(splitter *s, ingest_recogniser_id id);
 /* Lines of a CloudWatch Logs export: a time, a blank, the message. */
 bool split_is_export(const splitter *s);
 th_err split_export(splitter *s);

@@ -91,8 +91,7 @@ static th_err take_log_event(splitter *s, th_slice event, const ingest_object_vi
     bool enveloped = strcmp(place.form, "log-events") == 0;
     place.form = "log-events";
     TH_TRY(take_string(s, view->member[INGEST_MEMBER_message], place, done));
-    if (*done || !enveloped ||
-        (s->only != INGEST_AUTO && s->only != INGEST_cloudwatch_logs))
+    if (*done || !enveloped || (s->only != INGEST_AUTO && s->only != INGEST_cloudwatch_logs))
         return TH_OK;
     *done = true;
     return take(s, INGEST_cloudwatch_logs, event, place);

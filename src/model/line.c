@@ -68,9 +68,8 @@ static bool take_part(th_slice *layout, part *out)
     if (layout->bytes == NULL) return false;
     uint8_t first = layout->size > 0 ? layout->bytes[0] : 0;
     uint8_t last = first == '"' ? '"' : ']';
-    const uint8_t *end = first == '"' || first == '['
-                             ? memchr(layout->bytes + 1, last, layout->size - 1)
-                             : NULL;
+    const uint8_t *end =
+        first == '"' || first == '[' ? memchr(layout->bytes + 1, last, layout->size - 1) : NULL;
     if (end == NULL) {
         (void)take_word(layout, &out->names);
         out->kind = holds(out->names, ':') ? PART_PAIR : PART_WORD;
@@ -145,8 +144,7 @@ static bool fits(th_slice rest, uint32_t words)
         if (holds(word, '"')) return false;
     }
     if (rest.bytes == NULL) return true;
-    bool dash =
-        rest.size > 0 && rest.bytes[0] == '-' && (rest.size == 1 || rest.bytes[1] == ' ');
+    bool dash = rest.size > 0 && rest.bytes[0] == '-' && (rest.size == 1 || rest.bytes[1] == ' ');
     return dash || (rest.size > 0 && rest.bytes[0] == '"');
 }
 
@@ -222,8 +220,8 @@ static uint32_t cut_text(part p, th_slice text, th_slice *fields, uint32_t max)
         out[1] = (th_slice){first + 1, text.size - out[0].size - 1};
     }
     th_slice *tail = first != NULL ? &out[1] : &out[0];
-    const uint8_t *last = count < 2 || tail->size == 0 ? NULL
-                                                       : memrchr(tail->bytes, mark, tail->size);
+    const uint8_t *last =
+        count < 2 || tail->size == 0 ? NULL : memrchr(tail->bytes, mark, tail->size);
     if (last != NULL) {
         size_t size = (size_t)(last - tail->bytes);
         out[count - 1] = (th_slice){last + 1, tail->size - size - 1};

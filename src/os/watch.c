@@ -108,9 +108,8 @@ th_err th_os_watch_add(th_os_watch *w, const char *folder, uint32_t tag, th_diag
     if (w->count >= TH_OS_WATCH_FOLDERS_MAX)
         return th_fail(diag, TH_ELIMIT, NULL, "more than %u folders to watch",
                        TH_OS_WATCH_FOLDERS_MAX);
-    int wd = inotify_add_watch(w->fd, folder,
-                               IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ONLYDIR |
-                                   IN_EXCL_UNLINK);
+    int wd = inotify_add_watch(
+        w->fd, folder, IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ONLYDIR | IN_EXCL_UNLINK);
     if (wd < 0 && errno == ENOSPC)
         return th_fail(diag, TH_ELIMIT, NULL,
                        "cannot watch %s: the system's limit of watches is reached "

@@ -200,26 +200,32 @@ TEST(flow_lines_keep_their_ends)
 
 #define FLOW \
     "2 123456789012 eni-1 10.0.0.1 10.0.0.2 443 50000 6 1 40 1600000000 1600000060 ACCEPT OK"
-#define DNS                                                                             \
+#define DNS                                                                                        \
     "{\"version\":\"1.100000\",\"account_id\":\"1\",\"query_timestamp\":\"2024-01-31T12:00:00Z\"," \
     "\"query_name\":\"example.com.\",\"query_type\":\"A\",\"rcode\":\"NOERROR\"}"
-#define EKS                                                                                       \
-    "{\"kind\":\"Event\",\"apiVersion\":\"audit.k8s.io/v1\",\"auditID\":\"a\",\"stage\":\"ResponseComplete\"," \
+#define EKS                                                  \
+    "{\"kind\":\"Event\",\"apiVersion\":\"audit.k8s.io/"     \
+    "v1\",\"auditID\":\"a\",\"stage\":\"ResponseComplete\"," \
     "\"verb\":\"get\"}"
-#define WAF                                                                          \
-    "{\"timestamp\":1679548657700,\"webaclId\":\"arn:aws:wafv2:us-east-1:1:x\",\"action\":\"ALLOW\"," \
+#define WAF                                                                                 \
+    "{\"timestamp\":1679548657700,\"webaclId\":\"arn:aws:wafv2:us-east-1:1:x\",\"action\":" \
+    "\"ALLOW\","                                                                            \
     "\"httpRequest\":{\"clientIp\":\"203.0.113.1\"}}"
-#define S3_LINE                                                                                   \
-    "79a5 logs [06/Feb/2019:00:00:38 +0000] 203.0.113.1 79a5 3E57 REST.GET.OBJECT a.txt \"GET /logs/a.txt " \
+#define S3_LINE                                                                                 \
+    "79a5 logs [06/Feb/2019:00:00:38 +0000] 203.0.113.1 79a5 3E57 REST.GET.OBJECT a.txt \"GET " \
+    "/logs/a.txt "                                                                              \
     "HTTP/1.1\" 200 - 113 113 7 6 \"-\" \"curl \"x\" y\" - s9lz= SigV4 TLS AuthHeader h TLSv1.2"
-#define ALB_LINE                                                                                   \
-    "https 2022-07-05T04:47:50.273035Z app/lb/1 203.0.113.1:65301 10.0.0.1:80 0.001 0.000 0.000 404 404 " \
-    "472 696 \"GET https://h:443/ HTTP/1.1\" \"curl/7\" TLS TLSv1.2 arn:tg \"Root=1\" \"h\" \"arn:c\" 0 " \
+#define ALB_LINE                                                                                  \
+    "https 2022-07-05T04:47:50.273035Z app/lb/1 203.0.113.1:65301 10.0.0.1:80 0.001 0.000 0.000 " \
+    "404 404 "                                                                                    \
+    "472 696 \"GET https://h:443/ HTTP/1.1\" \"curl/7\" TLS TLSv1.2 arn:tg \"Root=1\" \"h\" "     \
+    "\"arn:c\" 0 "                                                                                \
     "2022-07-05T04:47:50.271000Z \"forward\" \"-\" \"-\" \"10.0.0.1:80\" \"404\" \"-\" \"-\""
 #define LOG_EVENT(id, message) \
     "{\"id\":\"" id "\",\"timestamp\":1700000000000,\"message\":\"" message "\"}"
-#define SUBSCRIPTION(events)                                                                      \
-    "{\"messageType\":\"DATA_MESSAGE\",\"owner\":\"1\",\"logGroup\":\"/aws/eks/c/cluster\",\"logStream\":" \
+#define SUBSCRIPTION(events)                                                       \
+    "{\"messageType\":\"DATA_MESSAGE\",\"owner\":\"1\",\"logGroup\":\"/aws/eks/c/" \
+    "cluster\",\"logStream\":"                                                     \
     "\"s\",\"subscriptionFilters\":[\"f\"],\"logEvents\":[" events "]}"
 
 TEST(a_damaged_flow_line_costs_itself)
@@ -240,15 +246,17 @@ TEST(json_logs_of_requests)
     split(EKS "\n{\"kind\":\"Event\",\"apiVersion\":\"v1\",\"auditID\":\"a\",\"stage\":\"b\"}\n");
     CHECK_EQ_STR(shape(), "e-");
     CHECK_EQ_STR(
-        split("{\"kind\":\"EventList\",\"apiVersion\":\"audit.k8s.io/v1\",\"items\":[" EKS "]}").form,
+        split("{\"kind\":\"EventList\",\"apiVersion\":\"audit.k8s.io/v1\",\"items\":[" EKS "]}")
+            .form,
         "items");
     CHECK_EQ_STR(shape(), "e");
 }
 
 TEST(access_log_lines_name_their_layout)
 {
-    CHECK_EQ_STR(split(S3_LINE "\r\n" S3_LINE " - Yes us-east-1 new\n79a5 logs [06/Fe\n" S3_LINE).form,
-                 "lines");
+    CHECK_EQ_STR(
+        split(S3_LINE "\r\n" S3_LINE " - Yes us-east-1 new\n79a5 logs [06/Fe\n" S3_LINE).form,
+        "lines");
     CHECK_EQ_STR(shape(), "ss-s");
     CHECK_SLICE(pieces[0].record, S3_LINE);
     CHECK_SLICE(th_model_line_field(pieces[0].record, pieces[0].layout, TH_SLICE("useragent")),
@@ -272,11 +280,16 @@ TEST(access_log_lines_name_their_layout)
 
 TEST(log_events_hold_records_or_are_records)
 {
-    ingest_split_result r = split(SUBSCRIPTION(
-        LOG_EVENT("1", "{\\\"kind\\\":\\\"Event\\\",\\\"apiVersion\\\":\\\"audit.k8s.io/v1\\\","
-                       "\\\"auditID\\\":\\\"a\\\",\\\"stage\\\":\\\"s\\\"}")
-        "," LOG_EVENT("2", FLOW) "," LOG_EVENT("3", FLOW "\\n") "," LOG_EVENT("4", "time=\\\"x\\\" level=info")
-        "," LOG_EVENT("5", "{\\\"a\\\":1}")));
+    ingest_split_result r = split(SUBSCRIPTION(LOG_EVENT(
+        "1",
+        "{\\\"kind\\\":\\\"Event\\\",\\\"apiVersion\\\":\\\"audit.k8s.io/v1\\\","
+        "\\\"auditID\\\":\\\"a\\\",\\\"stage\\\":\\\"s\\\"}") "," LOG_EVENT("2",
+                                                                            FLOW) "," LOG_EVENT("3",
+                                                                                                FLOW
+                                                                                                "\\"
+                                                                                                "n") "," LOG_EVENT("4",
+                                                                                                                   "time=\\\"x\\\" level=info") "," LOG_EVENT("5",
+                                                                                                                                                              "{\\\"a\\\":1}")));
     CHECK_EQ_STR(shape(), "evvll");
     CHECK_EQ_STR(r.form, "log-events");
     CHECK_EQ_I64(pieces[0].kind, INGEST_ESCAPED);
@@ -290,7 +303,8 @@ TEST(log_events_hold_records_or_are_records)
     /* Firehose joins payloads without anything between them. */
     split(SUBSCRIPTION(LOG_EVENT("1", "a")) SUBSCRIPTION(LOG_EVENT("2", FLOW)));
     CHECK_EQ_STR(shape(), "lv");
-    split("{\"events\":[{\"logStreamName\":\"s\",\"timestamp\":1,\"message\":\"m\",\"eventId\":\"3\"}],"
+    split("{\"events\":[{\"logStreamName\":\"s\",\"timestamp\":1,\"message\":\"m\",\"eventId\":"
+          "\"3\"}],"
           "\"nextToken\":\"t\"}");
     CHECK_EQ_STR(shape(), "l");
     /* Alone it could be anybody's. */
@@ -307,12 +321,13 @@ TEST(log_events_hold_records_or_are_records)
 
 TEST(log_exports_have_a_time_before_each_message)
 {
-    static const char text[] = "2023-01-01T00:00:00.000Z " CT("1") "\n"
-                               "2023-01-01T00:00:01.000Z " EKS "\r\n"
-                               "2023-01-01T00:00:02.000Z " FLOW "\n"
-                               "2023-01-01T00:00:03.000Z time=x\n  more of it\n"
-                               "2023-01-01T00:00:04.000Z {\"broken\n"
-                               "2023-01-01T00:00:05.000Z " DNS "\n";
+    static const char text[] =
+        "2023-01-01T00:00:00.000Z " CT("1") "\n"
+                                            "2023-01-01T00:00:01.000Z " EKS "\r\n"
+                                            "2023-01-01T00:00:02.000Z " FLOW "\n"
+                                            "2023-01-01T00:00:03.000Z time=x\n  more of it\n"
+                                            "2023-01-01T00:00:04.000Z {\"broken\n"
+                                            "2023-01-01T00:00:05.000Z " DNS "\n";
     CHECK_EQ_STR(split(text).form, "log-export");
     CHECK_EQ_STR(shape(), "cev---n");
     CHECK_SLICE(pieces[0].record, CT("1"));

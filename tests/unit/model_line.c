@@ -54,7 +54,8 @@ TEST(a_quoted_field_ends_where_the_rest_fits)
                  "GET /a\" b\" HTTP/1.1|200|7|-|curl|-");
     CHECK_EQ_STR(cut("\"GET /a\" HTTP/1.1\" 200 - - \"curl\" v1", layout),
                  "GET /a\" HTTP/1.1|200|-|-|curl|v1");
-    CHECK_EQ_STR(cut("\"GET /\" 200 7 \"a\" b\" \"c\" d\" v1", layout), "GET /|200|7|a\" b|c\" d|v1");
+    CHECK_EQ_STR(cut("\"GET /\" 200 7 \"a\" b\" \"c\" d\" v1", layout),
+                 "GET /|200|7|a\" b|c\" d|v1");
     CHECK_EQ_STR(cut("\"GET /\" 200 7 - - v1", layout), "GET /|200|7|-|-|v1");
     CHECK_EQ_STR(cut("\"GET /\" 200 7 \"a\"", layout), "GET /|200|7|a");
     CHECK_EQ_STR(cut("\"GET /\" 200", layout), "GET /|200");

@@ -93,7 +93,8 @@ TEST(the_time_path_is_that_of_the_day)
 {
     CHECK_EQ_STR(th_model_time_path(th_model_table(TH_TABLE_guardduty)), "updatedAt");
     CHECK_EQ_STR(th_model_time_path(th_model_table(TH_TABLE_findings_events)), "UpdatedAt");
-    CHECK_EQ_STR(th_model_time_path(th_model_table(TH_TABLE_eks_audit)), "requestReceivedTimestamp");
+    CHECK_EQ_STR(th_model_time_path(th_model_table(TH_TABLE_eks_audit)),
+                 "requestReceivedTimestamp");
     CHECK_EQ_STR(th_model_time_path(th_model_table(TH_TABLE_alb)), "time");
     CHECK(th_model_time_path(th_model_table(TH_TABLE_blobs)) == NULL);
 }

@@ -3,9 +3,11 @@
 #include "ingest/recognise.h"
 
 const char ingest_alb_layout[] =
-    "type time elb client_ip:client_port target_ip:target_port request_processing_time target_processing_time "
+    "type time elb client_ip:client_port target_ip:target_port request_processing_time "
+    "target_processing_time "
     "response_processing_time elb_status_code target_status_code received_bytes sent_bytes "
-    "\"request_verb request_url request_proto\" \"user_agent\" ssl_cipher ssl_protocol target_group_arn "
+    "\"request_verb request_url request_proto\" \"user_agent\" ssl_cipher ssl_protocol "
+    "target_group_arn "
     "\"trace_id\" \"domain_name\" \"chosen_cert_arn\" matched_rule_priority request_creation_time "
     "\"actions_executed\" \"redirect_url\" \"lambda_error_reason\" \"target_port_list\" "
     "\"target_status_code_list\" \"classification\" \"classification_reason\" conn_trace_id "
@@ -32,8 +34,7 @@ bool ingest_is_alb(th_slice line)
 {
     th_slice layout = th_slice_text(ingest_alb_layout), fields[FIELDS_MIN];
     int64_t us;
-    return is_type(line) &&
-           th_model_line_split(line, layout, fields, FIELDS_MIN) == FIELDS_MIN &&
+    return is_type(line) && th_model_line_split(line, layout, fields, FIELDS_MIN) == FIELDS_MIN &&
            is_status(fields[FIELD_STATUS]) &&
            th_model_time(th_model_table(TH_TABLE_alb), line, layout, &us);
 }

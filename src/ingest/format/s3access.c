@@ -3,8 +3,10 @@
 #include "ingest/recognise.h"
 
 const char ingest_s3_access_layout[] =
-    "bucketowner bucket_name [requestdatetime] remoteip requester requestid operation key \"request_uri\" "
-    "httpstatus errorcode bytessent objectsize totaltime turnaroundtime \"referrer\" \"useragent\" versionid "
+    "bucketowner bucket_name [requestdatetime] remoteip requester requestid operation key "
+    "\"request_uri\" "
+    "httpstatus errorcode bytessent objectsize totaltime turnaroundtime \"referrer\" \"useragent\" "
+    "versionid "
     "hostid sigv ciphersuite authtype endpoint tlsversion accesspointarn aclrequired sourceregion";
 
 enum { FIELD_OPERATION = 6, FIELD_STATUS = 9, FIELDS_MIN = 18 };
