@@ -187,9 +187,25 @@ static const char *day_part(const char *name, int32_t day, th_arena *arena)
     return th_arena_printf(arena, "%04d-%02u-%02u", c.year, c.month, c.day);
 }
 
+/* The day as a date; NULL when it is unknown. */
+static th_err date_column(const engine_rows *rows, th_arena *arena, th_vector *out)
+{
+    int64_t *values = NULL;
+    TH_TRY(int_vector(arena, rows->count, &th_type_date, &values, out));
+    uint64_t *valid = TH_NEW_ARRAY(arena, uint64_t, (size_t)rows->count / 64 + 1);
+    if (valid == NULL) return TH_ELIMIT;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        values[i] = rows->loaded->ref.day;
+        if (rows->loaded->ref.day != TH_DAY_UNDATED) valid[i / 64] |= UINT64_C(1) << (i % 64);
+    }
+    out->valid = valid;
+    return TH_OK;
+}
+
 th_err engine_partition_column(const engine_rows *rows, const char *name, th_arena *arena,
                                th_vector *out, th_diag *diag)
 {
+    if (strcmp(name, "date as date") == 0) return date_column(rows, arena, out);
     th_slice *values = NULL;
     TH_TRY(text_vector(arena, rows->count, &values, out));
     bool region = strcmp(name, "region") == 0;

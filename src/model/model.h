@@ -100,7 +100,8 @@ typedef struct th_schema_column {
     const char *type; /* "varchar", "row(type varchar, ...)", ... */
     /* Dotted path into the record; "a|b" are alternative spellings, the first that is there counts. "" for a column
      * that engine/ computes and hides from SELECT *: region, account (key layout, else the record), year, month, day
-     * (text, zero-padded), timestamp (yyyy/MM/dd), date and dt (yyyy-MM-dd), all of the record's day. */
+     * (text, zero-padded), timestamp (yyyy/MM/dd), date and dt (yyyy-MM-dd), "date as date" (a DATE), all of the
+     * record's day. */
     const char *path;
     bool json_text;       /* varchar that holds the raw JSON of an object or array */
     const char *computed; /* path "": which of the columns above it is, under whatever name */

@@ -154,7 +154,7 @@ def answers(data):
                            "WHERE auditid = 'a1' AND stage = 'ResponseComplete'"),
           [["get", "system:anonymous", "t", "203.0.113.7", "db", 403, "forbid"]])
     check("flow logs of any layout", sql(data, "SELECT dstport, tcp_flags, flow_direction, srcaddr, \"date\" FROM vpc_flow_logs "
-                                               "ORDER BY tcp_flags NULLS LAST LIMIT 1"),
+                                               "WHERE \"date\" = DATE '2026-03-02' ORDER BY tcp_flags NULLS LAST LIMIT 1"),
           [[443, 3, "egress", None, "2026-03-02"]])
     check("flow logs of the bootstrap", sql(data, "SELECT count(*), sum(numbytes) FROM vpcflow WHERE "
                                                   "date_partition = '2026/03/02' AND sourceaddress = '10.0.0.1'"), [[2, 1680]])
