@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "segment/image.h"
 
-#define WINDOW_ROWS 4096u
+#define WINDOW_ROWS 1024u
 #define WINDOW_BYTES (8u << 20) /* of records of average size */
 #define SLACK 32u               /* copies may write so much behind a record */
 
