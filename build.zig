@@ -59,7 +59,7 @@ const modules = [_]Module{
         .dir = "src/store",
         .includes = &.{ "base", "os", "json", "model", "segment" },
         .libs = &.{ "lmdb", "crypto" },
-        .files = &.{ "bulk.c", "cache.c", "catalog.c", "commit.c", "compact.c", "cool.c", "encode.c", "encoded.c", "env.c", "file.c", "find.c", "format.c", "journal.c", "kv.c", "log.c", "lookup.c", "merge.c", "outputs.c", "pages.c", "part.c", "plan.c", "prepare.c", "queue.c", "read.c", "reader.c", "roll.c", "rows.c", "sealed.c", "spool.c", "store.c", "trash.c", "tree.c", "verify.c", "write.c" },
+        .files = &.{ "bulk.c", "cache.c", "catalog.c", "commit.c", "compact.c", "cool.c", "encode.c", "encoded.c", "env.c", "file.c", "filter.c", "find.c", "format.c", "journal.c", "kv.c", "log.c", "lookup.c", "merge.c", "outputs.c", "pages.c", "part.c", "plan.c", "prepare.c", "queue.c", "read.c", "reader.c", "roll.c", "rows.c", "sealed.c", "spool.c", "store.c", "trash.c", "tree.c", "verify.c", "write.c" },
     },
     .{
         .name = "ingest",

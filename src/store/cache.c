@@ -35,6 +35,7 @@ void store_piece_release(store_piece *piece)
     free(piece->runs);
     free(piece->fingerprints);
     free(piece->entries);
+    free(piece->filter);
     free(piece);
 }
 

@@ -99,6 +99,7 @@ void store_cool(th_store *store)
 
 void store_trim_caches(th_store *store)
 {
-    bool heads = store_cache_trim(store->heads), segments = store_cache_trim(store->segments);
-    if (heads || segments) (void)malloc_trim(0);
+    bool heads = store_cache_trim(store->heads), segments = store_cache_trim(store->segments),
+         filters = store_cache_trim(store->filters);
+    if (heads || segments || filters) (void)malloc_trim(0);
 }

@@ -6,9 +6,6 @@
 #include "base/assert.h"
 #include "store/merge.h"
 
-/* The first format's builder has one tier only, and not this call. */
-#pragma weak th_segment_builder_set_tier
-
 enum { ROWS_A_STEP = 4096 };
 
 struct merge_encoder {
@@ -39,8 +36,7 @@ merge_encoder *merge_encoder_new(const store_merge *round, const th_stored_table
         merge_encoder_free(e);
         return NULL;
     }
-    if (th_segment_builder_set_tier != NULL)
-        th_segment_builder_set_tier(e->builder, round->compact ? TH_TIER_COMPACT : TH_TIER_FAST);
+    th_segment_builder_set_tier(e->builder, round->compact ? TH_TIER_COMPACT : TH_TIER_FAST);
     return e;
 }
 

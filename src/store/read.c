@@ -35,8 +35,7 @@ static th_err read_value(store_file *file, const th_segment_ref *ref, size_t siz
     return err;
 }
 
-/* What the value says about itself must be what the directory said. */
-static bool header_matches(const store_header *h, const th_segment_ref *ref)
+bool store_header_matches(const store_header *h, const th_segment_ref *ref)
 {
     return h->table == ref->table && h->day == ref->day && h->first_seq == ref->first_seq &&
            h->rows == ref->rows_stored && h->first_lsn == ref->first_lsn &&
@@ -86,7 +85,7 @@ static th_err open_piece(store_piece *piece, th_slice value, th_slice key,
 {
     th_slice head, image;
     TH_TRY(store_value_open(value, key, STORE_VALUE_SEGMENT, h, &head, &image, why));
-    if (!header_matches(h, ref))
+    if (!store_header_matches(h, ref))
         return th_fail(why, TH_ECORRUPT, NULL, "a segment is not the one its directory names");
     TH_TRY(decode_head(h, head, piece, why));
     TH_TRY(th_segment_open(image, &piece->segment, why));
@@ -146,7 +145,7 @@ static th_err read_head(store_file *file, const th_segment_ref *ref, store_piece
     th_slice head;
     th_err err = store_value_open_head(th_slice_of(bytes, got), th_slice_of(key, key_size),
                                        STORE_VALUE_SEGMENT, &h, &head, &why);
-    if (err == TH_OK && !header_matches(&h, ref))
+    if (err == TH_OK && !store_header_matches(&h, ref))
         err = th_fail(&why, TH_ECORRUPT, NULL, "a segment is not the one its directory names");
     if (err == TH_OK) err = decode_head(&h, head, piece, &why);
     free(bytes);
@@ -171,8 +170,9 @@ th_err store_read_head(th_version *version, const th_segment_ref *ref, store_pie
         store_piece_release(piece);
         return err;
     }
-    piece->bytes = sizeof(*piece) + piece->run_count * sizeof(th_run) +
-                   (piece->fingerprints != NULL ? (size_t)piece->rows * 4 : 0);
+    free(piece->fingerprints); /* of no use here, and most of the bytes */
+    piece->fingerprints = NULL;
+    piece->bytes = sizeof(*piece) + piece->run_count * sizeof(th_run);
     *out = store_cache_put(cache, piece);
     return TH_OK;
 }

@@ -49,17 +49,22 @@ void th_version_unload(const th_loaded *loaded)
     free(l);
 }
 
-const th_run *th_loaded_run(const th_loaded *l, uint32_t row)
+const th_run *store_run_at(const th_run *runs, uint32_t count, uint32_t row)
 {
-    uint32_t low = 0, high = l->run_count;
+    uint32_t low = 0, high = count;
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
-        if (l->runs[middle].first_row <= row)
+        if (runs[middle].first_row <= row)
             low = middle;
         else
             high = middle;
     }
-    return &l->runs[low];
+    return &runs[low];
+}
+
+const th_run *th_loaded_run(const th_loaded *l, uint32_t row)
+{
+    return store_run_at(l->runs, l->run_count, row);
 }
 
 /* Rows [begin, begin + count) of a loaded segment, some at a time. */

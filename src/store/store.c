@@ -295,7 +295,8 @@ static th_err open_store(th_store *store, const char *dir, int *owner_pid, th_di
     TH_TRY(ready_folder(store, store->options.create, diag));
     store->segments = store_cache_new(STORE_CACHE_BYTES, store->options.budget);
     store->heads = store_cache_new(STORE_HEAD_CACHE_BYTES, store->options.budget);
-    if (store->segments == NULL || store->heads == NULL)
+    store->filters = store_cache_new(STORE_FILTER_CACHE_BYTES, store->options.budget);
+    if (store->segments == NULL || store->heads == NULL || store->filters == NULL)
         return th_fail(diag, TH_ENOMEM, NULL, "no memory for caches");
     TH_TRY(store_catalog_open(store, secret_check(store), diag));
     TH_TRY(recover(store, diag));
@@ -359,6 +360,7 @@ void th_store_close(th_store *store)
     store_env_close(&store->catalog.env);
     store_cache_free(store->segments);
     store_cache_free(store->heads);
+    store_cache_free(store->filters);
     th_segment_builder_free(store->leaf_builder);
     th_arena_free(store->seq_arena);
     th_os_close(store->lock_fd);

@@ -17,7 +17,8 @@
 
 #define STORE_CLASS_DEFAULT 0u
 #define STORE_CACHE_BYTES (64u << 20)      /* loaded segments */
-#define STORE_HEAD_CACHE_BYTES (64u << 20) /* runs, fingerprints and directories */
+#define STORE_HEAD_CACHE_BYTES (16u << 20) /* runs and directories */
+#define STORE_FILTER_CACHE_BYTES (40u << 20) /* filters over fingerprints: 12 bits a row */
 #define STORE_JOURNAL_VALUES_MAX \
     16384u /* a journal of many small commits is rolled at this count */
 #define STORE_JOURNAL_SLACK \
@@ -87,6 +88,8 @@ typedef struct store_piece {
     th_segment *segment;      /* NULL: head only */
     store_dir_entry *entries; /* a sealed file's directory, place UINT64_MAX */
     uint32_t entry_count;
+    uint64_t *filter; /* blocks of 512 bits */
+    uint32_t filter_blocks;
     struct store_piece *chain, *newer, *older;
 } store_piece;
 
@@ -260,7 +263,11 @@ TH_MUST_CHECK th_err store_sealed_read(store_file *file, const store_dir_entry *
 
 /* ---- read.c --------------------------------------------------------------------------------------------------------- */
 
-/* Runs and fingerprints of a segment, through the cache. Release the piece. */
+/* What the value says about itself is what the directory said. */
+bool store_header_matches(const store_header *h, const th_segment_ref *ref);
+/* The run that a row lies in. */
+const th_run *store_run_at(const th_run *runs, uint32_t count, uint32_t row);
+/* Runs of a segment, without its fingerprints, through the cache. Release the piece. */
 TH_MUST_CHECK th_err store_read_head(th_version *version, const th_segment_ref *ref,
                                      store_piece **out, th_diag *diag);
 /* All of a segment, read anew, past the cache; header may be NULL. */
@@ -566,7 +573,7 @@ struct th_store {
     uint8_t secret[32];
     th_hmac_key fingerprint_key; /* of the secret, hashed once */
     store_catalog catalog;
-    store_cache *segments, *heads;
+    store_cache *segments, *heads, *filters;
 
     pthread_mutex_t lock;     /* of what follows */
     pthread_cond_t work;      /* committer: something is queued */

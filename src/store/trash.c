@@ -55,6 +55,7 @@ static void remove_file(th_store *store, store_file *file)
     store_journal_close(file->journal);
     store_cache_forget(store->segments, file->info.id);
     store_cache_forget(store->heads, file->info.id);
+    store_cache_forget(store->filters, file->info.id);
     th_diag diag = {0};
     if (throw_away(store, &file->info, &diag) != TH_OK)
         th_log(TH_LOG_WARN, "a file that is not needed any more could not be removed: %s",

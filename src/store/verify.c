@@ -30,7 +30,8 @@ static void found(checker *c, const char *file, const char *what)
 static bool goes_on(checker *c, const char *file, th_err err, th_diag *why)
 {
     if (err == TH_OK) return true;
-    if (err == TH_ECORRUPT || err == TH_EVERSION || err == TH_ENOTFOUND || err == TH_EIO) {
+    if (err == TH_ECORRUPT || err == TH_EVERSION || err == TH_ENOTFOUND || err == TH_EIO ||
+        err == TH_EUNSUPPORTED) {
         found(c, file, why->text);
         return false;
     }
