@@ -38,9 +38,11 @@ typedef struct th_generate_options {
 } th_generate_options;
 
 typedef struct th_generate_summary {
-    uint64_t records, record_bytes; /* all that was written, second deliveries included */
-    uint64_t objects, object_bytes; /* files and their sizes; 0 for a stream */
-    uint64_t repeated;              /* records that were delivered before */
+    uint64_t records,
+        record_bytes; /* written; those of an object that comes a second time count once */
+    uint64_t objects,
+        object_bytes;  /* files and their sizes, second deliveries included; 0 for a stream */
+    uint64_t repeated; /* records in objects that came a second time */
 } th_generate_summary;
 
 /* "cloudtrail", "vpc_flow", ... */

@@ -178,6 +178,7 @@ typedef struct gen_unit {
     uint32_t region;
     int64_t start_s, end_s; /* of the slot */
     uint64_t bytes;         /* wanted */
+    uint64_t slack;         /* so much more is well: a scene need not stop in the middle */
     gen_random *random;
     gen_out *out;
 } gen_unit;

@@ -5,7 +5,13 @@
 #include "generate/generate_private.h"
 #include "os/os.h"
 
-enum { PART_MAX = 4 << 20, OWED_MIN = 300, PROGRESS_EVERY_US = 100000 };
+enum {
+    PART_MAX = 4 << 20,
+    SLACK_MAX = 64 << 10,
+    SLACK_PART = 64,
+    OWED_MIN = 300,
+    PROGRESS_EVERY_US = 100000
+};
 
 const gen_source_row gen_sources[TH_GENERATE_SOURCE_COUNT] = {
     [TH_GENERATE_CLOUDTRAIL] = {"cloudtrail", 64, 30000, 900000, GEN_DAYTIME, true, gen_trail_open,
@@ -147,8 +153,10 @@ static th_err run_unit(plan *p, int source, const gen_account *account, uint32_t
                      .account = account,
                      .region = region,
                      .start_s = ((int64_t)p->world.start_day + day) * 86400,
+                     .slack = p->bytes[source] / SLACK_PART,
                      .random = &random,
                      .out = p->out};
+    if (unit.slack > SLACK_MAX) unit.slack = SLACK_MAX;
     if (p->owed[source] + (int64_t)bytes < OWED_MIN) {
         p->owed[source] += (int64_t)bytes;
         return TH_OK;

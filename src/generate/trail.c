@@ -252,7 +252,8 @@ static th_err play(trail *t, const gen_unit *unit, const trail_actor *actor,
             now_ms += gen_below(s->random, script->gap_ms) + gen_below(s->random, script->gap_ms);
             s->now_s = now_ms / 1000;
             s->now_ms = (uint32_t)(now_ms % 1000);
-            if (s->now_s > unit->end_s + OVERHANG_SECONDS) return TH_OK;
+            bool late = s->now_s > unit->end_s + OVERHANG_SECONDS;
+            if (late || t->bytes > unit->bytes + unit->slack) return TH_OK;
         }
     }
     return TH_OK;
