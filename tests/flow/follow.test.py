@@ -114,6 +114,27 @@ def odd_files(root, follower):
     check("links are not followed", follower.line(), (1, 1, 0))
 
 
+def lost_events(root, follower):
+    """More than the kernel keeps for a process that does not run; and a link, which it never tells of."""
+    with open("/proc/sys/fs/inotify/max_queued_events", encoding="ascii") as file:
+        limit = int(file.read())
+    if limit > 100000:
+        return 0
+    outside = os.path.join(FOLDER, "outside.json")
+    put(outside, trail(900, 1))
+    follower.process.send_signal(signal.SIGSTOP)
+    names = [os.path.join(root, name) for name in ("turn.json", "taken.json")]
+    for i in range(limit + 2):
+        with open(names[i % 2], "wb"):
+            pass
+    put(names[0], trail(910, 1))
+    put(names[1], trail(920, 1))
+    os.link(outside, os.path.join(root, "linked.json"))
+    follower.process.send_signal(signal.SIGCONT)
+    check("what was delivered while events were lost", follower.upto(3), (3, 3, 0))
+    return 3
+
+
 def alone():
     root, data = os.path.join(FOLDER, "in"), os.path.join(FOLDER, "data")
     os.mkdir(root)
@@ -128,7 +149,8 @@ def alone():
     check("what was being written then", follower.line(), (1, 1, 0))
     deliveries(root, follower)
     odd_files(root, follower)
-    check("others ask meanwhile", sql(data, "SELECT count(*) FROM cloudtrail"), str(5 + 1 + 10 + 1 + 4 + 1 + 1 + 1))
+    more = lost_events(root, follower)
+    check("others ask meanwhile", sql(data, "SELECT count(*) FROM cloudtrail"), str(5 + 1 + 10 + 1 + 4 + 1 + 1 + 1 + more))
     check("names are as a walk gives them",
           sql(data, "SELECT name FROM objects WHERE name LIKE '%deep%'"), "s3://bucket/2026/03/deep.json")
     check("metadata is kept", sql(data, "SELECT version FROM objects WHERE name = 's3://bucket/x.json'"), "v7")

@@ -41,6 +41,12 @@ S3 = ('79a5 logs [02/Mar/2026:01:02:03 +0000] 203.0.113.7 arn:aws:iam::1:user/u 
 ALB = ('https 2026-03-02T01:02:03.186641Z app/lb/1 203.0.113.7:2817 {target} 0.086 0.048 0.037 502 - 10 57 '
        '"GET https://h:443/a b?c HTTP/1.1" "curl/7.46.0" ECDHE TLSv1.2 arn:aws:tg "Root=1" "h" "arn:cert" 0 '
        '2026-03-02T01:02:03.100000Z "forward" "-" "-" "10.0.0.1:80" "-" "-" "-" TID_1')
+GUARDDUTY = {"schemaVersion": "2.0", "accountId": "123456789012", "region": "us-east-1", "partition": "aws", "id": "f1",
+             "arn": "arn:aws:guardduty:us-east-1:123456789012:detector/d/finding/f1", "type": "Recon:IAMUser/TorIPCaller",
+             "resource": {"resourceType": "AccessKey"}, "service": {"count": 3}, "severity": 5,
+             "createdAt": "2026-02-01T00:00:00.000Z", "updatedAt": "2026-03-02T00:00:00.000Z", "title": "t", "description": "d"}
+ASFF = {"SchemaVersion": "2018-10-08", "Id": "a1", "ProductArn": "arn:aws:securityhub:us-east-1::product/aws/guardduty",
+        "GeneratorId": "g", "AwsAccountId": "123456789012", "UpdatedAt": "2026-03-02T00:00:00Z", "Title": "t"}
 CLOUDTRAIL = {"eventVersion": "1.09", "eventTime": "2026-03-02T00:00:00Z", "eventSource": "ec2.amazonaws.com",
               "eventName": "RunInstances", "eventID": "e1", "recipientAccountId": "123456789012"}
 
@@ -95,6 +101,11 @@ def deliver():
             ALB.format(target="10.0.0.1:80") + "\n" + ALB.format(target="-") + "\nhttps 2026-03-02T01\n",
         f"{account}/vpcflowlogs/us-east-1/{day}/f.log.gz":
             "dstport end start account-id flow-direction tcp-flags\n443 1772413383 1772413323 123456789012 egress 3\n",
+        f"{account}/GuardDuty/us-east-1/{day}/g.jsonl.gz": lines([GUARDDUTY, dict(GUARDDUTY, updatedAt="2026-03-03T00:00:00.000Z")]),
+        "bus/events": "".join(json.dumps({"version": "0", "id": "i", "detail-type": kind, "source": "aws.x", "detail": detail})
+                              for kind, detail in (("GuardDuty Finding", GUARDDUTY),
+                                                   ("Security Hub Findings - Imported", {"findings": [ASFF]}),
+                                                   ("AWS API Call via CloudTrail", dict(CLOUDTRAIL, eventID="e2")))),
         "access/2026-03-02-01-02-03-ABC": S3 + "\r\n" + S3 + " - Yes us-east-1\r\n",
         "export/task/stream/000000.gz": "".join(f"2026-03-02T01:02:03.000Z {m}\n" for m in messages[:4] + [FLOW]),
         "firehose/2026/03/02/01/stream-1": envelope(messages) + envelope([json.dumps(DNS[0])], 100),
@@ -117,8 +128,9 @@ def made():
     data, files = os.path.join(WORK, "data"), deliver()
     counts = ingest(data, "--as", "s3://bucket/", os.path.join(WORK, "in"))
     check("damaged lines cost themselves only", counts["quarantined"], 2)
-    check("an audit event is stored once, whatever wraps it", counts["duplicates"], 4)
-    wanted = {"dns": 3, "waf": 2, "alb": 2, "s3_access": 2, "eks_audit": 6, "vpc_flow": 3, "cloudtrail": 1, "cloudwatch_logs": 2}
+    check("audit events and findings are stored once, whatever wraps them", counts["duplicates"], 5)
+    wanted = {"dns": 3, "waf": 2, "alb": 2, "s3_access": 2, "eks_audit": 6, "vpc_flow": 3, "cloudtrail": 2, "cloudwatch_logs": 2,
+              "gd_logs": 2, "findings": 1}
     check("rows a table", {t: sql(data, f"SELECT count(*) FROM {t}")[0][0] for t in wanted}, wanted)
     check("records", counts["records"], sum(wanted.values()))
     for name, text in files.items():
@@ -153,6 +165,9 @@ def answers(data):
                            "responsestatus.code, element_at(annotations, 'authorization.k8s.io/decision') FROM eks_audit "
                            "WHERE auditid = 'a1' AND stage = 'ResponseComplete'"),
           [["get", "system:anonymous", "t", "203.0.113.7", "db", 403, "forbid"]])
+    check("a filter on the first time of a finding that came again later",
+          sql(data, "SELECT id, json_extract_scalar(service, '$.count') FROM gd_logs WHERE createdat <= '2026-02-02'"),
+          [["f1", "3"]] * 2)
     check("flow logs of any layout", sql(data, "SELECT dstport, tcp_flags, flow_direction, srcaddr, \"date\" FROM vpc_flow_logs "
                                                "WHERE \"date\" = DATE '2026-03-02' ORDER BY tcp_flags NULLS LAST LIMIT 1"),
           [[443, 3, "egress", None, "2026-03-02"]])
