@@ -239,3 +239,46 @@ th_err ingest_inflate(ingest_engine engine, th_slice container, const ingest_inf
     free(r.out);
     return err;
 }
+
+/* ---- the common case ---------------------------------------------------------------------------------------------------- */
+
+enum { TRAILER_SIZE = 8, DEFLATE_RATIO_MAX = 1032 };
+
+uint64_t ingest_inflate_size(th_slice container, const ingest_inflate_limits *limits)
+{
+    if (container.size < 10 + TRAILER_SIZE || container.size > IN_STEP) return 0;
+    uint64_t size = le32(container.bytes + container.size - 4);
+    if (size > limits->size_max || size > (uint64_t)container.size * DEFLATE_RATIO_MAX) return 0;
+    return size > limits->ratio_from && size / limits->ratio_max > container.size ? 0 : size;
+}
+
+void *ingest_inflate_state(void)
+{
+    return isal_new();
+}
+
+bool ingest_inflate_simple(void *state, th_slice container, uint8_t *bytes, size_t size,
+                           ingest_inflated *out)
+{
+    *out = (ingest_inflated){0};
+    th_slice in = container;
+    if (read_header(&in, &out->gzip) != NULL || in.size < TRAILER_SIZE) return false;
+    struct inflate_state *s = state;
+    union {
+        const uint8_t *borrowed;
+        uint8_t *plain;
+    } next = {in.bytes};
+    isal_inflate_init(s);
+    s->next_in = next.plain;
+    s->avail_in = (uint32_t)(in.size - TRAILER_SIZE);
+    s->next_out = bytes;
+    s->avail_out = (uint32_t)size;
+    if (isal_inflate_stateless(s) != ISAL_DECOMP_OK || s->avail_in != 0 || s->avail_out != 0)
+        return false;
+    const uint8_t *trailer = container.bytes + container.size - TRAILER_SIZE;
+    if (le32(trailer) != crc32_gzip_refl(0, bytes, size)) return false;
+    out->gzip.members = 1;
+    out->produced = size;
+    out->consumed = container.size;
+    return true;
+}

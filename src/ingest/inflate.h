@@ -43,4 +43,12 @@ TH_MUST_CHECK th_err ingest_inflate(ingest_engine engine, th_slice container,
                                     const ingest_inflate_limits *limits, ingest_bytes_fn fn,
                                     void *ctx, ingest_inflated *out);
 
+/* The common case, faster: a container that is one gzip member and nothing else, inflated in one go into memory of the size
+ * that its last bytes say. ingest_inflate_size gives that size, 0 = not to be tried (not plausible, or beyond the limits).
+ * False: it was not that simple after all; ingest_inflate is the judge. state: from ingest_inflate_state, freed with free(). */
+uint64_t ingest_inflate_size(th_slice container, const ingest_inflate_limits *limits);
+void *ingest_inflate_state(void); /* NULL: no memory */
+bool ingest_inflate_simple(void *state, th_slice container, uint8_t *bytes, size_t size,
+                           ingest_inflated *out);
+
 #endif

@@ -53,6 +53,7 @@ th_ingest *th_ingest_new(th_store *store, const th_ingest_options *options)
     if (in == NULL) return NULL;
     in->store = store;
     in->memory_max = INGEST_SLURP_MEMORY_MAX;
+    in->spare.bytes_max = INGEST_SPARE_BYTES;
     in->seed = th_store_fingerprint(store, TH_SLICE("twins"));
     in->started_us = th_os_mono_us();
     in->source = ingest_recogniser_find(options->source);
@@ -83,6 +84,8 @@ void th_ingest_free(th_ingest *in)
     th_arena_free(in->days_arena);
     th_arena_free(in->resolving);
     th_arena_free(in->kept);
+    ingest_spare_free(&in->spare);
+    free(in->inflate_state);
     free(in->objects.at);
     free(in->items.at);
     free(in->refusals.at);
@@ -112,6 +115,7 @@ static th_err stage_outside(th_ingest *in)
 
 static th_err commit_batch(th_ingest *in, th_diag *diag)
 {
+    TH_TRY(ingest_identify_objects(in));
     th_version *version = th_store_version(in->store);
     th_err err = ingest_find_contents(in, version, diag);
     th_version_release(version);

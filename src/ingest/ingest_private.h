@@ -22,7 +22,8 @@ enum {
     INGEST_BATCH_BYTES = 16 << 20,     /* contents a commit, unless the caller says otherwise */
     INGEST_BATCH_BYTES_MAX = 40 << 20, /* ... and at most; a larger content is committed in parts */
     INGEST_BATCH_OBJECTS = 4096,
-    INGEST_ITEMS_MAX = 1 << 19, /* rows a commit */
+    INGEST_SPARE_BYTES = 20 << 20, /* of buffers kept to be used again */
+    INGEST_ITEMS_MAX = 1 << 19,    /* rows a commit */
     INGEST_DAYS_MAX = 2000, /* different (table, day) a commit: each is a stored value of its own */
     INGEST_REASONS_MAX = 10000,
     INGEST_TRIES_MAX = 1000
@@ -55,6 +56,7 @@ typedef struct ingest_item {
     bool promote;        /* so, but the row's own delivery was not */
     bool outside;        /* a blob that is no part of the content */
     bool variant;        /* new bytes under an identity that the store or the batch has already */
+    bool has_stored;     /* the store has other bytes of its identity */
 } ingest_item;
 
 /* A refused piece, for `quarantine`. */
@@ -123,7 +125,8 @@ struct th_ingest {
     th_store *store;
     th_ingest_options options;
     const char *tmp_dir;
-    void *read_buffer;
+    void *read_buffer, *inflate_state;
+    ingest_spare spare;
     ingest_recogniser_id source;
     const char *who;
     uint64_t batch_bytes;
@@ -136,7 +139,6 @@ struct th_ingest {
     INGEST_ARRAY(ingest_refusal) refusals;
     INGEST_ARRAY(ingest_mark) marks;
     uint64_t object_bytes; /* contents in the batch */
-    th_map *by_content;    /* SHA-256 -> first object of the batch */
     uint64_t item_bytes;   /* staged, not committed */
     th_map *days;          /* (table, day) of the batch */
     th_arena *days_arena;
@@ -165,6 +167,9 @@ struct th_ingest {
 #define INGEST_GROW(array) \
     ingest_grow((void **)&(array).at, (array).count, &(array).capacity, sizeof(*(array).at))
 TH_MUST_CHECK th_err ingest_grow(void **at, uint32_t count, uint32_t *capacity, size_t size);
+
+/* object.c: hashes and fingerprints of all contents of the batch; which of them are the same. */
+TH_MUST_CHECK th_err ingest_identify_objects(th_ingest *in);
 
 /* stage.c: cut an object of the batch into items. May commit parts of large contents on the way. */
 TH_MUST_CHECK th_err ingest_stage_object(th_ingest *in, uint32_t object, th_diag *diag);

@@ -44,13 +44,32 @@ static th_err keep_trailing(th_ingest *in, ingest_object *o, th_slice container,
     return o->trailing.bytes == NULL ? TH_ELIMIT : TH_OK;
 }
 
+/* Straight into the memory that it will stay in, where that is possible. */
+static th_err inflate_simple(th_ingest *in, ingest_object *o, th_slice container,
+                             const ingest_inflate_limits *limits, ingest_inflated *out, bool *done,
+                             th_diag *diag)
+{
+    uint64_t size = ingest_inflate_size(container, limits);
+    *done = false;
+    if (size == 0 || size > in->memory_max) return TH_OK;
+    if (in->inflate_state == NULL) in->inflate_state = ingest_inflate_state();
+    if (in->inflate_state == NULL) return TH_ENOMEM;
+    TH_TRY(ingest_slurp_reserve(&o->store, (size_t)size, diag));
+    *done = ingest_inflate_simple(in->inflate_state, container, o->store.bytes, (size_t)size, out);
+    if (*done) o->store.size = (size_t)size;
+    return TH_OK;
+}
+
 /* The container inflated into o->store, or why it cannot be. */
 static th_err inflate(th_ingest *in, ingest_object *o, th_slice container, th_diag *diag)
 {
     ingest_inflated inflated;
     ingest_inflate_limits limits = ingest_inflate_limits_default();
     sink out = {&o->store, diag};
-    TH_TRY(ingest_inflate(INGEST_ENGINE_ISAL, container, &limits, take_bytes, &out, &inflated));
+    bool done;
+    TH_TRY(inflate_simple(in, o, container, &limits, &inflated, &done, diag));
+    if (!done)
+        TH_TRY(ingest_inflate(INGEST_ENGINE_ISAL, container, &limits, take_bytes, &out, &inflated));
     if (inflated.problem == NULL && container.size - inflated.consumed > TRAILING_MAX)
         inflated.problem = "gzip: more than 16 MiB after the gzip stream";
     if (inflated.problem != NULL) {
@@ -77,13 +96,11 @@ static th_err fill_content(th_ingest *in, ingest_object *o, th_slice container, 
     if (ingest_is_gzip(container)) TH_TRY(inflate(in, o, container, diag));
     if (!o->gzipped && owned != NULL) {
         o->store = *owned;
-        ingest_slurp_init(owned, in->tmp_dir, in->memory_max);
+        ingest_slurp_init(owned, in->tmp_dir, in->memory_max, &in->spare);
     } else if (!o->gzipped) {
         TH_TRY(ingest_slurp_add(&o->store, container, diag));
     }
     TH_TRY(ingest_slurp_finish(&o->store, &o->content, diag));
-    o->sha = o->gzipped ? th_sha256_of(o->content) : o->container_sha;
-    o->fingerprint = th_store_fingerprint(in->store, th_slice_of(o->sha.bytes, TH_SHA256_SIZE));
     return TH_OK;
 }
 
@@ -109,22 +126,47 @@ void ingest_forget_batch(th_ingest *in)
     for (uint32_t i = 0; i < in->objects.count; i++) free_object(&in->objects.at[i]);
     in->objects.count = 0;
     in->object_bytes = 0;
-    in->by_content = NULL;
     ingest_stage_clear(in);
     th_arena_reset(in->arena);
+}
+
+static th_err hash_contents(th_ingest *in)
+{
+    uint32_t count = 0;
+    th_slice *contents = TH_NEW_ARRAY(in->arena, th_slice, in->objects.count);
+    th_sha256 *digests = TH_NEW_ARRAY(in->arena, th_sha256, in->objects.count);
+    if (contents == NULL || digests == NULL) return TH_ELIMIT;
+    for (uint32_t i = 0; i < in->objects.count; i++)
+        if (in->objects.at[i].gzipped) contents[count++] = in->objects.at[i].content;
+    th_sha256_many(contents, count, digests);
+    count = 0;
+    for (uint32_t i = 0; i < in->objects.count; i++) {
+        ingest_object *o = &in->objects.at[i];
+        o->sha = o->gzipped ? digests[count++] : o->container_sha;
+        o->fingerprint = th_store_fingerprint(in->store, th_slice_of(o->sha.bytes, TH_SHA256_SIZE));
+    }
+    return TH_OK;
+}
+
+th_err ingest_identify_objects(th_ingest *in)
+{
+    TH_TRY(hash_contents(in));
+    th_map *by_content = th_map_new(in->arena);
+    if (by_content == NULL) return TH_ENOMEM;
+    for (uint32_t i = 0; i < in->objects.count; i++) {
+        ingest_object *o = &in->objects.at[i];
+        bool added = false;
+        uint64_t *slot =
+            th_map_put(by_content, th_slice_of(o->sha.bytes, TH_SHA256_SIZE), i, &added);
+        if (slot == NULL) return TH_ENOMEM;
+        o->same = added ? INGEST_NONE : (uint32_t)*slot;
+    }
+    return TH_OK;
 }
 
 static th_err add_to_batch(th_ingest *in, ingest_object *o)
 {
     TH_TRY(INGEST_GROW(in->objects));
-    if (in->by_content == NULL) in->by_content = th_map_new(in->arena);
-    bool added = false;
-    uint64_t *slot = in->by_content == NULL
-                         ? NULL
-                         : th_map_put(in->by_content, th_slice_of(o->sha.bytes, TH_SHA256_SIZE),
-                                      in->objects.count, &added);
-    if (slot == NULL) return TH_ENOMEM;
-    o->same = added ? INGEST_NONE : (uint32_t)*slot;
     in->objects.at[in->objects.count++] = *o;
     in->object_bytes += o->content.size;
     return TH_OK;
@@ -138,14 +180,14 @@ static th_err take_object(th_ingest *in, const th_object_input *input, ingest_sl
         return th_fail(diag, TH_EINVAL, NULL, "the name of an object is longer than %u bytes",
                        TH_NAME_SIZE_MAX);
     ingest_object o = {.same = INGEST_NONE};
-    ingest_slurp_init(&o.store, in->tmp_dir, in->memory_max);
+    ingest_slurp_init(&o.store, in->tmp_dir, in->memory_max, &in->spare);
     th_err err = fill_object(in, &o, input, owned, diag);
     bool large = o.content.size + in->object_bytes > in->part_bytes;
     if (err == TH_OK && large && in->objects.count > 0) {
         /* The batch in hand goes first, and the arena with it: this object is then taken again. */
         if (owned != NULL && !o.gzipped) {
             *owned = o.store;
-            ingest_slurp_init(&o.store, in->tmp_dir, in->memory_max);
+            ingest_slurp_init(&o.store, in->tmp_dir, in->memory_max, &in->spare);
         }
         free_object(&o);
         TH_TRY(th_ingest_commit(in, diag));
@@ -184,21 +226,31 @@ static th_err read_all(th_ingest *in, ingest_slurp *slurp, int fd, th_diag *diag
     if (in->read_buffer == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory to read with");
     for (;;) {
         TH_TRY(wait_for_bytes(in, fd, diag));
-        size_t got = 0;
-        TH_TRY(th_os_read(fd, in->read_buffer, READ_STEP, &got, diag));
+        size_t got = 0, room = slurp->fd < 0 ? slurp->capacity - slurp->size : 0;
+        /* Straight into the place where there is one: it was reserved by the file's size. */
+        uint8_t *to = room > 0 ? slurp->bytes + slurp->size : in->read_buffer;
+        TH_TRY(th_os_read(fd, to, room > 0 && room < READ_STEP ? room : READ_STEP, &got, diag));
         if (got == 0) return TH_OK;
-        TH_TRY(ingest_slurp_add(slurp, th_slice_of(in->read_buffer, got), diag));
+        if (room > 0)
+            slurp->size += got;
+        else
+            TH_TRY(ingest_slurp_add(slurp, th_slice_of(to, got), diag));
         ingest_progress_add(in, 0, got);
     }
 }
 
-th_err ingest_read_object(th_ingest *in, const char *name, int fd, const th_header *headers,
-                          size_t header_count, bool *unreadable, th_diag *diag)
+th_err ingest_read_object(th_ingest *in, const char *name, int fd, uint64_t size_hint,
+                          const th_header *headers, size_t header_count, bool *unreadable,
+                          th_diag *diag)
 {
     ingest_slurp container;
-    ingest_slurp_init(&container, in->tmp_dir, in->memory_max);
+    ingest_slurp_init(&container, in->tmp_dir, in->memory_max, &in->spare);
     th_object_input input = {.name = name, .headers = headers, .header_count = header_count};
-    th_err err = read_all(in, &container, fd, diag);
+    th_err err = TH_OK;
+    /* One more than it has, so that its end is seen without another buffer. */
+    if (size_hint > 0 && size_hint < in->memory_max)
+        err = ingest_slurp_reserve(&container, (size_t)size_hint + 1, diag);
+    if (err == TH_OK) err = read_all(in, &container, fd, diag);
     *unreadable = err == TH_EIO || err == TH_EPERM;
     if (err == TH_OK) err = ingest_slurp_finish(&container, &input.bytes, diag);
     if (err == TH_OK) {
@@ -213,5 +265,5 @@ th_err th_ingest_stream(th_ingest *in, const char *name, int fd, const th_header
                         size_t header_count, th_diag *diag)
 {
     bool unreadable;
-    return ingest_read_object(in, name, fd, headers, header_count, &unreadable, diag);
+    return ingest_read_object(in, name, fd, 0, headers, header_count, &unreadable, diag);
 }

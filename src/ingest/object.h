@@ -5,8 +5,8 @@
 
 #include "ingest/ingest_private.h"
 
-/* th_ingest_stream that says whether it was the descriptor that could not be read. */
-TH_MUST_CHECK th_err ingest_read_object(th_ingest *in, const char *name, int fd,
+/* th_ingest_stream that says whether it was the descriptor that could not be read. size_hint: bytes to expect, 0 = unknown. */
+TH_MUST_CHECK th_err ingest_read_object(th_ingest *in, const char *name, int fd, uint64_t size_hint,
                                         const th_header *headers, size_t header_count,
                                         bool *unreadable, th_diag *diag);
 /* Drop all objects and items of the batch. */

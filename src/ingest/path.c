@@ -78,8 +78,8 @@ th_err th_ingest_walked(th_ingest *in, const th_walk_file *file, th_diag *diag)
         return TH_OK;
     }
     bool unreadable = false;
-    th_err err = ingest_read_object(in, file->name, fd, file->headers, file->header_count,
-                                    &unreadable, &own);
+    th_err err = ingest_read_object(in, file->name, fd, file->size, file->headers,
+                                    file->header_count, &unreadable, &own);
     th_os_close(fd);
     ingest_progress_add(in, 1, 0);
     if (err != TH_OK && unreadable) {

@@ -139,6 +139,13 @@ static uint32_t *chain_slot(const th_ingest *in, uint32_t low)
     }
 }
 
+bool resolve_is_alone(const th_ingest *in, uint32_t index)
+{
+    const ingest_item *item = &in->items.at[index];
+    return item->next == INGEST_NONE && !item->has_stored &&
+           *chain_slot(in, (uint32_t)item->fingerprint) == index + 1;
+}
+
 static uint32_t chain_of(const th_ingest *in, uint64_t fingerprint)
 {
     return *chain_slot(in, (uint32_t)fingerprint) - 1; /* 0 - 1 = INGEST_NONE */
@@ -183,7 +190,7 @@ static th_err find_twins(th_ingest *in)
         ingest_item *item = &in->items.at[i];
         item->fate = INGEST_FATE_NEW;
         item->next = INGEST_NONE;
-        item->promote = item->variant = false;
+        item->promote = item->variant = item->has_stored = false;
         item->any_delivered = item->delivered_form;
         if (item->fingerprint != 0 && ingest_item_counts(in, item)) find_twin(in, i);
     }
@@ -262,7 +269,8 @@ static th_err judge(resolve_run *r, const resolve_candidate *c, th_slice record,
         sibling = find_sibling(r, c->fingerprint, record);
     }
     if (sibling == INGEST_NONE || r->table->identity != TH_IDENTITY_EVENT) return TH_OK;
-    const ingest_item *item = &in->items.at[sibling];
+    ingest_item *item = &in->items.at[sibling];
+    item->has_stored = true;
     resolve_member member = {.fingerprint = item->fingerprint,
                              .table = table,
                              .day = c->day,

@@ -45,6 +45,8 @@ typedef struct resolve_run {
 } resolve_run;
 
 TH_MUST_CHECK th_err resolve_add_member(resolve_run *r, const resolve_member *member);
+/* No other item and no stored row has the item's fingerprint, as far as candidates were judged. */
+bool resolve_is_alone(const th_ingest *in, uint32_t index);
 /* From members and new items: which rows are hidden, shown, promoted, in conflict. Fills in->marks. */
 TH_MUST_CHECK th_err resolve_variants(resolve_run *r);
 

@@ -12,10 +12,54 @@
 #include "base/limits.h"
 #include "os/os.h"
 
-void ingest_slurp_init(ingest_slurp *slurp, const char *dir, size_t memory_max)
+void ingest_slurp_init(ingest_slurp *slurp, const char *dir, size_t memory_max, ingest_spare *spare)
 {
-    *slurp = (ingest_slurp){.dir = dir, .memory_max = memory_max, .fd = -1};
+    *slurp = (ingest_slurp){.dir = dir, .spare = spare, .memory_max = memory_max, .fd = -1};
 }
+
+/* ---- buffers used again ------------------------------------------------------------------------------------------------- */
+
+/* The smallest that is large enough, unless it is far too large. */
+static uint8_t *take_spare(ingest_spare *spare, size_t size, size_t *capacity)
+{
+    uint32_t best = UINT32_MAX;
+    for (uint32_t i = 0; spare != NULL && i < spare->count; i++) {
+        size_t have = spare->at[i].capacity;
+        if (have >= size && have / 8 <= size &&
+            (best == UINT32_MAX || have < spare->at[best].capacity))
+            best = i;
+    }
+    if (best == UINT32_MAX) {
+        *capacity = size;
+        return malloc(size);
+    }
+    uint8_t *bytes = spare->at[best].bytes;
+    *capacity = spare->at[best].capacity;
+    spare->bytes -= *capacity;
+    spare->at[best] = spare->at[--spare->count];
+    return bytes;
+}
+
+static void give_spare(ingest_spare *spare, uint8_t *bytes, size_t capacity)
+{
+    if (bytes == NULL) return;
+    if (spare == NULL || spare->count == INGEST_SPARE_MAX ||
+        spare->bytes + capacity > spare->bytes_max) {
+        free(bytes);
+        return;
+    }
+    spare->at[spare->count].bytes = bytes;
+    spare->at[spare->count++].capacity = capacity;
+    spare->bytes += capacity;
+}
+
+void ingest_spare_free(ingest_spare *spare)
+{
+    while (spare->count > 0) free(spare->at[--spare->count].bytes);
+    spare->bytes = 0;
+}
+
+/* ---- gathering ---------------------------------------------------------------------------------------------------------- */
 
 static th_err open_spool(ingest_slurp *slurp, th_diag *diag)
 {
@@ -38,12 +82,32 @@ static th_err spool(ingest_slurp *slurp, th_slice bytes, th_diag *diag)
     if (slurp->fd < 0) {
         TH_TRY(open_spool(slurp, diag));
         TH_TRY(th_os_write_all(slurp->fd, th_slice_of(slurp->bytes, slurp->size), diag));
-        free(slurp->bytes);
+        give_spare(slurp->spare, slurp->bytes, slurp->capacity);
         slurp->bytes = NULL;
+        slurp->capacity = 0;
     }
     TH_TRY(th_os_write_all(slurp->fd, bytes, diag));
     slurp->size += bytes.size;
     return TH_OK;
+}
+
+static th_err grow_to(ingest_slurp *slurp, size_t size, th_diag *diag)
+{
+    size_t capacity;
+    uint8_t *bigger = take_spare(slurp->spare, size, &capacity);
+    if (bigger == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory for an object");
+    if (slurp->size > 0) memcpy(bigger, slurp->bytes, slurp->size);
+    give_spare(slurp->spare, slurp->bytes, slurp->capacity);
+    slurp->bytes = bigger;
+    slurp->capacity = capacity;
+    return TH_OK;
+}
+
+th_err ingest_slurp_reserve(ingest_slurp *slurp, size_t size, th_diag *diag)
+{
+    TH_ASSERT(!slurp->mapped);
+    if (size > slurp->memory_max) size = slurp->memory_max;
+    return slurp->fd >= 0 || size <= slurp->capacity ? TH_OK : grow_to(slurp, size, diag);
 }
 
 th_err ingest_slurp_add(ingest_slurp *slurp, th_slice bytes, th_diag *diag)
@@ -55,10 +119,7 @@ th_err ingest_slurp_add(ingest_slurp *slurp, th_slice bytes, th_diag *diag)
     if (slurp->size + bytes.size > slurp->capacity) {
         size_t capacity = slurp->capacity < 4096 ? 4096 : slurp->capacity * 2;
         while (capacity < slurp->size + bytes.size) capacity *= 2;
-        uint8_t *bigger = realloc(slurp->bytes, capacity);
-        if (bigger == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory for an object");
-        slurp->bytes = bigger;
-        slurp->capacity = capacity;
+        TH_TRY(grow_to(slurp, capacity, diag));
     }
     memcpy(slurp->bytes + slurp->size, bytes.bytes, bytes.size);
     slurp->size += bytes.size;
@@ -82,7 +143,7 @@ void ingest_slurp_free(ingest_slurp *slurp)
     if (slurp->mapped)
         (void)munmap(slurp->bytes, slurp->size);
     else
-        free(slurp->bytes);
+        give_spare(slurp->spare, slurp->bytes, slurp->capacity);
     th_os_close(slurp->fd);
-    ingest_slurp_init(slurp, slurp->dir, slurp->memory_max);
+    ingest_slurp_init(slurp, slurp->dir, slurp->memory_max, slurp->spare);
 }

@@ -8,8 +8,21 @@
 
 #define INGEST_SLURP_MEMORY_MAX (64u << 20)
 
+/* Buffers that were used and will be again: fresh memory costs more to touch than to fill. One thread's. */
+enum { INGEST_SPARE_MAX = 128 };
+typedef struct ingest_spare {
+    struct {
+        uint8_t *bytes;
+        size_t capacity;
+    } at[INGEST_SPARE_MAX];
+    uint32_t count;
+    size_t bytes, bytes_max;
+} ingest_spare;
+void ingest_spare_free(ingest_spare *spare);
+
 typedef struct ingest_slurp {
-    const char *dir; /* folder of the spool file; borrowed */
+    const char *dir;     /* folder of the spool file; borrowed */
+    ingest_spare *spare; /* NULL: malloc and free */
     size_t memory_max;
     uint8_t *bytes; /* malloc'd, or mapped once finished */
     size_t size, capacity;
@@ -17,7 +30,10 @@ typedef struct ingest_slurp {
     bool mapped;
 } ingest_slurp;
 
-void ingest_slurp_init(ingest_slurp *slurp, const char *dir, size_t memory_max);
+void ingest_slurp_init(ingest_slurp *slurp, const char *dir, size_t memory_max,
+                       ingest_spare *spare);
+/* Expect so many bytes in all; more or fewer may come. */
+TH_MUST_CHECK th_err ingest_slurp_reserve(ingest_slurp *slurp, size_t size, th_diag *diag);
 TH_MUST_CHECK th_err ingest_slurp_add(ingest_slurp *slurp, th_slice bytes, th_diag *diag);
 /* The bytes as one slice, until freed; nothing can be added afterwards. */
 TH_MUST_CHECK th_err ingest_slurp_finish(ingest_slurp *slurp, th_slice *out, th_diag *diag);

@@ -217,6 +217,8 @@ static th_err add_items(resolve_run *r)
             !ingest_item_counts(in, item))
             continue;
         if (th_model_table(item->table)->identity != TH_IDENTITY_EVENT) continue;
+        bool needs_promotion = item->any_delivered && (!item->delivered_form || in->part);
+        if (resolve_is_alone(in, i) && !needs_promotion) continue; /* nearly all */
         resolve_member m = {.fingerprint = item->fingerprint,
                             .table = item->table,
                             .day = item->day,
