@@ -12,6 +12,7 @@
 
 enum {
     HC_LEVEL = 9,
+    PRESET_UP_TO = 128 << 10, /* further on little of it is within reach */
     SAVES_AT_LEAST = 32, /* a chunk is compressed when that saves a 32nd: reading raw bytes is free */
     CHUNK_TABLE_MAX = 64 << 20
 };
@@ -105,8 +106,8 @@ static void write_chunk(segment_payload_writer *writer, th_slice raw, unsigned o
     size_t most = raw.size - (raw.size + SAVES_AT_LEAST - 1) / SAVES_AT_LEAST;
     size_t stored = squeeze && most > 0 ? pack(writer, raw, room, most) : 0;
     unsigned method = stored > 0 ? PAYLOAD_LZ4 : PAYLOAD_RAW;
-    if (squeeze && own == 0 && writer->effort == SEGMENT_EFFORT_COMPACT && most > 0 &&
-        segment_preset().size > 0) {
+    if (squeeze && writer->effort == SEGMENT_EFFORT_COMPACT && most > 0 &&
+        raw.size <= PRESET_UP_TO) {
         uint8_t *second = room + raw.size;
         size_t preset = pack_preset(writer, raw, second, stored > 0 ? stored - 1 : most);
         if (preset > 0) {
