@@ -60,6 +60,17 @@ typedef struct segment_codec
 typedef struct segment_codes segment_codes;
 typedef struct segment_ints segment_ints;
 
+/* Sums by which the middle of codes is found, made when first needed and kept with an open image: words at a number. All
+ * may be called from any thread; marks may be NULL: nothing is kept. */
+typedef struct segment_marks segment_marks;
+segment_marks *segment_marks_new(uint32_t count, size_t limit_bytes,
+                                 th_budget *budget); /* NULL: no memory */
+void segment_marks_free(segment_marks *marks);       /* accepts NULL */
+const uint32_t *segment_marks_get(const segment_marks *marks, uint32_t number); /* or NULL */
+/* Zeroed words to fill and then put; NULL: no room. */
+uint32_t *segment_marks_room(segment_marks *marks, size_t words);
+void segment_marks_put(segment_marks *marks, uint32_t number, const uint32_t *words);
+
 /* State of parsing one directory. */
 typedef struct segment_describing {
     th_reader *directory;
@@ -67,6 +78,7 @@ typedef struct segment_describing {
     uint64_t at; /* position in payload space */
     th_arena *arena;
     uint32_t arrays; /* so far; bounded */
+    uint32_t marks;  /* numbers of marks given out so far */
 } segment_describing;
 /* count > 0 values. TH_ECORRUPT, TH_ENOMEM, TH_ELIMIT. */
 TH_MUST_CHECK th_err segment_describe_array(segment_describing *describing, uint32_t count,

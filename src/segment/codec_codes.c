@@ -30,8 +30,8 @@ static size_t put_page(codec_codes_tag tag, unsigned bits, const uint32_t *v, ui
 static th_err put_pages(codec_out *out, codec_codes_tag tag, unsigned bits, const uint32_t *codes,
                         uint32_t count)
 {
-    uint8_t *bytes = th_arena_alloc(out->encoder->scratch,
-                                    (size_t)codec_min(SEGMENT_PAGE, count) * 4 + 16);
+    uint8_t *bytes =
+        th_arena_alloc(out->encoder->scratch, (size_t)codec_min(SEGMENT_PAGE, count) * 4 + 16);
     if (bytes == NULL) return TH_ELIMIT;
     th_buf_add_byte(out->directory, (uint8_t)tag);
     if (tag == CODES_BITS) th_buf_add_byte(out->directory, (uint8_t)bits);
@@ -65,8 +65,7 @@ static th_err put_runs(codec_out *out, const uint32_t *codes, uint32_t count)
 static th_err put_tag(codec_out *out, codec_codes_tag tag, unsigned bits, const uint32_t *codes,
                       uint32_t count)
 {
-    return tag == CODES_RLE ? put_runs(out, codes, count)
-                            : put_pages(out, tag, bits, codes, count);
+    return tag == CODES_RLE ? put_runs(out, codes, count) : put_pages(out, tag, bits, codes, count);
 }
 
 static uint32_t count_runs(const uint32_t *codes, uint32_t count)
@@ -96,8 +95,7 @@ static th_err put_quick(codec_out *out, const uint32_t *codes, uint32_t count, u
     unsigned pair = bits <= 7 ? 2 : 3;
     if ((uint64_t)runs * pair * 8 < count) return put_runs(out, codes, count);
     if (bits == 3) bits = 4;
-    if (bits <= 2 || bits == 4 || bits > 16)
-        return put_pages(out, CODES_BITS, bits, codes, count);
+    if (bits <= 2 || bits == 4 || bits > 16) return put_pages(out, CODES_BITS, bits, codes, count);
     codec_codes_tag tag = bits <= 8 ? CODES_BYTES : CODES_BYTES2;
     bool known, better = bytes_are_better(out, tag, bits, codes, count, &known);
     if (!known) return TH_ELIMIT;
@@ -183,21 +181,72 @@ th_err segment_describe_codes(segment_describing *d, uint32_t count, uint32_t li
         s->bits = th_take_u8(d->directory);
         if (d->directory->bad || s->bits < 1 || s->bits > 32) return TH_ECORRUPT;
     }
+    s->mark = d->marks++;
     return codec_describe_pages(d, s->tag == CODES_RLE ? 1 : codec_pages(count), &s->pages);
 }
 
-static bool read_runs(th_slice page, uint32_t begin, uint32_t count, uint32_t limit, uint32_t *out)
+/* The next run, whose codes begin at `at`. */
+static bool take_run(const segment_codes *s, th_reader *r, uint64_t at, uint32_t *code,
+                     uint64_t *run)
+{
+    uint64_t value = th_take_varint(r);
+    *run = th_take_varint(r);
+    *code = (uint32_t)value;
+    return !r->bad && value<s->limit && * run> 0 && *run <= s->count - at;
+}
+
+static bool read_runs(const segment_codes *s, th_slice page, uint32_t begin, uint32_t count,
+                      uint32_t *out)
 {
     th_reader r = th_reader_of(page);
-    uint64_t at = 0, end = (uint64_t)begin + count;
-    while (at < end) {
-        uint64_t code = th_take_varint(&r), run = th_take_varint(&r);
-        if (r.bad || code >= limit || run == 0 || run > UINT32_MAX) return false;
+    uint64_t at = 0, end = (uint64_t)begin + count, run;
+    for (uint32_t code; at < end; at += run) {
+        if (!take_run(s, &r, at, &code, &run)) return false;
         uint64_t from = at < begin ? begin : at, to = at + run < end ? at + run : end;
-        for (uint64_t i = from; i < to; i++) out[i - begin] = (uint32_t)code;
-        at += run;
+        for (uint64_t i = from; i < to; i++) out[i - begin] = code;
     }
     return true;
+}
+
+/* How many runs, and for each where it begins and its code. *out NULL: there is no room to keep them. */
+static th_err need_runs(const segment_codes *s, segment_reading *reading, th_slice page,
+                        const uint32_t **out)
+{
+    *out = segment_marks_get(reading->marks, s->mark);
+    if (*out != NULL) return TH_OK;
+    uint32_t *words = segment_marks_room(reading->marks, page.size + 1); /* a run takes two bytes */
+    if (words == NULL) return TH_OK;
+    th_reader r = th_reader_of(page);
+    uint32_t *next = words + 1;
+    uint64_t run;
+    for (uint64_t at = 0; at < s->count; at += run) {
+        next[0] = (uint32_t)at;
+        if (!take_run(s, &r, at, &next[1], &run)) return TH_ECORRUPT;
+        next += 2;
+        words[0]++;
+    }
+    segment_marks_put(reading->marks, s->mark, words);
+    *out = words;
+    return TH_OK;
+}
+
+static void spread_runs(const segment_codes *s, const uint32_t *words, uint32_t begin,
+                        uint32_t count, uint32_t *out)
+{
+    const uint32_t *runs = words + 1;
+    uint32_t low = 0, high = words[0], end = begin + count;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (runs[2 * middle] <= begin)
+            low = middle;
+        else
+            high = middle;
+    }
+    for (uint32_t at = begin; at < end; low++) {
+        uint32_t next = low + 1 < words[0] ? runs[2 * low + 2] : s->count;
+        uint32_t to = next < end ? next : end, code = runs[2 * low + 1];
+        for (; at < to; at++) *out++ = code;
+    }
 }
 
 /* Codes [begin, begin + count) of a page of n. */
@@ -237,7 +286,13 @@ th_err segment_codes_read(const segment_codes *s, segment_reading *reading, uint
     if (s->tag == CODES_RLE) {
         th_slice page;
         TH_TRY(segment_payload_read(reading, s->pages[0], &page));
-        return read_runs(page, begin, count, s->limit, out) ? TH_OK : TH_ECORRUPT;
+        const uint32_t *runs = NULL;
+        if (begin > 0) TH_TRY(need_runs(s, reading, page, &runs));
+        if (runs != NULL) {
+            spread_runs(s, runs, begin, count, out);
+            return TH_OK;
+        }
+        return read_runs(s, page, begin, count, out) ? TH_OK : TH_ECORRUPT;
     }
     while (count > 0) {
         uint32_t number = begin / SEGMENT_PAGE, within = begin % SEGMENT_PAGE;

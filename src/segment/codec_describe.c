@@ -135,13 +135,16 @@ th_err codec_describe(segment_describing *d, uint32_t count, unsigned depth, seg
     if (c == NULL) return TH_ELIMIT;
     c->tag = th_take_u8(d->directory);
     c->count = count;
+    if (c->tag == CODEC_SPLIT || c->tag == CODEC_PICK) c->mark = d->marks++;
     *out = c;
     if (bad(d)) return TH_ECORRUPT;
     switch (c->tag) {
     case CODEC_CONST: return describe_const(d, c);
     case CODEC_TEXT: return describe_text(d, c);
     case CODEC_DICT: return describe_dict(d, c, depth);
-    case CODEC_TIME: TH_TRY(describe_form(d, c, 2)); return segment_describe_ints(d, count, &c->ints);
+    case CODEC_TIME:
+        TH_TRY(describe_form(d, c, 2));
+        return segment_describe_ints(d, count, &c->ints);
     case CODEC_INT:
     case CODEC_POOL: return segment_describe_ints(d, count, &c->ints);
     case CODEC_UUID:

@@ -45,6 +45,7 @@ typedef enum codec_ints_tag {
 enum {
     CODEC_BLOCK = 128,         /* integers that share a width */
     CODEC_STEP = 1024,         /* values decoded at a time, on the stack */
+    CODEC_MARK = 4096,         /* values from one mark to the next */
     CODEC_CONST_MAX = 4096,    /* bytes of a CONST: it stands in the directory */
     CODEC_RADIX_MAX = 256,     /* characters of a RADIX value */
     CODEC_CLASSES_MAX = 64,    /* of a PICK */
@@ -66,6 +67,7 @@ struct segment_ints {
 struct segment_codes {
     uint8_t tag, bits;
     uint32_t count, limit, code;
+    uint32_t mark; /* RLE: where each run begins */
     segment_payload *pages;
 };
 
@@ -88,18 +90,20 @@ struct segment_codec {
     uint8_t bits;       /* BITS, HEX */
     uint8_t page_shift; /* TEXT */
     uint32_t count;
-    uint32_t entries; /* DICT: of the dictionary; PICK, SPLIT: classes, patterns */
-    uint32_t number;  /* DICT: place in segment_reading.kept */
-    th_slice text;    /* CONST; in the directory */
+    uint32_t entries;  /* DICT: of the dictionary; PICK, SPLIT: classes, patterns */
+    uint32_t number;   /* DICT: place in segment_reading.kept */
+    uint32_t mark;     /* PICK, SPLIT: values of each part before each CODEC_MARK values */
+    th_slice text;     /* CONST; in the directory */
     uint8_t *alphabet; /* BITS, HEX: 256 characters, the valid ones first */
     uint32_t alphabet_size;
     segment_payload *pages;
-    segment_ints *ints;           /* lengths; numbers; pool entries */
-    segment_codes *codes;         /* DICT, SPLIT, PICK */
-    segment_ints *counts;         /* DICT: or NULL */
-    segment_codec *child;         /* DICT entries, BASE64 bytes, SPLIT patterns */
-    segment_codec **parts;        /* PICK: a class each; SPLIT: the tokens of pattern 0, of pattern 1, ... */
-    uint32_t *part_first;         /* SPLIT: first part of a pattern; one more */
+    segment_ints *ints;   /* lengths; numbers; pool entries */
+    segment_codes *codes; /* DICT, SPLIT, PICK */
+    segment_ints *counts; /* DICT: or NULL */
+    segment_codec *child; /* DICT entries, BASE64 bytes, SPLIT patterns */
+    segment_codec *
+        *parts; /* PICK: a class each; SPLIT: the tokens of pattern 0, of pattern 1, ... */
+    uint32_t *part_first; /* SPLIT: first part of a pattern; one more */
     codec_radix *radix;
 };
 

@@ -9,6 +9,36 @@ typedef struct ranks {
     uint32_t *classes, *before, *here;
 } ranks;
 
+/* Add the classes of values [begin, begin + count) to sums. */
+static th_err add_ranks(const segment_codec *c, segment_reading *reading, uint32_t begin,
+                        uint32_t count, uint32_t *sums)
+{
+    for (uint32_t at = 0; at < count; at += CODEC_STEP) {
+        uint32_t codes[CODEC_STEP], n = codec_min(CODEC_STEP, count - at);
+        TH_TRY(segment_codes_read(c->codes, reading, begin + at, n, codes));
+        for (uint32_t i = 0; i < n; i++) sums[codes[i]]++;
+    }
+    return TH_OK;
+}
+
+/* Sums before each CODEC_MARK values; *out NULL: there is no room to keep them. */
+static th_err need_marks(const segment_codec *c, segment_reading *reading, const uint32_t **out)
+{
+    *out = segment_marks_get(reading->marks, c->mark);
+    if (*out != NULL) return TH_OK;
+    uint32_t blocks = c->count / CODEC_MARK;
+    uint32_t *sums = segment_marks_room(reading->marks, ((size_t)blocks + 1) * c->entries);
+    if (sums == NULL) return TH_OK;
+    for (uint32_t i = 0; i < blocks; i++) {
+        uint32_t *next = sums + (size_t)(i + 1) * c->entries;
+        memcpy(next, next - c->entries, c->entries * sizeof(uint32_t));
+        TH_TRY(add_ranks(c, reading, i * CODEC_MARK, CODEC_MARK, next));
+    }
+    segment_marks_put(reading->marks, c->mark, sums);
+    *out = sums;
+    return TH_OK;
+}
+
 static th_err count_ranks(const segment_codec *c, segment_reading *reading, uint32_t begin,
                           uint32_t count, ranks *r)
 {
@@ -16,11 +46,15 @@ static th_err count_ranks(const segment_codec *c, segment_reading *reading, uint
     r->before = TH_NEW_ARRAY(reading->arena, uint32_t, c->entries);
     r->here = TH_NEW_ARRAY(reading->arena, uint32_t, c->entries);
     if (r->classes == NULL || r->before == NULL || r->here == NULL) return TH_ELIMIT;
-    for (uint32_t at = 0; at < begin; at += CODEC_STEP) {
-        uint32_t codes[CODEC_STEP], n = codec_min(CODEC_STEP, begin - at);
-        TH_TRY(segment_codes_read(c->codes, reading, at, n, codes));
-        for (uint32_t i = 0; i < n; i++) r->before[codes[i]]++;
+    const uint32_t *marks = NULL;
+    uint32_t first = 0;
+    if (begin >= CODEC_MARK) TH_TRY(need_marks(c, reading, &marks));
+    if (marks != NULL) {
+        first = begin / CODEC_MARK * CODEC_MARK;
+        memcpy(r->before, marks + (size_t)(begin / CODEC_MARK) * c->entries,
+               c->entries * sizeof(uint32_t));
     }
+    TH_TRY(add_ranks(c, reading, first, begin - first, r->before));
     TH_TRY(segment_codes_read(c->codes, reading, begin, count, r->classes));
     for (uint32_t i = 0; i < count; i++) r->here[r->classes[i]]++;
     return TH_OK;

@@ -99,10 +99,12 @@ typedef struct segment_image {
     segment_codes *rows;       /* NULL: all are whole */
     segment_zone_entry *zones; /* of each stored column of the table */
     uint64_t whole_stored, residual_stored, skeleton_stored;
+    uint32_t mark_count;
 
     pthread_mutex_t lock; /* guards what follows */
     th_arena *kept;       /* what lives until the segment is closed */
     _Atomic(const segment_skeleton *) skeleton;
+    _Atomic(segment_marks *) marks; /* with the skeleton */
     uint32_t **ones; /* of references: others before each block of values; NULL until asked for */
     struct segment_route_cache *routes;
 } segment_image;

@@ -217,6 +217,7 @@ static th_err read_directory(segment_image *s, const segment_header *header)
     TH_TRY(take_array(&p, UINT32_MAX, &s->pool_count, &s->pool));
     TH_TRY(take_zones(&p));
     TH_TRY(take_filters(&p));
+    s->mark_count = p.describing.marks;
     bool all = p.reader.pos == p.reader.end && !p.reader.bad &&
                segment_payloads_used_up(s->payloads, p.describing.at);
     return all ? TH_OK : TH_ECORRUPT;
@@ -226,6 +227,7 @@ static void close_image(th_segment *segment)
 {
     segment_image *s = segment_image_of(segment);
     segment_route_cache_free(s->routes);
+    segment_marks_free(atomic_load(&s->marks));
     th_arena_free(s->kept);
     th_arena_free(s->arena);
     (void)pthread_mutex_destroy(&s->lock);

@@ -67,15 +67,16 @@ uint64_t segment_payloads_stored(const segment_payloads *payloads, uint64_t from
  * One thread. */
 typedef struct segment_reading {
     const segment_payloads *payloads;
-    th_arena *arena;            /* values that go out */
-    th_arena *chunks_arena;     /* decoded chunks: may be the same */
-    const uint8_t **chunks;     /* a chunk each: decoded bytes or NULL; in chunks_arena */
-    uint64_t bytes_read;        /* stored bytes of chunks touched */
-    struct segment_codec *pool; /* of the image, or NULL */
-    th_slice *pool_values;      /* decoded on first use; in chunks_arena */
+    th_arena *arena;             /* values that go out */
+    th_arena *chunks_arena;      /* decoded chunks: may be the same */
+    const uint8_t **chunks;      /* a chunk each: decoded bytes or NULL; in chunks_arena */
+    uint64_t bytes_read;         /* stored bytes of chunks touched */
+    struct segment_codec *pool;  /* of the image, or NULL */
+    struct segment_marks *marks; /* of the image, or NULL */
+    th_slice *pool_values;       /* decoded on first use; in chunks_arena */
     uint32_t pool_count;
-    bool pool_busy;    /* being decoded: its entries cannot come from itself */
-    th_slice **kept;   /* dictionaries decoded so far, by their number; in chunks_arena */
+    bool pool_busy;  /* being decoded: its entries cannot come from itself */
+    th_slice **kept; /* dictionaries decoded so far, by their number; in chunks_arena */
     uint32_t kept_room;
 } segment_reading;
 /* TH_ELIMIT: the arena's bound. */

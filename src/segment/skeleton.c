@@ -4,6 +4,7 @@
 #include "segment/image.h"
 
 #define KEPT_MAX ((size_t)512 << 20)
+#define MARKS_MAX ((size_t)4 << 20)
 
 typedef struct build {
     segment_image *image;
@@ -24,6 +25,7 @@ th_err segment_image_reading(const segment_image *s, th_arena *arena, th_arena *
 {
     TH_TRY(segment_reading_begin(out, s->payloads, arena, chunks));
     out->pool = s->pool;
+    out->marks = atomic_load_explicit(&s->marks, memory_order_acquire);
     out->pool_count = s->pool_count;
     return TH_OK;
 }
@@ -243,6 +245,11 @@ th_err segment_need_skeleton(segment_image *s, const segment_skeleton **out)
     (void)pthread_mutex_lock(&s->lock);
     *out = atomic_load_explicit(&s->skeleton, memory_order_relaxed);
     th_err err = *out != NULL ? TH_OK : read_skeleton(s, work, out);
+    if (err == TH_OK && atomic_load_explicit(&s->marks, memory_order_relaxed) == NULL) {
+        atomic_store_explicit(&s->marks,
+                              segment_marks_new(s->mark_count, MARKS_MAX, s->base.budget),
+                              memory_order_release); /* without them: slower */
+    }
     if (err == TH_OK) {
         atomic_store_explicit(&s->skeleton, *out, memory_order_release);
     } else {
