@@ -30,7 +30,7 @@ from tokens import ALPHABETS, LAST_OF_PAD, Corpus  # noqa: E402
 
 SOURCES = ["cloudtrail-sans504-s3-lab", "cloudtrail-invictus-stratus", "cloudtrail-opensearch-catalog",
            "cloudtrail-stratus-detonations", "cloudtrail-traildiscover", "cloudtrail-flaws-slice"]
-VERSION = 3
+VERSION = 4
 FIRST_DAY = calendar.timegm((2026, 3, 2, 0, 0, 0)) // 86400
 ACCOUNT_SETS = 8
 OBJECT_EVENTS = (150, 350)
@@ -130,6 +130,9 @@ class Copy:
         made = self.random.randbytes(16).hex()
         return f"{made[:8]}-{made[8:12]}-{text[14]}{made[13:16]}-{text[19]}{made[17:20]}-{made[20:]}".encode()
 
+    def fresh(self, text):
+        return self.uuid("00000000-0000-4000-8000-000000000000")
+
     def account(self, text):
         return self.account_text(text).encode()
 
@@ -180,6 +183,8 @@ def check_copy(out, events, objects, strict):
         for record in records:
             _, region, _, _, _, ids = next(rows)
             plain = b"".join(p if isinstance(p, bytes) else b"0" for p in map(events.corpus.parts.__getitem__, ids))
+            if record["eventID"].encode() in plain:
+                raise SystemExit(f"{name}: event {record['eventID']} is not new")
             if record["awsRegion"] != region or f'"eventName":"{record["eventName"]}"'.encode() not in plain:
                 raise SystemExit(f"{name}: {record['eventName']} in {record['awsRegion']} was made from {plain[:300]}")
 

@@ -56,7 +56,7 @@ class Bench:
     def loaded(self, data, paths, wanted, cores, name):
         """Loads, checks the counts, and notes speed and memory under `name`. MB/s: (by the clock, by CPU time)."""
         run, summary = ingest(data, paths, cores=cores)
-        if summary["records"] != wanted.events or summary["quarantined"]:
+        if summary["records"] != wanted.events or summary["quarantined"] or summary["variants"]:
             raise Failure(f"{name}: {summary} of {wanted.events} records")
         mb = wanted.json_bytes / 1e6
         self.results.add(f"{name}: wall", run.seconds, "s")
@@ -277,7 +277,7 @@ class Bench:
                 self.hostile_kind(kind, hostile.make(folder, kind))
             except Failure as failure:
                 self.results.fail(kind, failure)
-            self.results.show(*[row for row in self.results.section if row.startswith(kind)])
+            self.results.show(*[row for row in self.results.section if row.startswith(kind)] or ["nothing"])
         data = self.folder("hostile")
         run, summary = ingest(data, [hostile.bombs(folder)], cores=TWO, accept=(0, 1, 3))
         self.results.add("bombs: wall", run.seconds, "s")
