@@ -27,21 +27,22 @@ typedef struct build_text {
 /* Distinct values and for each value which one it is. When most of them are distinct it turns plain: from then on every
  * value is an entry of its own and has no code. */
 typedef struct build_column {
-    uint32_t number; /* the shaper's */
-    uint32_t count;  /* of values */
-    uint32_t coded;  /* the first of them have a code */
-    uint32_t entry_count, entries_coded;
-    uint32_t last; /* entry of the value before, or BUILD_NONE */
-    uint32_t byte_count;
+    uint8_t *bytes;
+    uint32_t *codes;
+    size_t codes_room;
+    uint32_t count;              /* of values */
+    uint32_t coded;              /* the first of them have a code */
+    uint32_t last;               /* entry of the value before, or BUILD_NONE */
+    uint32_t last_at, last_size; /* its text */
+    uint32_t entry_count, entries_coded, byte_count;
     bool plain;
     bool judge; /* turn plain after this value */
     bool holes; /* an entry may have no value: one was taken back */
-    uint32_t *codes;
     build_text *entries;
     uint32_t *hashes; /* of the coded entries */
-    uint8_t *bytes;
-    uint32_t *table; /* hash -> entry + 1 */
-    size_t codes_room, entries_room, hashes_room, bytes_room, table_room;
+    uint32_t *table;  /* hash -> entry + 1 */
+    size_t entries_room, hashes_room, bytes_room, table_room;
+    uint32_t number; /* the shaper's */
 } build_column;
 
 void build_column_clear(build_column *column); /* keeps memory */
@@ -61,8 +62,9 @@ static inline th_slice build_column_value(const build_column *c, uint32_t i)
 {
     return build_column_entry(c, build_column_code(c, i));
 }
-/* As the codecs want it; in the arena. False: no memory. */
-TH_MUST_CHECK bool build_column_array(const build_column *column, th_arena *arena,
+/* As the codecs want it; its values are in values, which has room for all of the column's. In the arena what else it
+ * needs. False: no memory. */
+TH_MUST_CHECK bool build_column_array(const build_column *column, th_arena *arena, th_slice *values,
                                       segment_array *out);
 
 /* ---- numbers of the shaper to those of one image ---- */
@@ -103,9 +105,10 @@ struct th_segment_shaper {
     segment_value values[SEGMENT_SLOTS_MAX];
     segment_payload_writer payloads;
     th_buf body, directory, second, record;
-    size_t buffers; /* their bytes that are charged */
-    th_arena *
-        arena; /* of one image being written; charged to nobody, or a full builder could not be emptied */
+    th_slice *slices; /* values on their way to the codecs */
+    size_t slices_room;
+    /* Charged to nobody, or a full builder could not be emptied. */
+    th_arena *arena;   /* of one image being written */
     th_arena *scratch; /* of one column of it; the same */
     segment_pool *pool;
 };

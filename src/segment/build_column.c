@@ -107,6 +107,25 @@ static th_err find_entry(build_column *c, segment_memory *memory, th_slice value
     return TH_OK;
 }
 
+/* Is it the value before? Most that are not differ within their first bytes. */
+static bool is_last(const build_column *c, th_slice value)
+{
+    if (c->last == BUILD_NONE || c->last_size != value.size) return false;
+    const uint8_t *last = c->bytes + c->last_at;
+    if (value.size < 8) {
+        for (size_t i = 0; i < value.size; i++)
+            if (last[i] != value.bytes[i]) return false;
+        return true;
+    }
+    uint64_t a, b;
+    memcpy(&a, last, 8);
+    memcpy(&b, value.bytes, 8);
+    if (a != b) return false;
+    memcpy(&a, last + value.size - 8, 8);
+    memcpy(&b, value.bytes + value.size - 8, 8);
+    return a == b && (value.size <= 16 || memcmp(last, value.bytes, value.size) == 0);
+}
+
 th_err build_column_add(build_column *c, segment_memory *memory, th_slice value)
 {
     if (c->plain) {
@@ -116,12 +135,13 @@ th_err build_column_add(build_column *c, segment_memory *memory, th_slice value)
     }
     TH_TRY(segment_grow(memory, (void **)&c->codes, &c->codes_room, (size_t)c->count + 1,
                         sizeof(uint32_t)));
-    uint32_t entry = c->last;
-    if (entry == BUILD_NONE || !entry_is(c, entry, value))
-        TH_TRY(find_entry(c, memory, value, &entry));
-    c->codes[c->count++] = entry;
+    if (!is_last(c, value)) {
+        TH_TRY(find_entry(c, memory, value, &c->last));
+        c->last_at = c->entries[c->last].at;
+        c->last_size = c->entries[c->last].size;
+    }
+    c->codes[c->count++] = c->last;
     c->coded = c->count;
-    c->last = entry;
     if (c->judge || (c->count >= JUDGE_FROM && c->entry_count > c->count / 2)) turn_plain(c);
     return TH_OK;
 }
@@ -139,12 +159,12 @@ void build_column_undo(build_column *c)
 }
 
 /* Codes and values without the entries that no value has. */
-static bool close_holes(const build_column *c, th_arena *arena, segment_array *out)
+static bool close_holes(const build_column *c, th_arena *arena, th_slice *values,
+                        segment_array *out)
 {
     uint32_t *numbers = TH_NEW_ARRAY(arena, uint32_t, c->entry_count);
     uint32_t *codes = TH_NEW_ARRAY(arena, uint32_t, c->count);
-    th_slice *values = TH_NEW_ARRAY(arena, th_slice, c->entry_count);
-    if (numbers == NULL || codes == NULL || values == NULL) return false;
+    if (numbers == NULL || codes == NULL) return false;
     uint32_t used = 0;
     for (uint32_t i = 0; i < c->count; i++) {
         uint32_t *number = &numbers[c->codes[i]];
@@ -158,13 +178,12 @@ static bool close_holes(const build_column *c, th_arena *arena, segment_array *o
     return true;
 }
 
-bool build_column_array(const build_column *c, th_arena *arena, segment_array *out)
+bool build_column_array(const build_column *c, th_arena *arena, th_slice *values,
+                        segment_array *out)
 {
-    if (c->holes && !c->plain) return close_holes(c, arena, out);
+    if (c->holes && !c->plain) return close_holes(c, arena, values, out);
     bool plain = c->plain || c->entry_count == c->count;
     uint32_t count = plain ? c->count : c->entry_count;
-    th_slice *values = th_arena_alloc(arena, count * sizeof(th_slice));
-    if (values == NULL) return false;
     for (uint32_t i = 0; i < count; i++)
         values[i] = plain ? build_column_value(c, i) : build_column_entry(c, i);
     *out = (segment_array){c->count, plain ? NULL : c->codes, values, count};

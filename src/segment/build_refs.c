@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Columns that repeat another column's values row by row (a session's access key and a principal, an ARN in two places).
- * Candidates come from a sample of rows; a candidate is taken when four of five values of all rows are the same. */
+ * Candidates come from a sample of rows; a candidate is taken when four of five values of all rows are the same, and
+ * more where the values are short as they are. */
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -123,13 +124,19 @@ static bool sample(refs *r)
     return true;
 }
 
+/* Few distinct values are few bytes a value as they are: then hardly any may differ. */
+static uint32_t most_others(const build_column *c)
+{
+    return c->entry_count > c->count / 4 ? c->count / 5 : c->count / 50;
+}
+
 /* Compare all rows; true and filled when enough are the same. */
 static bool try_pair(const refs *r, uint32_t column, uint32_t target, build_reference *out)
 {
     const build_column *c = &r->b->columns[column], *t = &r->b->columns[target];
     uint32_t *flags = th_arena_alloc(r->arena, c->count * sizeof(uint32_t));
     if (flags == NULL) return false;
-    uint32_t others = 0, most = c->count / 5;
+    uint32_t others = 0, most = most_others(c);
     for (uint32_t i = 0, k = 0; i < c->count && others <= most; i++) {
         uint32_t row = r->rows[column][i];
         while (k < t->count && r->rows[target][k] < row) k++;

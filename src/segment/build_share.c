@@ -108,5 +108,6 @@ void th_segment_shaper_free(th_segment_shaper *shared)
     th_arena_free(shared->arena);
     th_arena_free(shared->scratch);
     segment_pool_free(shared->pool);
+    free(shared->slices);
     free(shared);
 }

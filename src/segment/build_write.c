@@ -208,7 +208,10 @@ static th_err put_column(image *m, uint32_t i, uint32_t node)
     if (m->held[i] == BUILD_RESIDUAL) return TH_OK;
     if (m->held[i] == BUILD_REFERENCE) return put_reference(m, c, &m->references[i]);
     segment_array array;
-    if (!build_column_array(c, m->shared->scratch, &array)) return TH_ELIMIT;
+    segment_memory memory = {0};
+    TH_TRY(segment_grow(&memory, (void **)&m->shared->slices, &m->shared->slices_room, c->count,
+                        sizeof(th_slice)));
+    if (!build_column_array(c, m->shared->scratch, m->shared->slices, &array)) return TH_ELIMIT;
     return segment_encode_array(&m->encoder, &array, &b->book->plans[c->number]);
 }
 

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "json/json.h"
 #include "segment/shape.h"
+#include "tests/unit/hostile.h"
 #include "tests/unit/test.h"
 
 static segment_value values[SEGMENT_SLOTS_MAX];
@@ -215,84 +216,7 @@ TEST(lines)
 
 /* ---- a hostile generator ---- */
 
-static uint64_t random_state = 88172645463325252u;
-
-static uint32_t dice(uint32_t sides)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (uint32_t)(random_state >> 33) % sides;
-}
-
-static const char *pick(const char *const *from, uint32_t n)
-{
-    return from[dice(n)];
-}
-
-static void put_blank(th_buf *out)
-{
-    static const char *const blanks[] = {"", "", "", "", "", "", " ", "\n", "\r\n\t "};
-    th_buf_add_text(out, pick(blanks, 9));
-}
-
-static void put_string(th_buf *out, bool key)
-{
-    static const char *const parts[] = {"",
-                                        "a",
-                                        "b",
-                                        "key",
-                                        "\\\"",
-                                        "\\\\",
-                                        "\\/",
-                                        "\\u0000",
-                                        "\\ud800",
-                                        "\\n",
-                                        "\xc3\xa9",
-                                        "\xf0\x9f\x98\x80",
-                                        "\xe2\x80\xa8",
-                                        "{\"a\":",
-                                        "],",
-                                        "0123456789abcdefghijklmnopqrstuvwxyz",
-                                        "\x7f",
-                                        " ",
-                                        "\\u0061"};
-    th_buf_add_byte(out, '"');
-    for (uint32_t i = dice(key ? 3 : 6); i > 0; i--) th_buf_add_text(out, pick(parts, 19));
-    th_buf_add_byte(out, '"');
-}
-
-static void put_value(th_buf *out, uint32_t depth)
-{
-    static const char *const scalars[] = {
-        "0", "-0", "1E2", "0.0", "12345678901234567890123", "true", "false", "null", "-1.5e-7"};
-    uint32_t kind = dice(depth > 5 ? 4 : 8);
-    if (kind < 2) {
-        th_buf_add_text(out, pick(scalars, 9));
-    } else if (kind < 4) {
-        put_string(out, false);
-    } else {
-        bool object = kind < 7;
-        uint32_t members = dice(6);
-        th_buf_add_byte(out, object ? '{' : '[');
-        put_blank(out);
-        for (uint32_t i = 0; i < members; i++) {
-            if (i > 0) th_buf_add_byte(out, ',');
-            put_blank(out);
-            if (object) {
-                put_string(out, true);
-                put_blank(out);
-                th_buf_add_byte(out, ':');
-                put_blank(out);
-            }
-            put_value(out, depth + 1);
-            put_blank(out);
-        }
-        th_buf_add_byte(out, object ? '}' : ']');
-    }
-}
-
-/* Sometimes one byte is broken. What is cut must be valid; what is valid and has no double key must be cut. */
+/* What is cut must be valid; what is valid and has no double key must be cut. */
 static void run_hostile(int level, int rounds)
 {
     segment_shaper_use_level(level);
@@ -305,9 +229,7 @@ static void run_hostile(int level, int rounds)
             segment_shaper_free(s);
             s = segment_shaper_new(TH_RECORD_JSON, NULL);
         }
-        th_buf_clear(&buf);
-        put_value(&buf, dice(4) == 0 ? 0 : 5);
-        if (buf.size > 0 && dice(4) == 0) buf.bytes[dice((uint32_t)buf.size)] = (uint8_t)dice(256);
+        hostile_record(&buf);
         th_slice record = th_buf_slice(&buf), value;
         bool valid = th_json_document(record, SEGMENT_DEPTH_MAX, &value, NULL) == TH_OK;
         bool cuttable = cut_copy(s, record);
