@@ -169,7 +169,7 @@ struct th_segment_builder {
 
 static inline const uint32_t *build_shape_columns(const th_segment_builder *b, const build_shape *s)
 {
-    return b->shape_columns + s->columns_at;
+    return b->shape_columns == NULL ? NULL : b->shape_columns + s->columns_at;
 }
 
 /* Append the image of all rows, which are cut, to out (build_write.c). */
