@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * fuzz-module: segment
  *
- * The first byte says what the rest is: an image as it is; an image whose checksums are made right first, so that what
- * lies behind them is reached; or lines that are records of one table, written and read back, where every record must
- * come back as it was and every column must equal a plain look-up in the record. */
+ * The first byte says what the rest is: an image as it is; an image (of version 1, of version 2) whose checksums are made
+ * right first, so that what lies behind them is reached; or lines that are records of one table, written in one of the
+ * tiers and read back, where every record must come back as it was and every column must equal a plain look-up in the
+ * record. */
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -12,15 +13,19 @@
 #include "json/json.h"
 #include "segment/paths.h"
 #include "segment/reader.h"
-#include "segment/segment_private.h"
+#include "segment/v1/v1.h"
 
 #define ARENA_MAX ((size_t)256 << 20)
 #define ROWS_MAX 600u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+enum { INPUT_IMAGE = 0, INPUT_SEALED_V1 = 1, INPUT_SEALED_V2 = 255 }; /* else: lines */
+#define INPUT_COMPACT 0x40u                                           /* of lines */
+
 static const char *const more_paths[] = {
-    "requestParameters", "=userIdentity.ARN", "a.b|c", "x", "", "az-id"};
+    "requestParameters", "=userIdentity.ARN", "a.b|c", "x", "", "az-id", "a", "a.b",
+    "userIdentity"};
 
 static void read_column(const th_segment *s, const char *path, uint32_t begin, uint32_t count,
                         th_arena *arena)
@@ -54,6 +59,7 @@ static void read_everything(const th_segment *s, th_arena *arena)
     int64_t *times = TH_NEW_ARRAY(arena, int64_t, (size_t)rows + 1);
     if (records == NULL || times == NULL) return;
     (void)th_segment_records(s, begin, count, arena, records);
+    if (rows > 0) (void)th_segment_records(s, rows - 1, 1, arena, records);
     (void)th_segment_read_times(s, begin, count, arena, times);
     for (uint32_t i = 0; i < s->table->column_count; i++)
         read_column(s, s->table->columns[i].path, begin, count, arena);
@@ -104,18 +110,18 @@ static void skip_text(th_reader *r)
 static void seal_column(th_reader *r, uint64_t *at, uint64_t end)
 {
     uint8_t flags = th_take_u8(r);
-    unsigned encoding = flags & SEGMENT_ENCODING_MASK;
+    unsigned encoding = flags & V1_ENCODING_MASK;
     (void)th_take_varint(r);
     (void)th_take_varint(r);
-    if ((flags & SEGMENT_HAS_ZONE) != 0) {
+    if ((flags & V1_HAS_ZONE) != 0) {
         skip_text(r);
         skip_text(r);
     }
-    if (encoding == SEGMENT_CONST || encoding == SEGMENT_INT) (void)th_take_u8(r);
-    if (encoding == SEGMENT_CONST) skip_text(r);
-    if (encoding == SEGMENT_DICT) (void)th_take_varint(r);
-    if (encoding == SEGMENT_DICT) seal_chunk(r, at, end);
-    if (encoding >= SEGMENT_DICT) seal_chunk(r, at, end);
+    if (encoding == V1_CONST || encoding == V1_INT) (void)th_take_u8(r);
+    if (encoding == V1_CONST) skip_text(r);
+    if (encoding == V1_DICT) (void)th_take_varint(r);
+    if (encoding == V1_DICT) seal_chunk(r, at, end);
+    if (encoding >= V1_DICT) seal_chunk(r, at, end);
 }
 
 static void seal_directory(th_reader *r, uint64_t end)
@@ -132,16 +138,33 @@ static void seal_directory(th_reader *r, uint64_t end)
         (void)th_take_varint(r);
     }
     uint8_t times = th_take_u8(r);
-    if (times != SEGMENT_ABSENT) (void)th_take_bytes(r, 16);
-    if (times == SEGMENT_INT) seal_chunk(r, &at, end);
+    if (times != V1_ABSENT) (void)th_take_bytes(r, 16);
+    if (times == V1_INT) seal_chunk(r, &at, end);
     for (uint64_t columns = th_take_varint(r); columns > 0 && !r->bad; columns--)
         seal_column(r, &at, end);
+}
+
+/* The chunks of version 2 stand first in its directory. */
+static void seal_chunks(th_reader *r, uint64_t end)
+{
+    uint64_t at = sizeof(segment_header);
+    for (uint64_t chunks = th_take_varint(r); chunks > 0 && !r->bad; chunks--) {
+        bool packed = (th_take_u8(r) & 15) != 0;
+        uint64_t stored = th_take_varint(r);
+        if (packed) (void)th_take_varint(r);
+        const uint8_t *place = r->pos;
+        (void)th_take_u64(r);
+        if (r->bad || stored > end - at) return;
+        uint64_t hash = th_xxh3(th_slice_of(sealed_bytes + at, (size_t)stored));
+        memcpy(sealed_bytes + (place - sealed_bytes), &hash, sizeof(hash));
+        at += stored;
+    }
 }
 
 /* table, rows (2), size of what lies between header and directory (3), raw bytes (3); then those bytes. */
 #define SEAL_HEAD 9u
 
-static void open_sealed(const uint8_t *data, size_t size)
+static void open_sealed(uint16_t version, const uint8_t *data, size_t size)
 {
     if (size < SEAL_HEAD) return;
     size_t count, body = size - SEAL_HEAD;
@@ -149,20 +172,24 @@ static void open_sealed(const uint8_t *data, size_t size)
     uint64_t between = data[3] | (uint64_t)data[4] << 8 | (uint64_t)data[5] << 16;
     if (between > body) between = body;
     segment_header header = {.magic = SEGMENT_MAGIC,
-                             .version = 1,
+                             .version = version,
                              .rows = data[1] | (uint32_t)data[2] << 8,
                              .table = (uint32_t)tables[data[0] % count].id,
                              .raw_bytes =
                                  data[6] | (uint64_t)data[7] << 8 | (uint64_t)data[8] << 16,
                              .image_bytes = sizeof(header) + body,
                              .directory_at = sizeof(header) + between,
-                             .directory_stored = (uint32_t)(body - between)};
+                             .directory_stored = (uint32_t)(body - between),
+                             .directory_raw = version == 1 ? 0 : (uint32_t)(body - between)};
     sealed_bytes = malloc(sizeof(header) + body);
     if (sealed_bytes == NULL) return;
     if (body > 0) memcpy(sealed_bytes + sizeof(header), data + SEAL_HEAD, body);
     th_slice directory = {sealed_bytes + header.directory_at, body - between};
     th_reader reader = th_reader_of(directory);
-    seal_directory(&reader, header.directory_at);
+    if (version == 1)
+        seal_directory(&reader, header.directory_at);
+    else
+        seal_chunks(&reader, header.directory_at);
     header.directory_hash = th_xxh3(directory);
     header.header_hash = th_xxh3(th_slice_of(&header, offsetof(segment_header, header_hash)));
     memcpy(sealed_bytes, &header, sizeof(header));
@@ -264,6 +291,7 @@ static void compare(const th_segment *s, const written *w, th_arena *arena)
     for (uint32_t i = 0; i < w->table->column_count; i++)
         compare_column(s, w, w->table->columns[i].path, arena);
     compare_column(s, w, "requestParameters", arena);
+    if (w->table->format == TH_RECORD_JSON) compare_column(s, w, "a.b|a", arena);
 }
 
 /* A record with each '#' replaced by a hexadecimal digit that depends on the row. */
@@ -326,6 +354,7 @@ static void write_and_read(uint8_t which, const uint8_t *data, size_t size)
     th_buf image;
     th_buf_init(&image, ARENA_MAX);
     if (arena != NULL && b != NULL) {
+        if ((which & INPUT_COMPACT) != 0) th_segment_builder_set_tier(b, TH_TIER_COMPACT);
         add_lines(b, &w, th_slice_of(data + 1, size - 1), data[0] % 64 + 1u, arena);
         th_segment *s;
         th_err err = th_segment_builder_finish(b, &image);
@@ -343,10 +372,12 @@ static void write_and_read(uint8_t which, const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 1) return 0;
-    if (data[0] == 0)
+    if (data[0] == INPUT_IMAGE)
         open_image(th_slice_of(data + 1, size - 1));
-    else if (data[0] == 1)
-        open_sealed(data + 1, size - 1);
+    else if (data[0] == INPUT_SEALED_V1)
+        open_sealed(1, data + 1, size - 1);
+    else if (data[0] == INPUT_SEALED_V2)
+        open_sealed(2, data + 1, size - 1);
     else
         write_and_read(data[0], data + 1, size - 1);
     return 0;
