@@ -92,6 +92,12 @@ static th_err start_server(cmd_node *node, const char *dir, const cmd_node_optio
     return th_server_start(&server, &node->server, diag);
 }
 
+static void read_number(const char *variable, uint64_t *out)
+{
+    const char *text = getenv(variable);
+    if (text != NULL && !th_slice_to_u64(th_slice_text(text), out)) *out = 0;
+}
+
 th_err cmd_node_open(const char *dir, const cmd_node_options *options, cmd_node **out,
                      int *owner_pid, th_diag *diag)
 {
@@ -101,10 +107,9 @@ th_err cmd_node_open(const char *dir, const cmd_node_options *options, cmd_node 
     th_store_options store = {.create = options->create,
                               .budget = &node->ingest,
                               .test_mode = getenv("TRAILHOLD_TEST_MODE")};
-    /* The crash rigs roll small journals, so that every step of a merge is reached. */
-    const char *journal = getenv("TRAILHOLD_TEST_JOURNAL_BYTES");
-    if (journal != NULL && !th_slice_to_u64(th_slice_text(journal), &store.journal_bytes))
-        store.journal_bytes = 0;
+    /* The crash rigs roll small journals and have small writes count as large, so that every step is reached. */
+    read_number("TRAILHOLD_TEST_JOURNAL_BYTES", &store.journal_bytes);
+    read_number("TRAILHOLD_TEST_BULK_BYTES", &store.bulk_bytes);
     th_err err = th_store_open(dir, &store, &node->store, owner_pid, diag);
     if (err == TH_OK) {
         node->provider = th_engine_new(node->store, &node->queries);

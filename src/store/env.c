@@ -2,6 +2,7 @@
  * LMDB environments: one open per file and process, descriptors closed on exec, short read transactions. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -163,11 +164,25 @@ th_err store_env_open(const char *path, unsigned flags, uint64_t map_bytes, stor
     return TH_OK;
 }
 
+/* Only this process opens the file, so LMDB's table of readers is of no use after it. */
+static void remove_lock(const char *path)
+{
+    char lock[TH_PATH_SIZE_MAX + 8];
+    th_diag ignored = {0};
+    (void)snprintf(lock, sizeof(lock), "%s-lock", path);
+    (void)!th_os_unlink(lock, &ignored);
+}
+
 void store_env_close(store_env *env)
 {
     if (env->env == NULL) return;
+    char path[TH_PATH_SIZE_MAX] = "";
+    const char *of_env;
+    if (!env->read_only && mdb_env_get_path(env->env, &of_env) == 0)
+        (void)snprintf(path, sizeof(path), "%s", of_env);
     for (uint32_t i = 0; i < env->pooled; i++) mdb_txn_abort(env->pool[i]);
     mdb_env_close(env->env);
+    if (path[0] != 0) remove_lock(path);
     if (!env->read_only) registry_remove(env->device, env->inode);
     pthread_mutex_destroy(&env->lock);
     env->env = NULL;

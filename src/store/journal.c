@@ -205,9 +205,6 @@ th_err store_journal_create(th_store *store, uint32_t id, const store_meta *meta
     if (err == TH_OK) TH_FAILPOINT("journal_created");
     th_diag ignored = {0};
     if (err != TH_OK) (void)!th_os_unlink(temporary, &ignored);
-    (void)snprintf(name, sizeof(name), "tmp/journal-%06u.mdb-lock", id);
-    store_path(store, name, temporary);
-    (void)!th_os_unlink(temporary, &ignored);
     return err;
 }
 

@@ -30,16 +30,6 @@ static th_err sealer_fail(store_sealer *s, int rc, th_diag *diag)
     return store_lmdb_fail(diag, rc, "write", s->path);
 }
 
-static void remove_temporary(const char *path)
-{
-    char lock[TH_PATH_SIZE_MAX + 8];
-    th_diag ignored = {0};
-    (void)snprintf(lock, sizeof(lock), "%s-lock", path);
-    (void)!th_os_unlink(path, &ignored);
-    th_diag_clear(&ignored);
-    (void)!th_os_unlink(lock, &ignored);
-}
-
 th_err store_sealer_new(th_store *store, uint32_t id, uint16_t table, store_sealer **out,
                         th_diag *diag)
 {
@@ -213,10 +203,6 @@ th_err store_sealer_finish(store_sealer *s, store_file_info *info, th_diag *diag
     int rc = mdb_env_sync(s->env.env, 1);
     if (rc != 0) return sealer_fail(s, rc, diag);
     store_env_close(&s->env);
-    char lock[TH_PATH_SIZE_MAX + 8];
-    (void)snprintf(lock, sizeof(lock), "%s-lock", s->path);
-    th_diag ignored = {0};
-    (void)!th_os_unlink(lock, &ignored);
     TH_TRY(store_pages_hash(s->path, &s->info.pages, &s->info.page_hash, diag));
     s->info.bytes = s->info.pages * STORE_PAGE;
     TH_FAILPOINT("part_written");
@@ -230,7 +216,8 @@ void store_sealer_free(store_sealer *s)
     if (s == NULL) return;
     if (s->txn != NULL) mdb_txn_abort(s->txn);
     store_env_close(&s->env);
-    if (!s->finished) remove_temporary(s->path);
+    th_diag ignored = {0};
+    if (!s->finished) (void)!th_os_unlink(s->path, &ignored);
     free(s->entries);
     free(s);
 }

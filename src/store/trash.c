@@ -14,26 +14,17 @@ static void folder_of(const char *path, char out[TH_PATH_SIZE_MAX])
     if (slash != NULL) *slash = 0;
 }
 
-static void unlink_quietly(const char *path)
-{
-    th_diag ignored = {0};
-    (void)!th_os_unlink(path, &ignored);
-}
-
 /* Into trash/ first: what is there is gone for every later start, even when the unlink does not end. */
 static th_err throw_away(th_store *store, const store_file_info *info, th_diag *diag)
 {
     char name[STORE_NAME_MAX], path[TH_PATH_SIZE_MAX], folder[TH_PATH_SIZE_MAX],
         trash[TH_PATH_SIZE_MAX];
-    char lock[TH_PATH_SIZE_MAX + 8];
     store_file_name(info, name);
     store_path(store, name, path);
     folder_of(path, folder);
-    (void)snprintf(lock, sizeof(lock), "%s-lock", path);
     (void)snprintf(name, sizeof(name), "trash/%06u.mdb", info->id);
     store_path(store, name, trash);
     TH_TRY(th_os_rename(path, trash, diag));
-    unlink_quietly(lock);
     TH_TRY(th_os_fsync_dir(folder, diag));
     folder_of(trash, folder);
     TH_TRY(th_os_fsync_dir(folder, diag));

@@ -154,6 +154,8 @@ class Rig:
         env = dict(self.env)
         if failpoint:
             env["TRAILHOLD_FAILPOINT"] = failpoint
+        if failpoint and failpoint.startswith("bulk_"):
+            env["TRAILHOLD_TEST_BULK_BYTES"] = "2000"  # so that writes of this rig count as large
         before = len(self.acked)
         server = Server(self.data, env)
         if server.address is not None:

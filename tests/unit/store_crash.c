@@ -11,26 +11,12 @@ enum { DAY = 20000, ROWS = 40, COMMITS = 40, LARGE_EVERY = 4, LARGE_BYTES = 2000
 /* Some of the history's commits go the way of large ones. */
 static bool with_large;
 
-/* What cannot be encoded in less. */
-static void add_noise(th_write *batch)
-{
-    char text[LARGE_BYTES];
-    uint64_t state = 88172645463325252u;
-    for (size_t i = 0; i < sizeof(text); i++) {
-        state = state * 6364136223846793005u + 1442695040888963407u;
-        text[i] = (char)(state >> 56);
-    }
-    th_row row = {.record = th_slice_of(text, sizeof(text)), .object = UINT32_MAX};
-    uint32_t local;
-    CHECK(th_write_add(batch, th_model_table(TH_TABLE_blobs), DAY, &row, &local) == TH_OK);
-}
-
 /* Commit number i of the history puts rows i * ROWS .. on one of three days. */
 static bool commit_next(th_store *store, uint64_t i)
 {
     th_write *batch = th_write_new(store);
     help_add(store, batch, DAY + (int32_t)(i % 3), i * ROWS, ROWS);
-    if (with_large && i % LARGE_EVERY == LARGE_EVERY - 1) add_noise(batch);
+    if (with_large && i % LARGE_EVERY == LARGE_EVERY - 1) help_add_noise(batch, DAY, LARGE_BYTES);
     uint64_t lsn = 0;
     th_diag diag = {0};
     bool good = th_store_commit(store, batch, &lsn, &diag) == TH_OK && lsn == i + 1;

@@ -87,6 +87,22 @@ static inline void help_add(th_store *store, th_write *write, int32_t day, uint6
     }
 }
 
+/* A row of blobs that cannot be encoded in less than `size` bytes, 64 KiB at most. */
+static inline void help_add_noise(th_write *write, int32_t day, size_t size)
+{
+    static const uint64_t step = 6364136223846793005u, more = 1442695040888963407u;
+    char text[65536];
+    uint64_t state = 88172645463325252u;
+    CHECK(size <= sizeof(text));
+    for (size_t i = 0; i < size; i++) {
+        state = state * step + more;
+        text[i] = (char)(state >> 56);
+    }
+    th_row row = {.record = th_slice_of(text, size), .object = UINT32_MAX};
+    uint32_t local;
+    CHECK(th_write_add(write, th_model_table(TH_TABLE_blobs), day, &row, &local) == TH_OK);
+}
+
 static inline uint64_t help_commit(th_store *store, int32_t day, uint64_t first, uint64_t count)
 {
     th_write *write = th_write_new(store);
