@@ -213,6 +213,30 @@ FIELD_OF(field_now_ms)
     return with_ms(s->now_s, s->now_ms, out);
 }
 
+/* <pick:kind> writes nothing: what follows from the kind does so from here on. */
+uint8_t *gen_field_pick(gen_scene *s, const gen_arg *arg, uint8_t *out)
+{
+    uint8_t unused[GEN_ENTITY_MAX];
+    gen_entity_write(s, arg->kind, unused);
+    return out;
+}
+
+/* <made:kind>: when it came into being; always the same for the same one. */
+uint8_t *gen_field_made(gen_scene *s, const gen_arg *arg, uint8_t *out)
+{
+    return with_ms(gen_entity_made(s, arg->kind), (uint32_t)(gen_entity_made(s, arg->kind) % 997),
+                   out);
+}
+
+/* <dashed:kind>: with dashes for points, as an address stands in a host's name. */
+uint8_t *gen_field_dashed(gen_scene *s, const gen_arg *arg, uint8_t *out)
+{
+    uint8_t *end = gen_entity_write(s, arg->kind, out);
+    for (; out < end; out++)
+        if (*out == '.') *out = '-';
+    return end;
+}
+
 FIELD_OF(field_now_text)
 {
     (void)arg;

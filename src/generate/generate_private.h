@@ -103,8 +103,13 @@ void gen_scene_forget(gen_scene *scene); /* all picks */
 gen_field_writer gen_field_find(const char *name, size_t *bound, const char **list);
 uint8_t *gen_field_entity(gen_scene *scene, const gen_arg *arg, uint8_t *out);
 uint8_t *gen_field_new(gen_scene *scene, const gen_arg *arg, uint8_t *out);
+uint8_t *gen_field_pick(gen_scene *scene, const gen_arg *arg, uint8_t *out);
+uint8_t *gen_field_made(gen_scene *scene, const gen_arg *arg, uint8_t *out);
+uint8_t *gen_field_dashed(gen_scene *scene, const gen_arg *arg, uint8_t *out);
 /* An entity's text; what is not picked is picked. */
 uint8_t *gen_entity_write(gen_scene *scene, uint32_t kind, uint8_t *out);
+/* When it came into being, as far as anybody can tell. */
+int64_t gen_entity_made(gen_scene *scene, uint32_t kind);
 /* An address of somewhere out there that follows from key. */
 uint8_t *gen_write_public_address(uint64_t key, uint8_t *out);
 uint8_t *gen_write_u64(uint64_t value, uint8_t *out);

@@ -94,10 +94,10 @@ static th_err add_field(compiler *c, char *name)
     if (text.bytes == NULL) return th_fail(c->diag, TH_ENOMEM, NULL, "no memory for templates");
     op.arg.text = (const char *)text.bytes;
     const char *kind = op.write == gen_field_entity ? name : op.arg.text;
-    if (op.write == gen_field_entity || op.write == gen_field_new) {
+    if (op.write == gen_field_entity || op.write == gen_field_new || op.write == gen_field_pick ||
+        op.write == gen_field_made || op.write == gen_field_dashed) {
         op.arg.kind = gen_entity_find(kind);
         if (op.arg.kind == GEN_ENTITY_COUNT) return refuse(c, "no entity", kind);
-        op.size = GEN_ENTITY_MAX;
     }
     parse_range(&op.arg);
     TH_TRY(parse_alternatives(c, &op.arg));

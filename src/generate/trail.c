@@ -216,8 +216,8 @@ static void enter(trail *t, const gen_unit *unit, const trail_actor *actor, int6
     gen_account_make(t->world, t->world->accounts > 1 ? other : t->world->accounts + 1, &t->peer);
     s->peer = &t->peer;
     run_text(s, &actor->path, me->path, sizeof(me->path));
+    run_text(s, &actor->session, me->session, sizeof(me->session)); /* the role follows from it */
     run_text(s, &actor->role, me->role, sizeof(me->role));
-    run_text(s, &actor->session, me->session, sizeof(me->session));
     run_text(s, &actor->address, me->address, sizeof(me->address));
     uint64_t who = gen_mix(hash_text(me->role), hash_text(me->session)) ^ s->account->key;
     if (actor->minutes == 0) {

@@ -4,7 +4,13 @@
 #include "base/assert.h"
 #include "generate/write.h"
 
-enum { ARENA_MAX = 32 << 20, PICK_NEW_BIT = 63, ENTITY_ROOM = 2048, POOL_BITS = 20 };
+enum {
+    ARENA_MAX = 32 << 20,
+    PICK_NEW_BIT = 63,
+    ENTITY_ROOM = 2048,
+    POOL_BITS = 20,
+    MADE_SECONDS = 300 * 86400
+};
 
 const gen_region_row gen_regions[] = {
 #define REGION(name, hours) {name, hours},
@@ -56,11 +62,30 @@ void gen_scene_forget(gen_scene *scene)
     scene->key_seed = 0;
 }
 
+/* What belongs to something else follows from it: an instance is always in the same subnet. */
+#define FOLLOWS(kind, leader) {GEN_ENTITY_##kind, GEN_ENTITY_##leader},
+static const struct {
+    gen_entity_kind kind, leader;
+} follows[] = {
+#include "generate/follows.def"
+};
+#undef FOLLOWS
+
+static uint32_t draw_member(const gen_scene *s, uint32_t kind, uint32_t pool)
+{
+    for (size_t i = 0; i < sizeof(follows) / sizeof(follows[0]); i++) {
+        uint64_t leader = s->pick[follows[i].leader];
+        if (follows[i].kind == kind && leader != 0)
+            return (uint32_t)(gen_mix(s->account->key ^ kind, leader) % pool);
+    }
+    return gen_skewed(s->random, pool);
+}
+
 /* Pools that change do so one member at a time: member i is renewed i/pool of the way through its time. */
 static uint64_t pick_entity(const gen_scene *s, uint32_t kind)
 {
     uint32_t pool = entities[kind].pool;
-    uint64_t i = gen_skewed(s->random, pool), generation = 0;
+    uint64_t i = draw_member(s, kind, pool), generation = 0;
     if (entities[kind].days > 0) {
         int64_t life_s = entities[kind].days * 86400;
         generation = (uint64_t)((s->now_s + life_s * (int64_t)i / pool) / life_s);
@@ -90,6 +115,23 @@ uint8_t *gen_entity_write(gen_scene *s, uint32_t kind, uint8_t *out)
     size_t size = (size_t)(gen_template_run(&s->world->entities[kind], s, text) - text);
     s->random = outer;
     return gen_put(out, (const char *)text, size < GEN_ENTITY_MAX ? size : GEN_ENTITY_MAX);
+}
+
+int64_t gen_entity_made(gen_scene *s, uint32_t kind)
+{
+    uint32_t base = entities[kind].base, pool = entities[base].pool;
+    if (s->pick[base] == 0) s->pick[base] = pick_entity(s, base);
+    uint64_t pick = s->pick[base], chance = gen_mix(s->account->key ^ base, pick);
+    int64_t life_s = entities[base].days * 86400, made_s = s->now_s;
+    if (pick >> PICK_NEW_BIT != 0) return s->now_s;
+    if (life_s == 0) {
+        made_s = s->world->start_day * INT64_C(86400) - (int64_t)(chance % MADE_SECONDS);
+    } else {
+        int64_t i = (int64_t)(pick & ((1u << POOL_BITS) - 1)) - 1;
+        made_s =
+            life_s * (int64_t)(pick >> POOL_BITS) - life_s * i / pool + (int64_t)(chance % 600);
+    }
+    return made_s < s->now_s ? made_s : s->now_s;
 }
 
 uint8_t *gen_field_entity(gen_scene *s, const gen_arg *arg, uint8_t *out)
