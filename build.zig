@@ -561,4 +561,8 @@ pub fn build(b: *std.Build) void {
     if (built.pinned != null) fuzzing.step.dependOn(built.step);
     const bench = script(b, b.step("bench", "Measure [-- NAME --peers]"), &.{ ".tools/venv/bin/python", "tests/run/long.py", "bench" });
     bench.step.dependOn(install);
+    const segment_bench = shipped.program("segment_bench", &.{"tests/bench/segment_bench.c"}, indexOf("ingest").?);
+    const run_segment_bench = b.addRunArtifact(segment_bench);
+    if (b.args) |args| run_segment_bench.addArgs(args);
+    b.step("bench-segment", "Speed and size of segments alone [-- TABLE FILE]").dependOn(&run_segment_bench.step);
 }

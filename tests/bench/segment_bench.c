@@ -21,7 +21,7 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static void stop(const char *what)
+_Noreturn static void stop(const char *what)
 {
     fprintf(stderr, "segment_bench: %s\n", what);
     exit(1);
@@ -53,7 +53,7 @@ static bool next_line(th_slice *rest, th_slice *line)
 static void read_back(measured *m, const th_buf *image, th_slice first)
 {
     th_segment *segment;
-    th_segment_cursor *cursor;
+    th_segment_cursor *cursor = NULL;
     const th_slice *records;
     th_slice line;
     uint32_t count;
