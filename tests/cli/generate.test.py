@@ -6,11 +6,14 @@ quarantine, and how near it is to real trails (where the folder of real ones is 
 import collections
 import glob
 import gzip
+import hashlib
 import json
 import os
 import re
+import signal
 import subprocess
 import tempfile
+import threading
 
 BIN = os.environ["TRAILHOLD_BIN"]
 FOLDER = tempfile.mkdtemp(prefix="generate-", dir=os.environ.get("TMPDIR"))
@@ -108,6 +111,27 @@ def objects():
     return out, summary
 
 
+def same_again():
+    def tree_of(name):
+        out = os.path.join(FOLDER, name)
+        r = run("generate", "-q", "--size", "2M", "--sources", ALL, "-o", out)
+        paths = sorted(glob.glob(out + "/**/*.gz", recursive=True))
+        return r.returncode, [(os.path.relpath(p, out), hashlib.sha256(open(p, "rb").read()).hexdigest()) for p in paths]
+
+    a, b = tree_of("one"), tree_of("two")
+    check("objects: same words, same names and bytes", a == b and a[0] == 0 and len(a[1]) > 20, a[0])
+
+
+def interrupted():
+    p = subprocess.Popen([BIN, "generate", "--size", "900G", "-o", "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p.stdout.read(3 << 20)
+    p.send_signal(signal.SIGINT)
+    rest = threading.Thread(target=p.stdout.read)
+    rest.start()
+    check("Ctrl-C ends it: 130", p.wait(60) == 130)
+    rest.join()
+
+
 def loads(out, summary):
     data = os.path.join(FOLDER, "data")
     r = run("ingest", "--data", data, "--json", "-q", "--no-plugins", out)
@@ -178,5 +202,7 @@ words()
 tree = objects()
 if tree is not None:
     loads(*tree)
+same_again()
+interrupted()
 streams()
 like_life()
