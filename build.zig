@@ -260,6 +260,12 @@ const Variant = struct {
         if (modules[index].fetched.len > 0) m.addSystemIncludePath(v.b.path(modules[index].fetched_dir));
         v.linkClosure(m, index);
         const exe = v.b.addExecutable(.{ .name = name, .root_module = m });
+        if (v.target.result.cpu.arch == .x86_64) {
+            // Zig's runtime would bring a memcpy and a memcmp of its own; those of the C library know the CPU. What else is
+            // in it (division of 128 bits) libgcc has too.
+            exe.bundle_compiler_rt = false;
+            m.addObjectFile(.{ .cwd_relative = "/lib/x86_64-linux-gnu/libgcc_s.so.1" });
+        }
         exe.pie = true;
         return exe;
     }
