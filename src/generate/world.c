@@ -122,7 +122,7 @@ int64_t gen_entity_made(gen_scene *s, uint32_t kind)
     uint32_t base = entities[kind].base, pool = entities[base].pool;
     if (s->pick[base] == 0) s->pick[base] = pick_entity(s, base);
     uint64_t pick = s->pick[base], chance = gen_mix(s->account->key ^ base, pick);
-    int64_t life_s = entities[base].days * 86400, made_s = s->now_s;
+    int64_t life_s = entities[base].days * 86400, made_s;
     if (pick >> PICK_NEW_BIT != 0) return s->now_s;
     if (life_s == 0) {
         made_s = s->world->start_day * INT64_C(86400) - (int64_t)(chance % MADE_SECONDS);
