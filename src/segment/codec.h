@@ -78,6 +78,9 @@ typedef struct segment_describing {
     uint64_t at; /* position in payload space */
     th_arena *arena;
     uint32_t arrays; /* so far; bounded */
+    uint32_t copies; /* arrays so far whose values are taken from others */
+    segment_codec **labelled; /* arrays that others may take values from */
+    uint32_t labels, label_room;
     uint32_t marks;  /* numbers of marks given out so far */
 } segment_describing;
 /* count > 0 values. TH_ECORRUPT, TH_ENOMEM, TH_ELIMIT. */

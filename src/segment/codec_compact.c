@@ -21,6 +21,7 @@ typedef enum candidate {
     TRY_RADIX,
     TRY_LENGTHS,
     TRY_SPLIT,
+    TRY_COPY,
     CANDIDATES
 } candidate;
 
@@ -90,6 +91,7 @@ static th_err try_one(codec_out *out, codec_strings s, candidate c, bool *fits)
     case TRY_DICT: return try_dict(out, s, fits);
     case TRY_RADIX: return codec_put_radix(out, s, fits);
     case TRY_LENGTHS: return try_lengths(out, s, fits);
+    case TRY_COPY: return codec_put_copy(out, s, fits);
     default: return codec_put_split(out, s, fits);
     }
 }
@@ -98,6 +100,7 @@ static bool allowed(const codec_out *out, candidate c)
 {
     if (c == TRY_TEXT || c == TRY_CHOSEN || c == TRY_RADIX) return true;
     if (out->depth >= NESTED_MAX) return false;
+    if (c == TRY_COPY) return true;
     if (c == TRY_SPLIT) return out->splits < SPLITS_MAX;
     return c == TRY_DICT ? !out->in_dict : !out->in_class;
 }
@@ -107,6 +110,7 @@ static th_err compete(codec_out *out, codec_strings s, uint32_t set, uint64_t co
                       codec_draft *best)
 {
     uint64_t best_cost = UINT64_MAX;
+    uint32_t from = 0, to_label = 0; /* labels within the best */
     for (unsigned c = 0; c < CANDIDATES; c++) {
         costs[c] = UINT64_MAX;
         if (!(set >> c & 1) || !allowed(out, (candidate)c)) continue;
@@ -116,6 +120,7 @@ static th_err compete(codec_out *out, codec_strings s, uint32_t set, uint64_t co
         to.draft = &draft;
         to.directory = &draft.directory;
         bool fits = false;
+        uint32_t labels = codec_labels(out);
         th_err err = try_one(&to, s, (candidate)c, &fits);
         if (err == TH_OK && fits) costs[c] = codec_draft_cost(&draft, out->encoder->scratch);
         if (err == TH_OK && costs[c] < best_cost) {
@@ -123,10 +128,14 @@ static th_err compete(codec_out *out, codec_strings s, uint32_t set, uint64_t co
             *best = draft;
             draft = worse;
             best_cost = costs[c];
+            from = labels;
+            to_label = codec_labels(out);
         }
+        codec_show_labels(out, labels, codec_labels(out), false);
         codec_draft_free(&draft);
         TH_TRY(err);
     }
+    codec_show_labels(out, from, to_label, true);
     return TH_OK;
 }
 
@@ -142,7 +151,9 @@ static th_err shortlist(codec_out *out, codec_strings s, uint32_t *set)
     uint64_t costs[CANDIDATES], least = UINT64_MAX;
     codec_draft best;
     codec_draft_init(&best);
-    th_err err = compete(out, (codec_strings){v, SAMPLE_RUNS * SAMPLE_RUN},
+    codec_out weighing = *out;
+    weighing.sampling = true;
+    th_err err = compete(&weighing, (codec_strings){v, SAMPLE_RUNS * SAMPLE_RUN},
                          ~(UINT32_C(1) << TRY_DICT), costs, &best);
     codec_draft_free(&best);
     TH_TRY(err);
@@ -165,6 +176,7 @@ th_err codec_put_smallest(codec_out *out, codec_strings s)
     codec_draft best;
     codec_draft_init(&best);
     th_err err = compete(out, s, set, costs, &best);
+    if (err == TH_OK) err = codec_put_label(out, s, &best);
     if (err == TH_OK) codec_draft_replay(&best, out);
     codec_draft_free(&best);
     return err == TH_OK ? codec_out_error(out) : err;

@@ -111,6 +111,47 @@ static th_err describe_parts(segment_describing *d, segment_codec *c, unsigned d
     return TH_OK;
 }
 
+/* An array that others may take values from; itself it takes none. Labels ascend. */
+static th_err describe_label(segment_describing *d, uint32_t count, unsigned depth,
+                             segment_codec **out)
+{
+    uint32_t number = d->arrays, copies = d->copies;
+    uint64_t label = th_take_varint(d->directory);
+    if (bad(d) || label > UINT32_MAX) return TH_ECORRUPT;
+    TH_TRY(codec_describe(d, count, depth + 1, out));
+    if (d->copies != copies || (*out)->label_number != 0) return TH_ECORRUPT;
+    if (d->labels > 0 && d->labelled[d->labels - 1]->label >= label) return TH_ECORRUPT;
+    (*out)->label_number = number;
+    (*out)->label = (uint32_t)label;
+    if (d->labels == d->label_room) {
+        uint32_t room = d->label_room == 0 ? 16 : d->label_room * 2;
+        segment_codec **labelled = TH_NEW_ARRAY(d->arena, segment_codec *, room);
+        if (labelled == NULL) return TH_ELIMIT;
+        if (d->labels > 0) memcpy(labelled, d->labelled, d->labels * sizeof(segment_codec *));
+        d->labelled = labelled;
+        d->label_room = room;
+    }
+    d->labelled[d->labels++] = *out;
+    return TH_OK;
+}
+
+static th_err describe_copy(segment_describing *d, segment_codec *c)
+{
+    uint64_t label = th_take_varint(d->directory);
+    uint32_t low = 0, high = d->labels;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (d->labelled[middle]->label < label)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (bad(d) || low == d->labels || d->labelled[low]->label != label) return TH_ECORRUPT;
+    d->copies++;
+    c->child = d->labelled[low];
+    return segment_describe_ints(d, c->count, &c->ints);
+}
+
 static th_err describe_split(segment_describing *d, segment_codec *c, unsigned depth)
 {
     if (!take_count(d, codec_min(c->count, CODEC_PATTERNS_MAX), &c->entries)) return TH_ECORRUPT;
@@ -157,6 +198,8 @@ th_err codec_describe(segment_describing *d, uint32_t count, unsigned depth, seg
     case CODEC_RADIX: return describe_radix(d, c);
     case CODEC_SPLIT: return describe_split(d, c, depth);
     case CODEC_PICK: return describe_pick(d, c, depth);
+    case CODEC_LABEL: return describe_label(d, count, depth, out);
+    case CODEC_COPY: return describe_copy(d, c);
     default: return TH_ECORRUPT;
     }
 }

@@ -135,8 +135,10 @@ static th_err put_entries(codec_out *out, codec_strings s)
     codec_draft_init(&draft);
     child.draft = &draft;
     child.directory = &draft.directory;
+    uint32_t labels = codec_labels(out);
     th_err err = codec_put_strings(&child, s);
     if (err == TH_OK && is_pooled(&draft, out->encoder->scratch)) {
+        codec_show_labels(out, labels, codec_labels(out), false);
         child = *out;
         child.depth++;
         err = put_pooled(&child, s);
@@ -211,6 +213,7 @@ static th_err put_smaller(codec_out *out, codec_strings entries, const segment_a
 {
     codec_draft drafts[2];
     uint64_t costs[2] = {0, 0};
+    uint32_t labels[2], ends[2]; /* those of each */
     th_err err = TH_OK;
     for (unsigned i = 0; i < 2; i++) {
         codec_draft_init(&drafts[i]);
@@ -218,13 +221,18 @@ static th_err put_smaller(codec_out *out, codec_strings entries, const segment_a
         to.draft = &drafts[i];
         to.directory = &drafts[i].directory;
         codec_strings s;
+        labels[i] = codec_labels(out);
         if (err == TH_OK && i == 0) err = codec_put_dict(&to, entries, array->codes, array->count);
         if (err == TH_OK && i == 1) err = expand(array, out->encoder->scratch, &s);
         to.in_dict = true; /* weighed already */
         if (err == TH_OK && i == 1) err = codec_put_strings(&to, s);
         if (err == TH_OK) costs[i] = codec_draft_cost(&drafts[i], out->encoder->scratch);
+        ends[i] = codec_labels(out);
+        codec_show_labels(out, labels[i], ends[i], false);
     }
-    if (err == TH_OK) codec_draft_replay(&drafts[costs[1] < costs[0]], out);
+    bool second = costs[1] < costs[0];
+    codec_show_labels(out, labels[second], ends[second], true);
+    if (err == TH_OK) codec_draft_replay(&drafts[second], out);
     for (unsigned i = 0; i < 2; i++) codec_draft_free(&drafts[i]);
     return err == TH_OK ? codec_out_error(out) : err;
 }
@@ -232,7 +240,7 @@ static th_err put_smaller(codec_out *out, codec_strings entries, const segment_a
 /* With few entries a dictionary is better, unless they are numbers or times. */
 static bool is_open(const segment_array *a)
 {
-    if (a->value_count > a->count / 3) return true;
+    if (a->value_count > a->count / 8) return true;
     if (a->value_count <= 16) return false;
     uint32_t step = a->value_count / JUDGED + 1, common = UINT32_MAX;
     for (uint32_t i = 0; i < a->value_count; i += step) common &= codec_families(a->values[i]);

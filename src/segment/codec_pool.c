@@ -2,39 +2,36 @@
  * Strings that small dictionaries of one image share: each once, in order of first use. */
 #include <stdlib.h>
 
-#include "base/map.h"
+#include "segment/codec_pool.h"
 #include "segment/codec_private.h"
 
-enum { POOL_MAX = 256 << 20 };
+enum { POOL_MAX = 256 << 20, LABELS_BYTES_MAX = 64 << 20 };
 
-struct segment_pool {
-    th_arena *arena;
-    th_map *map;
-};
 
 segment_pool *segment_pool_new(th_budget *budget)
 {
     segment_pool *pool = calloc(1, sizeof(*pool));
     if (pool == NULL) return NULL;
     pool->arena = th_arena_new(POOL_MAX, budget);
-    if (pool->arena == NULL) {
-        free(pool);
-        return NULL;
-    }
-    return pool;
+    pool->label_arena = th_arena_new(LABELS_BYTES_MAX, budget);
+    if (pool->arena != NULL && pool->label_arena != NULL) return pool;
+    segment_pool_free(pool);
+    return NULL;
 }
 
 void segment_pool_free(segment_pool *pool)
 {
     if (pool == NULL) return;
     th_arena_free(pool->arena);
+    th_arena_free(pool->label_arena);
     free(pool);
 }
 
 void segment_pool_clear(segment_pool *pool)
 {
     th_arena_reset(pool->arena);
-    pool->map = NULL;
+    th_arena_reset(pool->label_arena);
+    *pool = (segment_pool){.arena = pool->arena, .label_arena = pool->label_arena};
 }
 
 uint32_t segment_pool_count(const segment_pool *pool)

@@ -23,7 +23,9 @@ typedef enum codec_tag {
     CODEC_IPV4 = 11,
     CODEC_SPLIT = 12,
     CODEC_PICK = 13,
-    CODEC_POOL = 14
+    CODEC_POOL = 14,
+    CODEC_LABEL = 15,
+    CODEC_COPY = 16
 } codec_tag;
 
 typedef enum codec_codes_tag {
@@ -92,6 +94,7 @@ struct segment_codec {
     uint32_t count;
     uint32_t entries;  /* DICT: of the dictionary; PICK, SPLIT: classes, patterns */
     uint32_t number;   /* DICT: place in segment_reading.kept */
+    uint32_t label, label_number; /* of one with a label: the label; its place in segment_reading.kept, not 0 */
     uint32_t mark;     /* PICK, SPLIT: values of each part before each CODEC_MARK values */
     th_slice text;     /* CONST; in the directory */
     uint8_t *alphabet; /* BITS, HEX: 256 characters, the valid ones first */
@@ -100,7 +103,7 @@ struct segment_codec {
     segment_ints *ints;   /* lengths; numbers; pool entries */
     segment_codes *codes; /* DICT, SPLIT, PICK */
     segment_ints *counts; /* DICT: or NULL */
-    segment_codec *child; /* DICT entries, BASE64 bytes, SPLIT patterns */
+    segment_codec *child; /* DICT entries, BASE64 bytes, SPLIT patterns, COPY's source */
     segment_codec *
         *parts; /* PICK: a class each; SPLIT: the tokens of pattern 0, of pattern 1, ... */
     uint32_t *part_first; /* SPLIT: first part of a pattern; one more */
@@ -155,6 +158,7 @@ typedef struct codec_out {
     unsigned splits;    /* SPLITs above it */
     bool in_dict;       /* entries of a dictionary: no repeats */
     bool in_class;      /* a class of PICK: not sorted into classes again */
+    bool sampling;      /* weighed, never kept */
 } codec_out;
 
 typedef struct codec_strings {
@@ -209,6 +213,14 @@ TH_MUST_CHECK th_err codec_put_smallest(codec_out *out, codec_strings s);
 
 /* Number of a string in the pool, added when it is new. TH_ELIMIT. */
 TH_MUST_CHECK th_err codec_pool_add(segment_pool *pool, th_slice text, int64_t *number);
+
+/* Arrays whose values a later one may repeat (codec_copy.c): columns often hold the same random parts, row by row.
+ * What is labelled in a draft that loses must not be found again: labels from to below to are shown or hidden. */
+uint32_t codec_labels(const codec_out *out);
+void codec_show_labels(const codec_out *out, uint32_t from, uint32_t to, bool shown);
+/* Give the array that is about to be written a label, when there is a point in it. draft: what it looks like. */
+TH_MUST_CHECK th_err codec_put_label(codec_out *out, codec_strings s, const codec_draft *draft);
+TH_MUST_CHECK th_err codec_put_copy(codec_out *out, codec_strings s, bool *fits);
 
 /* ---- decoding ---- */
 

@@ -132,6 +132,35 @@ static th_err read_pool_entries(const segment_codec *c, segment_reading *reading
     return TH_OK;
 }
 
+static th_err read_copy(const segment_codec *c, segment_reading *reading, uint32_t begin,
+                        uint32_t count, th_slice *out)
+{
+    const segment_codec *source = c->child;
+    uint32_t number = source->label_number;
+    if (worth_keeping(source->count, count)) {
+        TH_TRY(room_to_keep(reading, number));
+        if (reading->kept[number] == NULL) {
+            th_slice *values;
+            TH_TRY(read_all(source, reading, &values));
+            reading->kept[number] = values;
+        }
+    }
+    const th_slice *kept = number < reading->kept_room ? reading->kept[number] : NULL;
+    for (uint32_t at = 0; at < count; at += CODEC_STEP) {
+        int64_t numbers[CODEC_STEP];
+        uint32_t n = codec_min(CODEC_STEP, count - at);
+        TH_TRY(segment_ints_read(c->ints, reading, begin + at, n, numbers));
+        for (uint32_t i = 0; i < n; i++) {
+            if (numbers[i] < 0 || numbers[i] >= source->count) return TH_ECORRUPT;
+            if (kept != NULL)
+                out[at + i] = kept[numbers[i]];
+            else
+                TH_TRY(segment_codec_read(source, reading, (uint32_t)numbers[i], 1, &out[at + i]));
+        }
+    }
+    return TH_OK;
+}
+
 static th_err read_pool(const segment_codec *c, segment_reading *reading, uint32_t begin,
                         uint32_t count, th_slice *out)
 {
@@ -163,6 +192,7 @@ th_err segment_codec_read(const segment_codec *c, segment_reading *reading, uint
     case CODEC_RADIX: return codec_read_radix(c, reading, begin, count, out);
     case CODEC_SPLIT: return codec_read_split(c, reading, begin, count, out);
     case CODEC_PICK: return codec_read_pick(c, reading, begin, count, out);
+    case CODEC_COPY: return read_copy(c, reading, begin, count, out);
     default: return read_pool(c, reading, begin, count, out);
     }
 }

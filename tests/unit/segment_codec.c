@@ -418,6 +418,29 @@ TEST(random_bits_take_what_they_hold)
     world_close(&w);
 }
 
+/* Two sorts of names with the same random parts, row by row. */
+static th_slice *twins(world *w, uint32_t n)
+{
+    th_slice *v = TH_NEW_ARRAY(w->values, th_slice, n);
+    for (uint32_t i = 0; i < n / 2; i++) {
+        th_slice part = token(w->values, LOWER_HEX, 32);
+        v[i] = text(w->values, "logs/%.*s", TH_SLICE_ARGS(part));
+        v[n / 2 + i] = text(w->values, "arn:aws:s3:::logs/%.*s", TH_SLICE_ARGS(part));
+    }
+    return v;
+}
+
+TEST(what_arrays_have_in_common_is_there_once)
+{
+    world w;
+    world_open(&w);
+    for (uint32_t n = 1000; n <= 20000; n *= 20) {
+        size_t size = round_trip(&w, twins(&w, n), n, SEGMENT_EFFORT_COMPACT);
+        check_sizes("twins", size, (size_t)n / 2 * 16 + n / 8 + 600);
+    }
+    world_close(&w);
+}
+
 /* ---- dictionaries ---- */
 
 static void round_trip_codes(world *w, maker *maker_of, uint32_t d, uint32_t n,
@@ -694,6 +717,24 @@ TEST(damaged_descriptions_are_refused)
     damage(SEGMENT_EFFORT_COMPACT, 400);
 }
 
+TEST(damaged_copies_are_refused)
+{
+    world w;
+    world_open(&w);
+    th_arena_free(w.out);
+    w.out = th_arena_new(64 << 20, NULL);
+    uint32_t n = 700;
+    round_trip(&w, twins(&w, n), n, SEGMENT_EFFORT_COMPACT);
+    for (uint32_t k = 0; k < 4000; k++) {
+        th_slice damaged = th_arena_copy(w.values, th_buf_slice(&w.directory));
+        uint8_t *bytes = (uint8_t *)(uintptr_t)damaged.bytes;
+        bytes[below((uint32_t)damaged.size)] ^= (uint8_t)(1u << below(8));
+        read_damaged(&w, damaged, th_buf_slice(&w.image), n);
+        th_arena_reset(w.values);
+    }
+    world_close(&w);
+}
+
 TEST(a_flipped_payload_bit_is_corruption)
 {
     world w;
@@ -717,4 +758,5 @@ TEST_MAIN(every_kind_and_size_comes_back_fast, every_kind_and_size_comes_back_co
           mixtures_come_back, random_bits_take_what_they_hold, dictionaries_come_back,
           the_fast_way_and_the_plain_way_agree, wrong_characters_are_seen_wherever_they_stand,
           integers_of_all_widths_come_back, codes_of_all_widths_come_back,
+          what_arrays_have_in_common_is_there_once, damaged_copies_are_refused,
           damaged_descriptions_are_refused, a_flipped_payload_bit_is_corruption)
