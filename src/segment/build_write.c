@@ -90,7 +90,7 @@ static th_err put_whole(image *m)
     const uint8_t *at = b->whole.bytes;
     for (uint32_t i = 0; i < b->whole_count; i++) {
         values[i] = th_slice_of(at, b->whole_sizes[i]);
-        at += b->whole_sizes[i];
+        if (b->whole_sizes[i] > 0) at += b->whole_sizes[i]; /* of empty records alone: no bytes */
     }
     return put_plain(m, values, b->whole_count);
 }
