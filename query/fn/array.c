@@ -391,7 +391,9 @@ th_err fn_sequence_months(th_fn_call *call, const th_value *args, th_value *out)
 {
     const th_type *type = call->type->children[0];
     th_builder b;
-    int64_t step = args[2].i, from = fn_local_us(type, &args[0]), to = fn_local_us(type, &args[1]);
+    int64_t step = args[2].i, from, to;
+    TH_TRY(fn_local_us(call, type, &args[0], &from));
+    TH_TRY(fn_local_us(call, type, &args[1], &to));
     if (step == 0) return fn_bad(call, "step must not be zero");
     if (step > 0 ? to < from : to > from)
         return fn_bad(
@@ -401,7 +403,8 @@ th_err fn_sequence_months(th_fn_call *call, const th_value *args, th_value *out)
     if (!th_builder_init(&b, call->arena, call->type, 1, false)) return fn_memory(call);
     for (int64_t i = 0; i <= SEQUENCE_MAX; i++) {
         int64_t at = fn_add_months(from, i * step);
-        if (step > 0 ? at > to : at < to) return fn_finish_nested(call, &b, out);
+        if (at == INT64_MAX || at == INT64_MIN || (step > 0 ? at > to : at < to))
+            return fn_finish_nested(call, &b, out);
         th_value v = {0};
         fn_from_local(type, at, &args[0], &v);
         if (!th_builder_add(&b.children[0], &v)) return fn_memory(call);

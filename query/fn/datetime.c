@@ -7,6 +7,7 @@
 #include "query/fn/families.h"
 #include "query/fn/zone.h"
 
+#define YEAR_AWAY 287000 /* years from 0 to either side that timestamps reach */
 #define US_PER_HOUR (INT64_C(3600) * TH_US_PER_SECOND)
 #define US_PER_MINUTE (INT64_C(60) * TH_US_PER_SECOND)
 
@@ -22,12 +23,15 @@ int64_t fn_floor_div(int64_t a, int64_t b)
     return q - (a % b != 0 && (a < 0) != (b < 0));
 }
 
-int64_t fn_local_us(const th_type *type, const th_value *v)
+th_err fn_local_us(th_fn_call *call, const th_type *type, const th_value *v, int64_t *us)
 {
-    if (type->kind == TH_DATE) return v->i * TH_US_PER_DAY;
+    *us = v->i;
     if (type->kind == TH_TIMESTAMP_TZ)
-        return v->i + th_zone_offset_at(v->zone, v->i) * TH_US_PER_SECOND;
-    return v->i;
+        *us += th_zone_offset_at(v->zone, v->i) * TH_US_PER_SECOND;
+    else if (type->kind == TH_DATE && __builtin_mul_overflow(v->i, TH_US_PER_DAY, us))
+        return fn_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE",
+                       "Date cannot be represented as timestamp: %lld", (long long)v->i);
+    return TH_OK;
 }
 
 void fn_from_local(const th_type *type, int64_t local_us, const th_value *like, th_value *out)
@@ -49,6 +53,8 @@ int64_t fn_add_months(int64_t local_us, int64_t months)
     th_civil c;
     th_civil_from_us(local_us, &c);
     int64_t total = (int64_t)c.year * 12 + (c.month - 1) + months;
+    if (total / 12 > YEAR_AWAY) return INT64_MAX;
+    if (total / 12 < -YEAR_AWAY) return INT64_MIN;
     c.year = (int32_t)fn_floor_div(total, 12);
     c.month = (uint8_t)(total - (int64_t)c.year * 12 + 1);
     uint32_t last = th_days_in_month(c.year, c.month);
@@ -114,11 +120,13 @@ static int64_t field_of(int64_t us, int field)
     }
 }
 
-#define FIELD(name, field)                                                   \
-    th_err name(th_fn_call *call, const th_value *args, th_value *out)       \
-    {                                                                        \
-        out->i = field_of(fn_local_us(call->arg_types[0], &args[0]), field); \
-        return TH_OK;                                                        \
+#define FIELD(name, field)                                             \
+    th_err name(th_fn_call *call, const th_value *args, th_value *out) \
+    {                                                                  \
+        int64_t us;                                                    \
+        TH_TRY(fn_local_us(call, call->arg_types[0], &args[0], &us));  \
+        out->i = field_of(us, field);                                  \
+        return TH_OK;                                                  \
     }
 FIELD(fn_year, YEAR)
 FIELD(fn_quarter, QUARTER)
@@ -197,7 +205,9 @@ th_err fn_date_trunc(th_fn_call *call, const th_value *args, th_value *out)
     th_value plain = args[1];
     th_civil c;
     TH_TRY(unit_of(call, args[0].s, type->kind == TH_DATE, &u));
-    int64_t us = fn_local_us(type, &args[1]);
+    int64_t local, us;
+    TH_TRY(fn_local_us(call, type, &args[1], &local));
+    us = local;
     plain.extra = 0;
     if (u->us > 0 && u->field != WEEK) {
         us = fn_floor_div(us, u->us) * u->us;
@@ -211,8 +221,8 @@ th_err fn_date_trunc(th_fn_call *call, const th_value *args, th_value *out)
         us = th_day_from_civil(c.year, (uint32_t)month, 1) * TH_US_PER_DAY;
     }
     if (u->field >= HOUR && u->field <= MILLISECOND && type->kind == TH_TIMESTAMP_TZ) {
-        out->i = args[1].i - (fn_local_us(type, &args[1]) -
-                              us); /* the offset stays: no gap or overlap is crossed */
+        /* the offset stays: no gap or overlap is crossed */
+        out->i = args[1].i - (local - us);
         out->zone = args[1].zone;
         return TH_OK;
     }
@@ -227,13 +237,18 @@ static th_err shift(th_fn_call *call, const th_type *type, const th_value *v, in
     int64_t moved;
     *out = *v;
     if (months != 0) {
-        if (months > 12 * 400000 || months < -12 * 400000) return fn_bad(call, "date out of range");
-        fn_from_local(type, fn_add_months(fn_local_us(type, v), months), v, out);
+        int64_t local;
+        TH_TRY(fn_local_us(call, type, v, &local));
+        if (months > 12 * YEAR_AWAY * 2 || months < -12 * YEAR_AWAY * 2)
+            return fn_bad(call, "date out of range");
+        local = fn_add_months(local, months);
+        if (local == INT64_MAX || local == INT64_MIN) return fn_bad(call, "date out of range");
+        fn_from_local(type, local, v, out);
         return TH_OK;
     }
     if (type->kind == TH_DATE) {
         out->i = v->i + us / TH_US_PER_DAY;
-        return TH_OK;
+        return out->i > INT32_MAX || out->i < INT32_MIN ? fn_bad(call, "date out of range") : TH_OK;
     }
     if (__builtin_add_overflow(v->i, us, &moved)) return fn_bad(call, "timestamp out of range");
     out->i = moved;
@@ -251,8 +266,10 @@ th_err fn_date_add(th_fn_call *call, const th_value *args, th_value *out)
         return fn_bad(call, "date_add out of range");
     if (u->us == 0 || type->kind != TH_TIMESTAMP_TZ || u->us < TH_US_PER_DAY)
         return shift(call, type, &args[2], u->us > 0 ? amount : 0, u->us > 0 ? 0 : amount, out);
-    fn_from_local(type, fn_local_us(type, &args[2]) + amount, &args[2],
-                  out); /* days keep the local time */
+    int64_t moved; /* days keep the local time */
+    TH_TRY(fn_local_us(call, type, &args[2], &moved));
+    if (__builtin_add_overflow(moved, amount, &moved)) return fn_bad(call, "date_add out of range");
+    fn_from_local(type, moved, &args[2], out);
     return TH_OK;
 }
 
@@ -273,7 +290,9 @@ th_err fn_date_diff(th_fn_call *call, const th_value *args, th_value *out)
     const struct unit *u;
     const th_type *type = call->arg_types[1];
     TH_TRY(unit_of(call, args[0].s, type->kind == TH_DATE, &u));
-    int64_t a = fn_local_us(type, &args[1]), b = fn_local_us(type, &args[2]), difference;
+    int64_t a, b, difference;
+    TH_TRY(fn_local_us(call, type, &args[1], &a));
+    TH_TRY(fn_local_us(call, type, &args[2], &b));
     if (type->kind == TH_TIMESTAMP_TZ && u->us > 0 && u->us < TH_US_PER_DAY) {
         a = args[1].i;
         b = args[2].i;
@@ -293,7 +312,9 @@ th_err fn_date_diff(th_fn_call *call, const th_value *args, th_value *out)
 th_err fn_last_day_of_month(th_fn_call *call, const th_value *args, th_value *out)
 {
     th_civil c;
-    th_civil_from_us(fn_local_us(call->arg_types[0], &args[0]), &c);
+    int64_t us;
+    TH_TRY(fn_local_us(call, call->arg_types[0], &args[0], &us));
+    th_civil_from_us(us, &c);
     out->i = th_day_from_civil(c.year, c.month, th_days_in_month(c.year, c.month));
     return TH_OK;
 }

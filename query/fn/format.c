@@ -161,7 +161,8 @@ static th_err unsupported(th_fn_call *call, uint8_t spec)
 th_err fn_date_format(th_fn_call *call, const th_value *args, th_value *out)
 {
     th_slice f = args[1].s;
-    int64_t us = fn_local_us(call->arg_types[0], &args[0]);
+    int64_t us;
+    TH_TRY(fn_local_us(call, call->arg_types[0], &args[0], &us));
     th_civil c;
     th_buf *b = fn_scratch(call);
     th_civil_from_us(us, &c);
@@ -360,7 +361,8 @@ static bool joda_put(th_buf *b, const joda_token *t, int64_t us, const th_civil 
 th_err fn_format_datetime(th_fn_call *call, const th_value *args, th_value *out)
 {
     const th_type *type = call->arg_types[0];
-    int64_t us = fn_local_us(type, &args[0]);
+    int64_t us;
+    TH_TRY(fn_local_us(call, type, &args[0], &us));
     reader p = {args[1].s.bytes, args[1].s.bytes + args[1].s.size};
     joda_token t;
     th_civil c;

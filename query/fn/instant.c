@@ -122,10 +122,13 @@ th_err fn_to_iso8601(th_fn_call *call, const th_value *args, th_value *out)
 {
     const th_type *type = call->arg_types[0];
     th_buf *b = fn_scratch(call);
-    if (type->kind == TH_DATE)
+    int64_t us;
+    if (type->kind == TH_DATE) {
         th_date_print(b, args[0].i);
-    else
-        th_timestamp_print(b, fn_local_us(type, &args[0]), args[0].extra, type->precision, 'T');
+        return fn_take_scratch(call, out);
+    }
+    TH_TRY(fn_local_us(call, type, &args[0], &us));
+    th_timestamp_print(b, us, args[0].extra, type->precision, 'T');
     if (type->kind == TH_TIMESTAMP_TZ) print_offset(b, th_zone_offset_at(args[0].zone, args[0].i));
     return fn_take_scratch(call, out);
 }
