@@ -77,11 +77,11 @@ typedef struct segment_describing {
     const segment_payloads *payloads;
     uint64_t at; /* position in payload space */
     th_arena *arena;
-    uint32_t arrays; /* so far; bounded */
-    uint32_t copies; /* arrays so far whose values are taken from others */
+    uint32_t arrays;          /* so far; bounded */
+    uint32_t copies;          /* arrays so far whose values are taken from others */
     segment_codec **labelled; /* arrays that others may take values from */
     uint32_t labels, label_room;
-    uint32_t marks;  /* numbers of marks given out so far */
+    uint32_t marks; /* numbers of marks given out so far */
 } segment_describing;
 /* count > 0 values. TH_ECORRUPT, TH_ENOMEM, TH_ELIMIT. */
 TH_MUST_CHECK th_err segment_describe_array(segment_describing *describing, uint32_t count,

@@ -42,8 +42,8 @@ static bool is_leaf(const codec_draft *draft)
 th_err codec_put_label(codec_out *out, codec_strings s, const codec_draft *draft)
 {
     segment_pool *pool = out->encoder->pool;
-    if (pool == NULL || out->sampling || out->depth == 0 || s.n < COUNT_MIN || s.n > COUNT_MAX || !is_leaf(draft) ||
-        out->depth + 2 > SEGMENT_CODEC_DEPTH_MAX - 1)
+    if (pool == NULL || out->sampling || out->depth == 0 || s.n < COUNT_MIN || s.n > COUNT_MAX ||
+        !is_leaf(draft) || out->depth + 2 > SEGMENT_CODEC_DEPTH_MAX - 1)
         return TH_OK;
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < s.n; i++) bytes += s.v[i].size;

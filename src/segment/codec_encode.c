@@ -55,8 +55,7 @@ th_err codec_put_pick(codec_out *out, codec_strings s, const uint32_t *classes, 
     child.depth++;
     child.in_class = true;
     for (uint32_t i = 0; i < k; i++)
-        TH_TRY(codec_put_strings(&child,
-                                 (codec_strings){sorted + (at[i] - counts[i]), counts[i]}));
+        TH_TRY(codec_put_strings(&child, (codec_strings){sorted + (at[i] - counts[i]), counts[i]}));
     return codec_out_error(out);
 }
 

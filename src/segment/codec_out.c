@@ -89,7 +89,8 @@ uint64_t codec_draft_cost(const codec_draft *draft, th_arena *scratch)
         if (end > begin)
             cost += codec_squeezed(th_slice_of(draft->bytes.bytes + begin, end - begin), scratch,
                                    SEGMENT_EFFORT_COMPACT);
-        if (p.squeeze == SEGMENT_SQUEEZE_NONE) cost += p.size + (p.size >= 32 << 10 ? CHUNK_NAME : 0);
+        if (p.squeeze == SEGMENT_SQUEEZE_NONE)
+            cost += p.size + (p.size >= 32 << 10 ? CHUNK_NAME : 0);
         if (p.squeeze == SEGMENT_SQUEEZE_NONE) end += p.size;
         begin = end;
     }

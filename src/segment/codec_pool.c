@@ -7,7 +7,6 @@
 
 enum { POOL_MAX = 256 << 20, LABELS_BYTES_MAX = 64 << 20 };
 
-
 segment_pool *segment_pool_new(th_budget *budget)
 {
     segment_pool *pool = calloc(1, sizeof(*pool));

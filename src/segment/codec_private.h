@@ -92,11 +92,12 @@ struct segment_codec {
     uint8_t bits;       /* BITS, HEX */
     uint8_t page_shift; /* TEXT */
     uint32_t count;
-    uint32_t entries;  /* DICT: of the dictionary; PICK, SPLIT: classes, patterns */
-    uint32_t number;   /* DICT: place in segment_reading.kept */
-    uint32_t label, label_number; /* of one with a label: the label; its place in segment_reading.kept, not 0 */
-    uint32_t mark;     /* PICK, SPLIT: values of each part before each CODEC_MARK values */
-    th_slice text;     /* CONST; in the directory */
+    uint32_t entries; /* DICT: of the dictionary; PICK, SPLIT: classes, patterns */
+    uint32_t number;  /* DICT: place in segment_reading.kept */
+    uint32_t label,
+        label_number; /* of one with a label: the label; its place in segment_reading.kept, not 0 */
+    uint32_t mark;    /* PICK, SPLIT: values of each part before each CODEC_MARK values */
+    th_slice text;    /* CONST; in the directory */
     uint8_t *alphabet; /* BITS, HEX: 256 characters, the valid ones first */
     uint32_t alphabet_size;
     segment_payload *pages;

@@ -102,7 +102,8 @@ static void survey(codec_strings s, uint32_t length, plan *p)
         }
     for (uint32_t k = 0; k < length; k++) {
         uint32_t kind = 0;
-        while (kind < p->kind_count && memcmp(p->maps[p->first[kind]], p->maps[k], MAP) != 0) kind++;
+        while (kind < p->kind_count && memcmp(p->maps[p->first[kind]], p->maps[k], MAP) != 0)
+            kind++;
         if (kind == p->kind_count) p->first[p->kind_count++] = (uint8_t)k;
         p->kinds[k] = (uint8_t)kind;
     }
@@ -132,7 +133,8 @@ static uint8_t (*rank_characters(const plan *p, codec_radix *r, th_arena *scratc
 }
 
 /* A page; room for 16 bytes more. */
-static size_t pack_values(const codec_radix *r, codec_strings s, uint8_t (*ranks)[256], uint8_t *out)
+static size_t pack_values(const codec_radix *r, codec_strings s, uint8_t (*ranks)[256],
+                          uint8_t *out)
 {
     size_t at = 0;
     memset(out, 0, ((size_t)s.n * r->bits + 7) / 8 + 16);

@@ -40,9 +40,10 @@ SIMD bool codec_simd_uuid_parse(const uint8_t t[36], bool upper, uint8_t uuid[16
     if (t[8] != '-' || t[13] != '-' || t[18] != '-' || t[23] != '-') return false;
     /* The 32 digits without the dashes. */
     __m128i low = _mm_or_si128(
-        _mm_shuffle_epi8(load16(t), _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, -1, -1, -1, -1)),
-        _mm_shuffle_epi8(load16(t + 2),
-                         _mm_setr_epi8(-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 12, 13, 14, 15)));
+        _mm_shuffle_epi8(load16(t),
+                         _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, -1, -1, -1, -1)),
+        _mm_shuffle_epi8(load16(t + 2), _mm_setr_epi8(-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+                                                      -1, 12, 13, 14, 15)));
     __m128i high = _mm_or_si128(
         _mm_shuffle_epi8(load16(t + 19),
                          _mm_setr_epi8(0, 1, 2, 3, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1)),
@@ -71,10 +72,11 @@ SIMD void codec_simd_uuid_format(const uint8_t uuid[16], bool upper, uint8_t tex
     __m128i first = _mm_shuffle_epi8(digits, _mm_and_si128(_mm_srli_epi16(bytes, 4), low));
     __m128i second = _mm_shuffle_epi8(digits, _mm_and_si128(bytes, low));
     __m128i a = _mm_unpacklo_epi8(first, second), b = _mm_unpackhi_epi8(first, second);
-    __m128i head = _mm_shuffle_epi8(
-        a, _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -1, 8, 9, 10, 11, -1, 12, 13));
+    __m128i head =
+        _mm_shuffle_epi8(a, _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -1, 8, 9, 10, 11, -1, 12, 13));
     __m128i tail = _mm_or_si128(
-        _mm_shuffle_epi8(a, _mm_setr_epi8(14, 15, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1)),
+        _mm_shuffle_epi8(
+            a, _mm_setr_epi8(14, 15, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1)),
         _mm_shuffle_epi8(b, _mm_setr_epi8(-1, -1, -1, 0, 1, 2, 3, -1, 4, 5, 6, 7, 8, 9, 10, 11)));
     head = _mm_or_si128(head, _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, '-', 0, 0, 0, 0, '-', 0, 0));
     tail = _mm_or_si128(tail, _mm_setr_epi8(0, 0, '-', 0, 0, 0, 0, '-', 0, 0, 0, 0, 0, 0, 0, 0));
@@ -89,12 +91,14 @@ SIMD void codec_simd_uuid_format(const uint8_t uuid[16], bool upper, uint8_t tex
 SIMD size_t codec_simd_base64_decode(const uint8_t *text, size_t size, uint8_t *bytes)
 {
     /* A character is valid when the bits of its two halves have none in common. */
-    const __m256i low_bits = pair(
-        _mm_setr_epi8(0x15, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x13, 0x1a, 0x1b, 0x1b, 0x1b, 0x1a),
-        _mm_setr_epi8(0x15, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x13, 0x1a, 0x1b, 0x1b, 0x1b, 0x1a));
-    const __m256i high_bits = pair(
-        _mm_setr_epi8(0x10, 0x10, 0x01, 0x02, 0x04, 0x08, 0x04, 0x08, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10),
-        _mm_setr_epi8(0x10, 0x10, 0x01, 0x02, 0x04, 0x08, 0x04, 0x08, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10));
+    const __m256i low_bits = pair(_mm_setr_epi8(0x15, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11,
+                                                0x11, 0x11, 0x13, 0x1a, 0x1b, 0x1b, 0x1b, 0x1a),
+                                  _mm_setr_epi8(0x15, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11,
+                                                0x11, 0x11, 0x13, 0x1a, 0x1b, 0x1b, 0x1b, 0x1a));
+    const __m256i high_bits = pair(_mm_setr_epi8(0x10, 0x10, 0x01, 0x02, 0x04, 0x08, 0x04, 0x08,
+                                                 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10),
+                                   _mm_setr_epi8(0x10, 0x10, 0x01, 0x02, 0x04, 0x08, 0x04, 0x08,
+                                                 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10));
     /* What to add, by the high half; '/' has one of its own. */
     const __m256i shift =
         pair(_mm_setr_epi8(0, 16, 19, 4, -65, -65, -71, -71, 0, 0, 0, 0, 0, 0, 0, 0),
@@ -126,9 +130,9 @@ SIMD size_t codec_simd_base64_encode(const uint8_t *bytes, size_t size, bool url
 {
     const __m128i spread = _mm_setr_epi8(1, 0, 2, 1, 4, 3, 5, 4, 7, 6, 8, 7, 10, 9, 11, 10);
     const char c62 = (char)((url ? '-' : '+') - 62), c63 = (char)((url ? '_' : '/') - 63);
-    const __m128i add = _mm_setr_epi8('a' - 26, '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52,
-                                      '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52, c62, c63,
-                                      'A', 0, 0);
+    const __m128i add =
+        _mm_setr_epi8('a' - 26, '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52,
+                      '0' - 52, '0' - 52, '0' - 52, '0' - 52, c62, c63, 'A', 0, 0);
     const __m256i spreads = pair(spread, spread), adds = pair(add, add);
     size_t at = 0;
     for (; at + 28 <= size; at += 24, text += 32) {
@@ -174,14 +178,17 @@ SIMD size_t codec_simd_unpack(const uint8_t *in, size_t count, unsigned width,
         __m256i v = _mm256_setzero_si256();
         for (unsigned k = 0; k < 8; k++) {
             __m128i left = _mm_cvtsi32_si128((int)((8 - width) * k));
-            v = _mm256_or_si256(v, _mm256_and_si256(_mm256_sll_epi64(raw, left),
-                                                    _mm256_set1_epi64x((long long)(mask << (8 * k)))));
+            v = _mm256_or_si256(v,
+                                _mm256_and_si256(_mm256_sll_epi64(raw, left),
+                                                 _mm256_set1_epi64x((long long)(mask << (8 * k)))));
         }
         /* pshufb takes four bits; which table, by the other two. */
         __m256i low = _mm256_and_si256(v, fifteen);
         __m256i bit4 = _mm256_slli_epi16(v, 3), bit5 = _mm256_slli_epi16(v, 2);
-        __m256i first = _mm256_blendv_epi8(_mm256_shuffle_epi8(t0, low), _mm256_shuffle_epi8(t1, low), bit4);
-        __m256i second = _mm256_blendv_epi8(_mm256_shuffle_epi8(t2, low), _mm256_shuffle_epi8(t3, low), bit4);
+        __m256i first =
+            _mm256_blendv_epi8(_mm256_shuffle_epi8(t0, low), _mm256_shuffle_epi8(t1, low), bit4);
+        __m256i second =
+            _mm256_blendv_epi8(_mm256_shuffle_epi8(t2, low), _mm256_shuffle_epi8(t3, low), bit4);
         _mm256_storeu_si256((__m256i *)(void *)out, _mm256_blendv_epi8(first, second, bit5));
     }
     return at;

@@ -50,7 +50,8 @@ static uint32_t cut(th_slice text, uint8_t *out, size_t *size, th_slice tokens[T
 static th_err find_patterns(splitter *p, th_arena *scratch, bool *fits)
 {
     size_t longest = 0;
-    for (uint32_t i = 0; i < p->s.n; i++) longest = p->s.v[i].size > longest ? p->s.v[i].size : longest;
+    for (uint32_t i = 0; i < p->s.n; i++)
+        longest = p->s.v[i].size > longest ? p->s.v[i].size : longest;
     uint8_t *text = th_arena_alloc(scratch, longest);
     th_map *map = th_map_new(scratch);
     if (text == NULL || map == NULL) return TH_ELIMIT;
@@ -82,7 +83,8 @@ static th_err find_patterns(splitter *p, th_arena *scratch, bool *fits)
 static th_err sort_tokens(splitter *p, th_arena *scratch)
 {
     size_t longest = 0;
-    for (uint32_t i = 0; i < p->s.n; i++) longest = p->s.v[i].size > longest ? p->s.v[i].size : longest;
+    for (uint32_t i = 0; i < p->s.n; i++)
+        longest = p->s.v[i].size > longest ? p->s.v[i].size : longest;
     uint8_t *text = th_arena_alloc(scratch, longest);
     if (text == NULL) return TH_ELIMIT;
     for (uint32_t k = 0; k < p->count; k++) {

@@ -7,40 +7,86 @@
 
 /* ---- characters ---- */
 
-enum {
-    IS_DIGIT = 1,
-    IS_HEX_LOWER = 2,
-    IS_HEX_UPPER = 4,
-    IS_URL = 8,
-    IS_STD = 16
-};
+enum { IS_DIGIT = 1, IS_HEX_LOWER = 2, IS_HEX_UPPER = 4, IS_URL = 8, IS_STD = 16 };
 #define ALNUM (IS_URL | IS_STD)
 #define DIGIT (IS_DIGIT | IS_HEX_LOWER | IS_HEX_UPPER | ALNUM)
 static const uint8_t character[256] = {
-    ['0'] = DIGIT, ['1'] = DIGIT, ['2'] = DIGIT, ['3'] = DIGIT, ['4'] = DIGIT, ['5'] = DIGIT,
-    ['6'] = DIGIT, ['7'] = DIGIT, ['8'] = DIGIT, ['9'] = DIGIT,
-    ['a'] = IS_HEX_LOWER | ALNUM, ['b'] = IS_HEX_LOWER | ALNUM, ['c'] = IS_HEX_LOWER | ALNUM,
-    ['d'] = IS_HEX_LOWER | ALNUM, ['e'] = IS_HEX_LOWER | ALNUM, ['f'] = IS_HEX_LOWER | ALNUM,
-    ['A'] = IS_HEX_UPPER | ALNUM, ['B'] = IS_HEX_UPPER | ALNUM, ['C'] = IS_HEX_UPPER | ALNUM,
-    ['D'] = IS_HEX_UPPER | ALNUM, ['E'] = IS_HEX_UPPER | ALNUM, ['F'] = IS_HEX_UPPER | ALNUM,
-    ['g'] = ALNUM, ['h'] = ALNUM, ['i'] = ALNUM, ['j'] = ALNUM, ['k'] = ALNUM, ['l'] = ALNUM,
-    ['m'] = ALNUM, ['n'] = ALNUM, ['o'] = ALNUM, ['p'] = ALNUM, ['q'] = ALNUM, ['r'] = ALNUM,
-    ['s'] = ALNUM, ['t'] = ALNUM, ['u'] = ALNUM, ['v'] = ALNUM, ['w'] = ALNUM, ['x'] = ALNUM,
-    ['y'] = ALNUM, ['z'] = ALNUM, ['G'] = ALNUM, ['H'] = ALNUM, ['I'] = ALNUM, ['J'] = ALNUM,
-    ['K'] = ALNUM, ['L'] = ALNUM, ['M'] = ALNUM, ['N'] = ALNUM, ['O'] = ALNUM, ['P'] = ALNUM,
-    ['Q'] = ALNUM, ['R'] = ALNUM, ['S'] = ALNUM, ['T'] = ALNUM, ['U'] = ALNUM, ['V'] = ALNUM,
-    ['W'] = ALNUM, ['X'] = ALNUM, ['Y'] = ALNUM, ['Z'] = ALNUM, ['-'] = IS_URL, ['_'] = IS_URL,
-    ['+'] = IS_STD, ['/'] = IS_STD,
+    ['0'] = DIGIT,
+    ['1'] = DIGIT,
+    ['2'] = DIGIT,
+    ['3'] = DIGIT,
+    ['4'] = DIGIT,
+    ['5'] = DIGIT,
+    ['6'] = DIGIT,
+    ['7'] = DIGIT,
+    ['8'] = DIGIT,
+    ['9'] = DIGIT,
+    ['a'] = IS_HEX_LOWER | ALNUM,
+    ['b'] = IS_HEX_LOWER | ALNUM,
+    ['c'] = IS_HEX_LOWER | ALNUM,
+    ['d'] = IS_HEX_LOWER | ALNUM,
+    ['e'] = IS_HEX_LOWER | ALNUM,
+    ['f'] = IS_HEX_LOWER | ALNUM,
+    ['A'] = IS_HEX_UPPER | ALNUM,
+    ['B'] = IS_HEX_UPPER | ALNUM,
+    ['C'] = IS_HEX_UPPER | ALNUM,
+    ['D'] = IS_HEX_UPPER | ALNUM,
+    ['E'] = IS_HEX_UPPER | ALNUM,
+    ['F'] = IS_HEX_UPPER | ALNUM,
+    ['g'] = ALNUM,
+    ['h'] = ALNUM,
+    ['i'] = ALNUM,
+    ['j'] = ALNUM,
+    ['k'] = ALNUM,
+    ['l'] = ALNUM,
+    ['m'] = ALNUM,
+    ['n'] = ALNUM,
+    ['o'] = ALNUM,
+    ['p'] = ALNUM,
+    ['q'] = ALNUM,
+    ['r'] = ALNUM,
+    ['s'] = ALNUM,
+    ['t'] = ALNUM,
+    ['u'] = ALNUM,
+    ['v'] = ALNUM,
+    ['w'] = ALNUM,
+    ['x'] = ALNUM,
+    ['y'] = ALNUM,
+    ['z'] = ALNUM,
+    ['G'] = ALNUM,
+    ['H'] = ALNUM,
+    ['I'] = ALNUM,
+    ['J'] = ALNUM,
+    ['K'] = ALNUM,
+    ['L'] = ALNUM,
+    ['M'] = ALNUM,
+    ['N'] = ALNUM,
+    ['O'] = ALNUM,
+    ['P'] = ALNUM,
+    ['Q'] = ALNUM,
+    ['R'] = ALNUM,
+    ['S'] = ALNUM,
+    ['T'] = ALNUM,
+    ['U'] = ALNUM,
+    ['V'] = ALNUM,
+    ['W'] = ALNUM,
+    ['X'] = ALNUM,
+    ['Y'] = ALNUM,
+    ['Z'] = ALNUM,
+    ['-'] = IS_URL,
+    ['_'] = IS_URL,
+    ['+'] = IS_STD,
+    ['/'] = IS_STD,
 };
 
 /* Values of hex digits of one case plus one; 0: none. */
-#define DIGIT_VALUES                                                                          \
+#define DIGIT_VALUES                                                                        \
     ['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7, ['7'] = 8, \
     ['8'] = 9, ['9'] = 10
-static const uint8_t hex_lower[256] = {DIGIT_VALUES, ['a'] = 11, ['b'] = 12, ['c'] = 13,
-                                       ['d'] = 14,   ['e'] = 15, ['f'] = 16};
-static const uint8_t hex_upper[256] = {DIGIT_VALUES, ['A'] = 11, ['B'] = 12, ['C'] = 13,
-                                       ['D'] = 14,   ['E'] = 15, ['F'] = 16};
+static const uint8_t hex_lower[256] = {
+    DIGIT_VALUES, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16};
+static const uint8_t hex_upper[256] = {
+    DIGIT_VALUES, ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16};
 
 /* Where the pairs of digits of a UUID stand. */
 static const uint8_t uuid_at[16] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
@@ -297,20 +343,22 @@ uint32_t codec_families(th_slice text)
 
 /* ---- base64 ---- */
 
-static const char alphabet_std[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-static const char alphabet_url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+static const char alphabet_std[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char alphabet_url[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /* Values of the characters plus one; 0: none. */
-#define LETTER_VALUES \
-    ['A'] = 1, ['B'] = 2, ['C'] = 3, ['D'] = 4, ['E'] = 5, ['F'] = 6, ['G'] = 7, ['H'] = 8, \
-    ['I'] = 9, ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, \
-    ['P'] = 16, ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, \
-    ['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, \
-    ['d'] = 30, ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, \
-    ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42, ['q'] = 43, \
-    ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49, ['x'] = 50, \
-    ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56, ['4'] = 57, \
-    ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62
+#define LETTER_VALUES                                                                              \
+    ['A'] = 1, ['B'] = 2, ['C'] = 3, ['D'] = 4, ['E'] = 5, ['F'] = 6, ['G'] = 7, ['H'] = 8,        \
+    ['I'] = 9, ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16, \
+    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23,            \
+    ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30,            \
+    ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37,            \
+    ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44,            \
+    ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49, ['x'] = 50, ['y'] = 51,            \
+    ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56, ['4'] = 57, ['5'] = 58,            \
+    ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62
 static const uint8_t value_std[256] = {LETTER_VALUES, ['+'] = 63, ['/'] = 64};
 static const uint8_t value_url[256] = {LETTER_VALUES, ['-'] = 63, ['_'] = 64};
 
@@ -356,8 +404,7 @@ bool codec_base64_decode(th_slice text, unsigned form, uint8_t *bytes)
     }
     size_t left = size % 3;
     if (left > 0) {
-        unsigned a = value[t[0]] - 1u, b = value[t[1]] - 1u,
-                 c = left == 2 ? value[t[2]] - 1u : 0;
+        unsigned a = value[t[0]] - 1u, b = value[t[1]] - 1u, c = left == 2 ? value[t[2]] - 1u : 0;
         bad |= a | b | c;
         unsigned v = a << 18 | b << 12 | c << 6;
         /* Bits behind the last byte must be 0, or the text would not come back. */

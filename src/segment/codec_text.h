@@ -17,7 +17,7 @@ typedef enum codec_family {
     FAMILY_UUID_UPPER,
     FAMILY_HEX_LOWER,
     FAMILY_HEX_UPPER,
-    FAMILY_BASE64,  /* canonical, with padding, of at least 12 characters */
+    FAMILY_BASE64,   /* canonical, with padding, of at least 12 characters */
     FAMILY_BITS_URL, /* letters, digits, - and _ */
     FAMILY_BITS_STD, /* letters, digits, + and / */
     FAMILY_COUNT
@@ -53,8 +53,9 @@ bool codec_time_format(int64_t value, unsigned form, codec_day *day,
 size_t codec_time_size(unsigned form);
 
 /* Base64. Forms: 0 standard with padding, 1 standard without, 2 URL characters without. */
-size_t codec_base64_size(size_t bytes, unsigned form);      /* of the text */
-size_t codec_base64_bytes(th_slice text, unsigned form);    /* of what it holds; SIZE_MAX: no such size */
+size_t codec_base64_size(size_t bytes, unsigned form); /* of the text */
+size_t codec_base64_bytes(th_slice text,
+                          unsigned form); /* of what it holds; SIZE_MAX: no such size */
 /* bytes[codec_base64_bytes], 8 more are overwritten when there are 24 or more; false: not canonical. */
 bool codec_base64_decode(th_slice text, unsigned form, uint8_t *bytes);
 /* 32 bytes behind `bytes` must be readable, 64 behind text writable. */

@@ -69,10 +69,9 @@ static th_err put_numbers(codec_out *out, codec_strings s, codec_family family, 
     *fits = false;
     for (uint32_t i = 0; i < s.n; i++) {
         codec_ahead(s, i);
-        bool good = family == FAMILY_INT ? s.v[i].size <= CODEC_INT_TEXT_MAX &&
-                                               th_slice_to_i64(s.v[i], &numbers[i])
-                                         : codec_time_parse(s.v[i], family - FAMILY_TIME0, &day,
-                                                            &numbers[i]);
+        bool good = family == FAMILY_INT
+                        ? s.v[i].size <= CODEC_INT_TEXT_MAX && th_slice_to_i64(s.v[i], &numbers[i])
+                        : codec_time_parse(s.v[i], family - FAMILY_TIME0, &day, &numbers[i]);
         if (!good) return TH_OK;
     }
     *fits = true;

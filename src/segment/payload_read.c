@@ -20,9 +20,10 @@ typedef struct chunk {
 struct segment_payloads {
     th_slice image;
     chunk *chunks;
-    uint64_t *shared_at; /* where shared chunk i begins in the space of shared chunks; one more: the end */
-    uint32_t *shared;    /* numbers of shared chunks */
-    uint32_t *own;       /* numbers of the others */
+    uint64_t *
+        shared_at; /* where shared chunk i begins in the space of shared chunks; one more: the end */
+    uint32_t *shared; /* numbers of shared chunks */
+    uint32_t *own;    /* numbers of the others */
     uint32_t count, shared_count, own_count;
 };
 
@@ -133,8 +134,7 @@ segment_payload segment_payload_take(th_reader *directory, const segment_payload
 
 bool segment_payloads_used_up(const segment_payloads *p, uint64_t at)
 {
-    return (at & SHARED_MASK) == p->shared_at[p->shared_count] &&
-           at >> SHARED_BITS == p->own_count;
+    return (at & SHARED_MASK) == p->shared_at[p->shared_count] && at >> SHARED_BITS == p->own_count;
 }
 
 uint64_t segment_payloads_stored(const segment_payloads *p, uint64_t from, uint64_t to)
@@ -154,8 +154,8 @@ uint64_t segment_payloads_stored(const segment_payloads *p, uint64_t from, uint6
 th_err segment_reading_begin(segment_reading *reading, const segment_payloads *payloads,
                              th_arena *arena, th_arena *chunks_arena)
 {
-    *reading = (segment_reading){
-        .payloads = payloads, .arena = arena, .chunks_arena = chunks_arena};
+    *reading =
+        (segment_reading){.payloads = payloads, .arena = arena, .chunks_arena = chunks_arena};
     reading->chunks = th_arena_zalloc(chunks_arena, payloads->count + 1, sizeof(*reading->chunks));
     return reading->chunks == NULL ? TH_ELIMIT : TH_OK;
 }
@@ -177,9 +177,9 @@ static th_err decode_chunk(const segment_payloads *p, const chunk *c, th_arena *
         return TH_OK;
     }
     th_slice preset = c->method == PAYLOAD_LZ4_PRESET ? segment_preset() : (th_slice){NULL, 0};
-    int size = LZ4_decompress_safe_usingDict((const char *)stored.bytes, (char *)raw, (int)c->stored,
-                                             (int)c->raw, (const char *)preset.bytes,
-                                             (int)preset.size);
+    int size =
+        LZ4_decompress_safe_usingDict((const char *)stored.bytes, (char *)raw, (int)c->stored,
+                                      (int)c->raw, (const char *)preset.bytes, (int)preset.size);
     return size >= 0 && (uint32_t)size == c->raw ? TH_OK : TH_ECORRUPT;
 }
 

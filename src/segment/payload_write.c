@@ -13,7 +13,8 @@
 enum {
     HC_LEVEL = 9,
     PRESET_UP_TO = 128 << 10, /* further on little of it is within reach */
-    SAVES_AT_LEAST = 32, /* a chunk is compressed when that saves a 32nd: reading raw bytes is free */
+    SAVES_AT_LEAST =
+        32, /* a chunk is compressed when that saves a 32nd: reading raw bytes is free */
     CHUNK_TABLE_MAX = 64 << 20
 };
 
@@ -66,8 +67,7 @@ static size_t pack(segment_payload_writer *writer, th_slice raw, uint8_t *room, 
 static size_t pack_preset(segment_payload_writer *writer, th_slice raw, uint8_t *room, size_t most)
 {
     th_slice preset = segment_preset();
-    LZ4_streamHC_t *stream =
-        LZ4_initStreamHC(writer->scratch, (size_t)LZ4_sizeofStateHC());
+    LZ4_streamHC_t *stream = LZ4_initStreamHC(writer->scratch, (size_t)LZ4_sizeofStateHC());
     if (stream == NULL) return 0;
     LZ4_resetStreamHC_fast(stream, HC_LEVEL);
     LZ4_loadDictHC(stream, (const char *)preset.bytes, (int)preset.size);
@@ -121,8 +121,8 @@ static void write_chunk(segment_payload_writer *writer, th_slice raw, unsigned o
         stored = raw.size;
     }
     th_buf_grow(writer->image, stored);
-    describe(writer, method | own, th_slice_of(writer->image->bytes + writer->image->size - stored, stored),
-             raw.size);
+    describe(writer, method | own,
+             th_slice_of(writer->image->bytes + writer->image->size - stored, stored), raw.size);
 }
 
 static void close_shared(segment_payload_writer *writer)

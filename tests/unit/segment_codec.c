@@ -292,23 +292,59 @@ static th_slice policy(th_arena *arena, uint32_t i)
     return th_arena_copy(arena, th_slice_of(out, codec_base64_size(json.size, 0)));
 }
 
-static maker *const makers[] = {uuid,       upper_uuid,    second,     millisecond, microsecond,
-                                integer,    port,          address,    lower_hex,   upper_hex,
-                                request_token, long_token, base64,     id2,         request_id,
-                                key,        arn,           anything,   empty,       policy};
+static maker *const makers[] = {uuid,          upper_uuid, second,   millisecond, microsecond,
+                                integer,       port,       address,  lower_hex,   upper_hex,
+                                request_token, long_token, base64,   id2,         request_id,
+                                key,           arn,        anything, empty,       policy};
 enum { MAKERS = sizeof(makers) / sizeof(makers[0]) };
 
 /* What looks like a kind and is not it. */
-static const char *const odd[] = {
-    "", "0", "-0", "00", "01", "+1", "1.0", "1e3", "9223372036854775807", "9223372036854775808",
-    "-9223372036854775808", "-9223372036854775809", "99999999999999999999", "2026-02-30T00:00:00Z",
-    "2026-02-28T24:00:00Z", "2026-02-28T23:59:60Z", "2026-02-28t23:59:59Z", "2026-02-28T23:59:59z",
-    "0000-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "2026-00-10T00:00:00Z",
-    "2026-02-28T23:59:59.12Z", "256.1.1.1", "01.1.1.1", "1.1.1", "1.1.1.1.", "1.1.1.1",
-    "0123ABCD-0000-0000-0000-0123456789ab", "0123abcd-0000-0000-0000-0123456789a",
-    "0123abcd-0000-0000-0000_0123456789ab", "ABCDEFGHIJKLMNOB", "ABCDEFGHIJKLMNO=",
-    "ABCDEFGHIJKLMNP=", "ABCDEFGHIJKLMQ==", "ABCDEFGHIJKLMR==", "ABCDEFGHIJKL====", "=", "==", "====",
-    "ABCDEFGHIJK=LMNO", "deadbeefDEADBEEF", "deadbeefdeadbeeg", "\x01", ("a\x01" "b"), "\xff\xfe"};
+static const char *const odd[] = {"",
+                                  "0",
+                                  "-0",
+                                  "00",
+                                  "01",
+                                  "+1",
+                                  "1.0",
+                                  "1e3",
+                                  "9223372036854775807",
+                                  "9223372036854775808",
+                                  "-9223372036854775808",
+                                  "-9223372036854775809",
+                                  "99999999999999999999",
+                                  "2026-02-30T00:00:00Z",
+                                  "2026-02-28T24:00:00Z",
+                                  "2026-02-28T23:59:60Z",
+                                  "2026-02-28t23:59:59Z",
+                                  "2026-02-28T23:59:59z",
+                                  "0000-01-01T00:00:00Z",
+                                  "9999-12-31T23:59:59.999999Z",
+                                  "2026-00-10T00:00:00Z",
+                                  "2026-02-28T23:59:59.12Z",
+                                  "256.1.1.1",
+                                  "01.1.1.1",
+                                  "1.1.1",
+                                  "1.1.1.1.",
+                                  "1.1.1.1",
+                                  "0123ABCD-0000-0000-0000-0123456789ab",
+                                  "0123abcd-0000-0000-0000-0123456789a",
+                                  "0123abcd-0000-0000-0000_0123456789ab",
+                                  "ABCDEFGHIJKLMNOB",
+                                  "ABCDEFGHIJKLMNO=",
+                                  "ABCDEFGHIJKLMNP=",
+                                  "ABCDEFGHIJKLMQ==",
+                                  "ABCDEFGHIJKLMR==",
+                                  "ABCDEFGHIJKL====",
+                                  "=",
+                                  "==",
+                                  "====",
+                                  "ABCDEFGHIJK=LMNO",
+                                  "deadbeefDEADBEEF",
+                                  "deadbeefdeadbeeg",
+                                  "\x01",
+                                  ("a\x01"
+                                   "b"),
+                                  "\xff\xfe"};
 enum { ODD = sizeof(odd) / sizeof(odd[0]) };
 
 static const uint32_t sizes[] = {1, 2, 3, 127, 128, 129, 1000, 16383, 16384, 16385, 65536};
@@ -450,7 +486,8 @@ static void round_trip_codes(world *w, maker *maker_of, uint32_t d, uint32_t n,
     uint32_t distinct = 0;
     for (uint32_t i = 0; i < d; i++) { /* distinct ones only */
         bool known = false;
-        for (uint32_t k = 0; k < distinct && !known; k++) known = th_slice_equal(values[k], values[i]);
+        for (uint32_t k = 0; k < distinct && !known; k++)
+            known = th_slice_equal(values[k], values[i]);
         if (!known) values[distinct++] = values[i];
     }
     uint32_t *codes = TH_NEW_ARRAY(w->values, uint32_t, n);
@@ -551,8 +588,8 @@ TEST(integers_of_all_widths_come_back)
                 at = (int64_t)((uint64_t)at + bits);
                 v[i] = width % 2 == 0 ? (int64_t)bits : at;
             }
-            check_ints(&w, v, n, n < 2000 && width % 3 == 0 ? SEGMENT_EFFORT_COMPACT
-                                                            : SEGMENT_EFFORT_FAST);
+            check_ints(&w, v, n,
+                       n < 2000 && width % 3 == 0 ? SEGMENT_EFFORT_COMPACT : SEGMENT_EFFORT_FAST);
             th_arena_reset(w.values);
         }
     world_close(&w);
@@ -565,7 +602,8 @@ TEST(codes_of_all_widths_come_back)
     for (unsigned width = 0; width <= 20; width++)
         for (size_t s = 0; s < SIZES; s++) {
             uint32_t n = sizes[s], run = 1 + below(width % 3 == 0 ? 200 : 1);
-            uint32_t *v = TH_NEW_ARRAY(w.values, uint32_t, n), *got = TH_NEW_ARRAY(w.values, uint32_t, n);
+            uint32_t *v = TH_NEW_ARRAY(w.values, uint32_t, n),
+                     *got = TH_NEW_ARRAY(w.values, uint32_t, n);
             for (uint32_t i = 0; i < n; i++)
                 v[i] = i % run != 0 ? v[i - 1] : below(UINT32_C(1) << width);
             segment_encoder e;
@@ -619,13 +657,15 @@ static void both_ways(const uint8_t *bytes, uint32_t size)
             CHECK_EQ_U64(codec_base64_bytes(whole, form), size);
             CHECK(codec_base64_decode(whole, form, back));
             CHECK(memcmp(back, bytes, size) == 0);
-            for (size_t i = 0; i < whole.size; i++) out[64 + i] = (uint8_t)(out[64 + i] * 3 + text[i]);
+            for (size_t i = 0; i < whole.size; i++)
+                out[64 + i] = (uint8_t)(out[64 + i] * 3 + text[i]);
         }
         for (unsigned width = 1; width <= 8; width++) {
             uint8_t text[8 * 256 + 64];
             uint32_t count = size * 8 / width, first = width * 3 % (count + 1);
             codec_bits_unpack_bytes(bytes, first, count - first, width, table, text);
-            for (uint32_t i = 0; i < count - first; i++) out[i % 500] = (uint8_t)(out[i % 500] * 5 + text[i]);
+            for (uint32_t i = 0; i < count - first; i++)
+                out[i % 500] = (uint8_t)(out[i % 500] * 5 + text[i]);
         }
     }
     codec_simd_use_portable(false);
@@ -653,7 +693,8 @@ TEST(wrong_characters_are_seen_wherever_they_stand)
                 uint8_t out[64 + 64];
                 uint8_t *t = (uint8_t *)(uintptr_t)id2(arena, 0).bytes;
                 t[at] = (uint8_t)c;
-                bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+                bool letter =
+                    (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
                 CHECK(codec_base64_decode(th_slice_of(t, 76), 0, out) ==
                       (letter || c == '+' || c == '/'));
                 if (at >= 36) continue;
@@ -661,7 +702,8 @@ TEST(wrong_characters_are_seen_wherever_they_stand)
                 bool dash = t[at] == '-';
                 t[at] = (uint8_t)c;
                 bool digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-                CHECK(codec_uuid_parse(th_slice_of(t, 36), false, out) == (dash ? c == '-' : digit));
+                CHECK(codec_uuid_parse(th_slice_of(t, 36), false, out) ==
+                      (dash ? c == '-' : digit));
                 th_arena_reset(arena);
             }
     }

@@ -64,14 +64,14 @@ static segment_payloads *finish(world *w, th_reader *directory)
     th_buf_add_slice(&w->directory, th_buf_slice(&w->writer.chunks));
     th_buf_add_slice(&w->directory, th_buf_slice(&w->sizes));
     *directory = th_reader_of(th_buf_slice(&w->directory));
-    segment_payloads *p = segment_payloads_open(directory, th_buf_slice(&w->image), HEADER,
-                                                w->image.size, w->arena);
+    segment_payloads *p =
+        segment_payloads_open(directory, th_buf_slice(&w->image), HEADER, w->image.size, w->arena);
     CHECK(p != NULL);
     return p;
 }
 
-static const size_t sizes[] = {0,     1,     2,     100,   32767, 32768, 32769, 5000, 0,    65535,
-                               65536, 65537, 30000, 30000, 30000, 30000, 300000, 7,   9999, 12};
+static const size_t sizes[] = {0,     1,     2,     100,   32767, 32768, 32769,  5000, 0,    65535,
+                               65536, 65537, 30000, 30000, 30000, 30000, 300000, 7,    9999, 12};
 enum { SIZES = sizeof(sizes) / sizeof(sizes[0]) };
 
 static void round_trip(segment_tier_effort effort)
@@ -137,7 +137,8 @@ TEST(a_payload_does_not_cross_chunks)
     segment_payloads *p = finish(&w, &r);
     uint64_t at = 0;
     th_buf_clear(&w.sizes);
-    for (int i = 0; i < 5; i++) th_buf_add_varint(&w.sizes, 17000); /* four chunks of 80,000 in one */
+    for (int i = 0; i < 5; i++)
+        th_buf_add_varint(&w.sizes, 17000); /* four chunks of 80,000 in one */
     r = th_reader_of(th_buf_slice(&w.sizes));
     for (int i = 0; i < 4; i++) (void)segment_payload_take(&r, p, &at);
     CHECK(!r.bad);
@@ -174,8 +175,8 @@ static bool opens(uint8_t method, uint64_t stored, uint64_t raw, uint64_t presen
     if ((method & PAYLOAD_METHOD_MASK) != 0) th_buf_add_varint(&w.directory, raw);
     th_buf_add_u64(&w.directory, 0);
     th_reader r = th_reader_of(th_buf_slice(&w.directory));
-    bool good = segment_payloads_open(&r, th_buf_slice(&w.image), HEADER, w.image.size, w.arena) !=
-                NULL;
+    bool good =
+        segment_payloads_open(&r, th_buf_slice(&w.image), HEADER, w.image.size, w.arena) != NULL;
     CHECK(good == !r.bad);
     world_close(&w);
     return good;
@@ -186,13 +187,13 @@ TEST(impossible_chunk_tables_are_refused)
     CHECK(opens(PAYLOAD_RAW, 10, 0, 10));
     CHECK(opens(PAYLOAD_LZ4, 10, 100, 10));
     CHECK(opens(PAYLOAD_LZ4 | PAYLOAD_OWN, 1000, 40000, 1000));
-    CHECK(!opens(PAYLOAD_RAW, 10, 0, 9));          /* more than is there */
-    CHECK(!opens(PAYLOAD_RAW, 10, 0, 11));         /* less */
-    CHECK(!opens(PAYLOAD_RAW, 0, 0, 0));           /* no bytes */
-    CHECK(!opens(PAYLOAD_LZ4, 10, 9, 10));         /* grew */
-    CHECK(!opens(PAYLOAD_LZ4, 10, 2561, 10));      /* expands further than LZ4 can */
-    CHECK(!opens(3, 10, 100, 10));                 /* no such method */
-    CHECK(!opens(0x21, 10, 100, 10));              /* a flag to come */
+    CHECK(!opens(PAYLOAD_RAW, 10, 0, 9));                        /* more than is there */
+    CHECK(!opens(PAYLOAD_RAW, 10, 0, 11));                       /* less */
+    CHECK(!opens(PAYLOAD_RAW, 0, 0, 0));                         /* no bytes */
+    CHECK(!opens(PAYLOAD_LZ4, 10, 9, 10));                       /* grew */
+    CHECK(!opens(PAYLOAD_LZ4, 10, 2561, 10));                    /* expands further than LZ4 can */
+    CHECK(!opens(3, 10, 100, 10));                               /* no such method */
+    CHECK(!opens(0x21, 10, 100, 10));                            /* a flag to come */
     CHECK(!opens(PAYLOAD_LZ4 | PAYLOAD_OWN, 1000, 32767, 1000)); /* too small to be alone */
     CHECK(!opens(PAYLOAD_LZ4, 5000, PAYLOAD_SHARED_MAX, 5000));  /* too large to be shared */
     CHECK(!opens(PAYLOAD_LZ4 | PAYLOAD_OWN, 1 << 20, (uint64_t)SEGMENT_CHUNK_MAX + 1, 1 << 20));
