@@ -55,6 +55,7 @@ static void release(th_segment_builder *b)
     segment_shrink(m, (void **)&b->runs, &b->runs_room, sizeof(build_run));
     segment_shrink(m, (void **)&b->times, &b->times_room, sizeof(int64_t));
     segment_shrink(m, (void **)&b->timed, &b->timed_room, 1);
+    segment_shrink(m, (void **)&b->first_layout, &b->first_layout_room, 1);
     build_map_free(&b->column_map, m);
     build_map_free(&b->shape_map, m);
     th_buf_free(&b->early);
@@ -116,27 +117,50 @@ uint64_t th_segment_builder_bytes(const th_segment_builder *b)
 
 /* ---- layouts ---- */
 
+/* The map, once there is a second layout: most builders never need it. */
+static th_err make_layout_map(th_segment_builder *b)
+{
+    if (b->layout_map != NULL) return TH_OK;
+    if (b->layout_arena == NULL)
+        b->layout_arena = th_arena_new(LAYOUTS_ARENA_MAX, b->memory.budget);
+    th_map *map = b->layout_arena == NULL ? NULL : th_map_new(b->layout_arena);
+    if (map == NULL || th_map_put(map, build_layout(b, 0), 0, NULL) == NULL) return TH_ELIMIT;
+    b->layout_map = map;
+    return TH_OK;
+}
+
+static th_err number_layout(th_segment_builder *b, th_slice layout, uint32_t *number)
+{
+    *number = 0;
+    if (b->run_count == 0) {
+        TH_TRY(segment_grow(&b->memory, (void **)&b->first_layout, &b->first_layout_room,
+                            layout.size, 1));
+        if (layout.size > 0) memcpy(b->first_layout, layout.bytes, layout.size);
+        b->first_layout_size = layout.size;
+    }
+    if (th_slice_equal(build_layout(b, 0), layout)) return TH_OK;
+    TH_TRY(make_layout_map(b));
+    th_slice key = layout.size == 0 ? TH_SLICE("") : layout;
+    uint64_t *code = th_map_put(b->layout_map, key, th_map_count(b->layout_map), NULL);
+    if (code == NULL) return TH_ELIMIT;
+    *number = (uint32_t)*code;
+    return TH_OK;
+}
+
 static th_err use_layout(th_segment_builder *b, th_slice layout)
 {
-    if (b->layout_map == NULL) {
-        if (b->layout_arena == NULL)
-            b->layout_arena = th_arena_new(LAYOUTS_ARENA_MAX, b->memory.budget);
-        if (b->layout_arena != NULL) b->layout_map = th_map_new(b->layout_arena);
-        if (b->layout_map == NULL) return TH_ENOMEM;
-    }
     if (b->run_count > 0) {
         build_run *run = &b->runs[b->run_count - 1];
-        if (th_slice_equal(th_map_key_at(b->layout_map, run->layout), layout)) {
+        if (th_slice_equal(build_layout(b, run->layout), layout)) {
             run->rows++;
             return TH_OK;
         }
     }
-    th_slice key = layout.size == 0 ? TH_SLICE("") : layout;
-    uint64_t *code = th_map_put(b->layout_map, key, th_map_count(b->layout_map), NULL);
-    if (code == NULL) return TH_ELIMIT;
+    uint32_t number;
     TH_TRY(segment_grow(&b->memory, (void **)&b->runs, &b->runs_room, (size_t)b->run_count + 1,
                         sizeof(build_run)));
-    b->runs[b->run_count++] = (build_run){(uint32_t)*code, 1};
+    TH_TRY(number_layout(b, layout, &number));
+    b->runs[b->run_count++] = (build_run){number, 1};
     return TH_OK;
 }
 
@@ -244,7 +268,7 @@ static th_err cut_early(th_segment_builder *b)
     uint32_t run = 0, left = b->runs[0].rows;
     for (uint32_t i = 0; i < b->rows; i++, left--) {
         while (left == 0) left = b->runs[++run].rows;
-        th_slice layout = th_map_key_at(b->layout_map, b->runs[run].layout);
+        th_slice layout = build_layout(b, b->runs[run].layout);
         if (i >= b->cut_rows) TH_TRY(cut_row(b, th_slice_of(at, b->early_sizes[i]), layout));
         at += b->early_sizes[i];
     }

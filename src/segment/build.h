@@ -153,8 +153,10 @@ struct th_segment_builder {
     uint32_t column_count, columns_made, shape_count, shape_columns_count, whole_count;
     build_map column_map, shape_map;
 
+    uint8_t *first_layout; /* number 0 */
+    size_t first_layout_size, first_layout_room;
     th_arena *layout_arena;
-    th_map *layout_map; /* NULL: no row yet */
+    th_map *layout_map; /* NULL: all rows have the first layout */
     build_run *runs;
     size_t runs_room;
     uint32_t run_count;
@@ -167,6 +169,16 @@ struct th_segment_builder {
     size_t buffers;
 };
 
+static inline uint32_t build_layouts(const th_segment_builder *b)
+{
+    return b->layout_map == NULL ? b->run_count > 0 : (uint32_t)th_map_count(b->layout_map);
+}
+static inline th_slice build_layout(const th_segment_builder *b, uint32_t number)
+{
+    if (number > 0) return th_map_key_at(b->layout_map, number);
+    return b->first_layout_size == 0 ? TH_SLICE("")
+                                     : th_slice_of(b->first_layout, b->first_layout_size);
+}
 static inline const uint32_t *build_shape_columns(const th_segment_builder *b, const build_shape *s)
 {
     return b->shape_columns == NULL ? NULL : b->shape_columns + s->columns_at;

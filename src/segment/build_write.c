@@ -31,11 +31,11 @@ static void put_payload(image *m, const th_buf *bytes)
 static void put_layouts(image *m)
 {
     const th_segment_builder *b = m->b;
-    size_t count = b->layout_map == NULL ? 0 : th_map_count(b->layout_map);
-    if (count == 1 && th_map_key_at(b->layout_map, 0).size == 0) count = 0;
+    uint32_t count = build_layouts(b);
+    if (count == 1 && build_layout(b, 0).size == 0) count = 0;
     th_buf_add_varint(m->body, count);
-    for (size_t i = 0; i < count; i++) {
-        th_slice layout = th_map_key_at(b->layout_map, i);
+    for (uint32_t i = 0; i < count; i++) {
+        th_slice layout = build_layout(b, i);
         th_buf_add_varint(m->body, layout.size);
         th_buf_add_slice(m->body, layout);
     }

@@ -285,8 +285,7 @@ static th_err ask_rows(zoning *z)
             continue;
         }
         TH_TRY(build_walk_record(&walk, &b->shared->record));
-        TH_TRY(ask_row(z, th_buf_slice(&b->shared->record),
-                       th_map_key_at(b->layout_map, b->runs[run].layout),
+        TH_TRY(ask_row(z, th_buf_slice(&b->shared->record), build_layout(b, b->runs[run].layout),
                        shape == 0 ? NULL : &z->places[(size_t)(shape - 1) * z->count]));
     }
     return TH_OK;
@@ -342,10 +341,9 @@ static th_err find_places(zoning *z)
     z->fields = TH_NEW_ARRAY(z->arena, uint32_t, z->count);
     if (z->zones == NULL || z->places == NULL || z->fields == NULL) return TH_ELIMIT;
     bool line = b->table->format == TH_RECORD_LINE;
-    z->layouts = (uint32_t)th_map_count(b->layout_map);
+    z->layouts = build_layouts(b);
     for (uint32_t i = 0; line && i < z->count; i++)
-        z->fields[i] =
-            segment_line_index(th_map_key_at(b->layout_map, 0), b->table->columns[i].path);
+        z->fields[i] = segment_line_index(build_layout(b, 0), b->table->columns[i].path);
     for (uint32_t s = 0; s < shapes; s++) {
         place *places = &z->places[s * z->count];
         TH_TRY(line ? place_line(z, &b->shapes[s], places) : place_json(z, &b->shapes[s], places));

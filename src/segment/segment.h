@@ -19,8 +19,9 @@ void th_segment_builder_free(th_segment_builder *builder); /* accepts NULL */
 /* What builders of one thread may share: what was learnt about how records are written, and the memory that finish needs.
  * With it many builders (one a day) together cost little more than their rows. Must outlive its builders. */
 typedef struct th_segment_shaper th_segment_shaper;
-th_segment_shaper *th_segment_shaper_new(th_budget *budget); /* NULL: no memory. budget may be NULL */
-void th_segment_shaper_free(th_segment_shaper *shaper);      /* accepts NULL */
+th_segment_shaper *th_segment_shaper_new(
+    th_budget *budget);                                 /* NULL: no memory. budget may be NULL */
+void th_segment_shaper_free(th_segment_shaper *shaper); /* accepts NULL */
 /* shaper NULL: one of its own. */
 th_segment_builder *th_segment_builder_new_sharing(const th_stored_table *table, th_budget *budget,
                                                    th_segment_shaper *shaper);
