@@ -27,7 +27,8 @@ bool store_merge_goes_on(store_merge *round)
 }
 
 /* The oldest closed journals, up to what one round may hold. */
-static th_err choose_journals(store_merge *round, th_arena *arena, th_diag *diag)
+static th_err choose_journals(store_merge *round, const store_plan_rules *rules, th_arena *arena,
+                              th_diag *diag)
 {
     const store_files *files = round->version->files;
     round->journal_count = 0;
@@ -37,7 +38,8 @@ static th_err choose_journals(store_merge *round, th_arena *arena, th_diag *diag
     pthread_mutex_lock(&round->store->lock);
     for (uint32_t i = 0; i < files->journals; i++) {
         store_file *file = files->files[i];
-        if (!file->info.closed || file->journal == NULL || atomic_load(&file->unmergeable))
+        if (!file->info.closed || file->journal == NULL || atomic_load(&file->unmergeable) ||
+            file->info.last_lsn > rules->last_lsn_max)
             continue;
         if (round->journal_count > 0 && bytes + file->info.bytes > STORE_ROUND_BYTES) break;
         bytes += file->info.bytes;
@@ -122,7 +124,7 @@ th_err store_merge_round(store_merge *round, const store_plan_rules *rules, bool
     round->version = th_store_version(round->store);
     store_group *groups = NULL;
     uint32_t count = 0;
-    th_err err = round->yields ? TH_OK : choose_journals(round, arena, diag);
+    th_err err = round->yields ? TH_OK : choose_journals(round, rules, arena, diag);
     bool with_journals = err == TH_OK && round->journal_count > 0;
     if (err == TH_OK && (with_journals || rules->files))
         err = store_plan(round->version, round->journals, round->journal_count, rules, arena,
@@ -185,7 +187,9 @@ th_err th_store_compact(th_store *store, th_progress_fn progress, void *ctx, th_
                          .threads = th_os_cpu_count(),
                          .progress = progress,
                          .progress_ctx = ctx};
-    const store_plan_rules all = {.files = true, .compact = true, .last_lsn_max = UINT64_MAX};
+    /* What is committed meanwhile is for the next time: writers that go on do not keep it here for ever. */
+    const store_plan_rules all = {
+        .files = true, .compact = true, .last_lsn_max = th_store_lsn(store)};
     th_err err = store_merge_rounds(&round, &all, diag);
     pthread_mutex_unlock(&store->compact_lock);
     if (err == TH_OK) {

@@ -222,7 +222,7 @@ TH_MUST_CHECK th_err th_version_log(th_version *version, const uint32_t *tables,
 
 /* ---- upkeep ---------------------------------------------------------------------------------------------------- */
 
-/* Merge all journals and small generations into as few sealed files as the rules allow, everything in the compact tier;
+/* Merge what is committed now, all journals and small generations, into as few sealed files as the rules allow, everything in the compact tier;
  * two threads where there are two cores. Resumable: a stop or a crash loses only the file in hand, and what is in the
  * compact tier already is not encoded again. progress may be NULL: done and total in bytes; return false to stop (TH_ECANCELED). */
 typedef bool (*th_progress_fn)(void *ctx, uint64_t done, uint64_t total);

@@ -544,7 +544,7 @@ typedef struct store_plan_rules {
     bool files;            /* false: only where a group of journal rows meets too many generations */
     bool compact;          /* a file that is not in the compact tier is worth a round of its own */
     bool small_only;       /* files under STORE_PART_SMALL, and only where STORE_GENERATIONS_MAX of them would become one */
-    uint64_t last_lsn_max; /* files whose last commit is at or before this */
+    uint64_t last_lsn_max; /* files, and journals, whose last commit is at or before this */
 } store_plan_rules;
 /* Groups for a round over `journals`, and sealed files by the rules; without any journals, groups of sealed files only.
  * In the arena. */
