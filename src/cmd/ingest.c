@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * trailhold ingest: load into the folder that this process owns, or hand the objects to its owner. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #define SUMMARY_MAX (64u << 20)
 #define PLUGIN_WAIT_US (INT64_C(3600) * 1000000)
 #define REASONS_SHOWN 20
+enum { MMAP_FROM_BYTES = 32 << 20, TRIM_FROM_BYTES = 128 << 20 };
 
 typedef struct ingest_words {
     th_ingest_options options;
@@ -107,8 +109,16 @@ static int print_summary(cmd_call *call, const th_ingest_summary *s)
     return s->quarantined > 0 ? CMD_EXIT_QUARANTINED : CMD_EXIT_OK;
 }
 
+/* Builders grow and go with every commit: memory that is given back to the system is zeroed and faulted in again at once. */
+static void keep_memory(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, MMAP_FROM_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, TRIM_FROM_BYTES);
+}
+
 static int run_local(cmd_call *call, cmd_node *node, const ingest_words *w)
 {
+    keep_memory();
     th_ingest *ingest = th_ingest_new(node->store, &w->options);
     if (ingest == NULL) return CMD_EXIT_ERROR;
     th_diag diag = {0};

@@ -23,7 +23,7 @@ typedef struct th_ingest_options {
     bool containers_exact;                    /* keep or rebuild containers bit for bit */
     bool reprocess;                           /* run recognisers again on contents that are known */
     const char *who;        /* "uid 1000", an access key's name: goes into the delivery */
-    uint64_t batch_bytes;   /* record bytes a commit; 0 = 16 MiB */
+    uint64_t batch_bytes;   /* record bytes a commit; 0 = 32 MiB, less with more than two threads */
     uint32_t batch_objects; /* objects a commit; 0 = 4096 */
     uint32_t threads;       /* that load files; 0 and 1 = the caller's alone */
     bool quiet;             /* no progress on standard error */

@@ -19,7 +19,7 @@
 
 #define INGEST_NONE UINT32_MAX
 enum {
-    INGEST_BATCH_BYTES = 16 << 20,     /* contents a commit, unless the caller says otherwise */
+    INGEST_BATCH_BYTES = 32 << 20,     /* contents a commit, unless the caller says otherwise */
     INGEST_BATCH_BYTES_MAX = 40 << 20, /* ... and at most; a larger content is committed in parts */
     INGEST_BATCH_OBJECTS = 4096,
     INGEST_SPARE_BYTES = 20 << 20, /* of buffers kept to be used again */

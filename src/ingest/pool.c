@@ -16,6 +16,7 @@ enum {
     STACK_BYTES = 4 << 20,
     WAIT_MS = 100
 };
+enum { BATCH_BYTES_MIN = 4 << 20 };
 #define SLOT_BYTES (UINT64_C(32) << 20)
 
 /* One file on its way: a copy of what the walk gave. */
@@ -109,12 +110,21 @@ static void *run_worker(void *arg)
     return NULL;
 }
 
+/* What all threads hold together is bounded, however many there are. */
+static uint64_t batch_bytes_for(uint32_t threads)
+{
+    uint64_t share = 2 * INGEST_BATCH_BYTES / threads;
+    if (share > INGEST_BATCH_BYTES) return INGEST_BATCH_BYTES;
+    return share < BATCH_BYTES_MIN ? BATCH_BYTES_MIN : share;
+}
+
 static th_err start_worker(ingest_pool *p, th_diag *diag)
 {
     worker *w = &p->workers[p->worker_count];
     th_ingest_options options = p->head->options;
     options.threads = 1;
     options.quiet = true;
+    if (options.batch_bytes == 0) options.batch_bytes = batch_bytes_for(p->head->options.threads);
     *w = (worker){.pool = p, .in = th_ingest_new(p->head->store, &options)};
     if (w->in == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory to load with");
     w->in->head = p->head;
