@@ -34,7 +34,8 @@ th_err build_walk_record(build_walk *walk, th_buf *out)
     th_buf_clear(out);
     uint32_t number = b->row_shapes[walk->row++];
     if (number == 0) {
-        th_buf_add(out, b->whole.bytes + walk->whole_at, b->whole_sizes[walk->whole]);
+        uint32_t size = b->whole_sizes[walk->whole];
+        if (size > 0) th_buf_add(out, b->whole.bytes + walk->whole_at, size);
         step_whole(walk);
         return th_buf_error(out);
     }

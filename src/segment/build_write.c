@@ -64,7 +64,9 @@ static th_err put_times(image *m)
         if (b->times[row] > last) last = b->times[row];
     }
     bool same = timed == b->rows && first == last;
-    th_buf_add_byte(m->body, timed == 0 ? SEGMENT_ABSENT : same ? SEGMENT_CONST : SEGMENT_INT);
+    th_buf_add_byte(m->body, timed == 0 ? SEGMENT_TIMES_NONE
+                             : same     ? SEGMENT_TIMES_SAME
+                                        : SEGMENT_TIMES_INTS);
     if (timed == 0) return TH_OK;
     th_buf_add_u64(m->body, (uint64_t)first);
     th_buf_add_u64(m->body, (uint64_t)last);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Bytes of a segment image; docs/FORMAT.md has it in words. Integers are little-endian, varints LEB128.
  *
- *     header 64 | blocks of records | other chunks | directory
+ *     header 64 | chunks | directory
  *
- * A chunk is a run of bytes, LZ4 block format when its stored size is below its raw size, else as it is. Chunks follow
- * each other without gaps in the order in which the directory lists them, so that only sizes are written there. */
+ * The header is the same in all versions; what else version 1 had is in v1/v1.h. */
 #ifndef TH_SEGMENT_FORMAT_H
 #define TH_SEGMENT_FORMAT_H
 
@@ -36,30 +35,15 @@ _Static_assert(offsetof(segment_header, raw_bytes) == 16, "on disk");
 _Static_assert(offsetof(segment_header, header_hash) == 56, "on disk");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "header structs are read in place");
 
-/* How a column or the event times are held. On disk. */
-typedef enum segment_encoding {
-    SEGMENT_ABSENT = 0, /* no row has a value */
-    SEGMENT_CONST = 1,  /* one value, in the directory */
-    SEGMENT_DICT = 2,   /* sorted distinct values, a code a row */
-    SEGMENT_PLAIN = 3,  /* a text a row */
-    SEGMENT_UUID = 4,   /* 16 bytes a row, lower-case text */
-    SEGMENT_INT = 5     /* differences of integers */
-} segment_encoding;
-#define SEGMENT_ENCODING_MASK 0x0fu
-#define SEGMENT_FOLDED 0x10u   /* some value was found under a key that differs in case */
-#define SEGMENT_HAS_ZONE 0x20u /* smallest and largest text follow */
+/* How the event times are held. On disk. */
+typedef enum segment_times_held {
+    SEGMENT_TIMES_NONE = 0, /* no row has one */
+    SEGMENT_TIMES_SAME = 1, /* all the same */
+    SEGMENT_TIMES_INTS = 5
+} segment_times_held;
 
-/* What the integers of SEGMENT_INT were. On disk. */
-typedef enum segment_int_form {
-    SEGMENT_INT_TIME = 0,   /* ISO 8601 text */
-    SEGMENT_INT_STRING = 1, /* decimal text */
-    SEGMENT_INT_NUMBER = 2  /* JSON number */
-} segment_int_form;
-
-#define SEGMENT_BLOCK_BYTES (256u << 10) /* records of a block; a larger record has its own */
-#define SEGMENT_ZONE_BYTES 256u          /* longer extremes are not kept */
-#define SEGMENT_CONST_BYTES 1024u        /* longer single values become a dictionary */
-#define SEGMENT_COLUMNS_MAX 1024u
+#define SEGMENT_ZONE_BYTES 256u   /* longer extremes are not kept */
+#define SEGMENT_COLUMNS_MAX 1024u /* stored columns of a table */
 #define SEGMENT_CHUNK_MAX \
     (TH_SEGMENT_RAW_MAX + (16u << 20)) /* raw bytes of a chunk: all records and their lengths */
 

@@ -44,12 +44,13 @@ static th_err take_times(parse *p)
     segment_image *s = p->image;
     th_reader *r = &p->reader;
     s->times_encoding = th_take_u8(r);
-    if (s->times_encoding == SEGMENT_ABSENT) return ended(r);
-    if (s->times_encoding != SEGMENT_CONST && s->times_encoding != SEGMENT_INT) return TH_ECORRUPT;
+    if (s->times_encoding == SEGMENT_TIMES_NONE) return ended(r);
+    if (s->times_encoding != SEGMENT_TIMES_SAME && s->times_encoding != SEGMENT_TIMES_INTS)
+        return TH_ECORRUPT;
     s->base.has_times = true;
     s->base.first_us = (int64_t)th_take_u64(r);
     s->base.last_us = (int64_t)th_take_u64(r);
-    bool constant = s->times_encoding == SEGMENT_CONST;
+    bool constant = s->times_encoding == SEGMENT_TIMES_SAME;
     if (s->base.first_us > s->base.last_us || (constant && s->base.first_us != s->base.last_us))
         return TH_ECORRUPT;
     if (constant) return ended(r);

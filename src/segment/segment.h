@@ -67,20 +67,20 @@ void th_segment_cursor_close(th_segment_cursor *cursor); /* accepts NULL */
 /* Layout of a row (empty for JSON). Borrowed from the image or the segment. */
 th_slice th_segment_layout(const th_segment *segment, uint32_t row);
 
-/* Values of one path for rows [begin, begin + count). A path is found among the stored columns (then nothing else is
- * read), else taken from the records; bytes_read grows by the stored bytes that were touched.
+/* Values of one path for rows [begin, begin + count): only what holds them is read; bytes_read grows by the stored bytes of
+ * that.
  * Values are: kind per row NONE (absent), NULL, or text: decoded text of strings, raw JSON of all else.
  * When the column is held as a dictionary, codes and dictionary are set (dictionary holds distinct values, entry kinds
  * in kinds); else values and kinds have a value a row.
  * What out points to lives in the arena or in the segment: valid until the arena is reset or the segment closed,
- * whichever is first. The dictionary of a stored column is the same memory at each call.
+ * whichever is first. A dictionary is the same memory at each call (as long as the segment keeps less than some MiB of
+ * them; what was handed out stays).
  *
  * path: "a.b.c"; "a|b" takes the first alternative that is neither absent nor null. At each step the key spelt exactly
  * so (in a stored column's path, for those) is preferred, else the first that differs only in the case of ASCII letters
  * is taken; with '=' before the path
  * ("=requestParameters.bucketName", as json_extract wants it) only exact spelling counts. LINE: a field name of the
- * layout; '-' as value is NULL. bytes_read counts a stored column in proportion to the rows, also when it was decoded
- * before. */
+ * layout; '-' as value is NULL. bytes_read counts in proportion to the rows, also when something was decoded before. */
 typedef enum th_cell_kind {
     TH_CELL_ABSENT,
     TH_CELL_NULL,

@@ -103,8 +103,8 @@ static th_err read_times(const segment_image *s, uint32_t begin, uint32_t count,
 th_err segment_v2_times(const th_segment *segment, uint32_t begin, uint32_t count, int64_t *out)
 {
     const segment_image *s = segment_image_of(segment);
-    if (s->times_encoding != SEGMENT_INT) {
-        int64_t value = s->times_encoding == SEGMENT_CONST ? segment->first_us : INT64_MIN;
+    if (s->times_encoding != SEGMENT_TIMES_INTS) {
+        int64_t value = s->times_encoding == SEGMENT_TIMES_SAME ? segment->first_us : INT64_MIN;
         for (uint32_t i = 0; i < count; i++) out[i] = value;
         return TH_OK;
     }
