@@ -236,7 +236,7 @@ CHECKS = {1: check_v1, 2: check_v2}
 # Every encoding that a version has occurs in some golden image of it.
 EVERY = {
     1: set(range(6)),
-    2: {("array", tag) for tag in range(1, 15)} | {("codes", tag) for tag in range(5)}
+    2: {("array", tag) for tag in range(1, 17)} | {("codes", tag) for tag in range(5)}
     | {("integers", tag) for tag in range(5)} | {("column", held) for held in range(3)}
     | {("tier", False), ("tier", True)},
 }

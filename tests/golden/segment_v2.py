@@ -3,6 +3,7 @@
 Python has no XXH3."""
 
 import base64
+import hashlib
 import math
 import os
 import struct
@@ -73,8 +74,11 @@ class Payloads:
 
 
 def preset():
-    with open(os.path.join(TOP, "src", "segment", "preset1.txt"), "rb") as file:
-        return file.read()
+    with open(os.path.join(TOP, "src", "segment", "preset1.def"), "rb") as file:
+        lines = [line.rstrip(b"\n") for line in file if line.startswith(b'"')]
+    text = b"".join(line[1 : line.rindex(b'"')].replace(b'\\"', b'"') for line in lines)
+    assert hashlib.sha256(text).hexdigest() == "472b3219099a7173bbf19db6f629c5ab233ea7223544af8c88cf1e46461435b1"
+    return text
 
 
 class Arrays:
@@ -82,7 +86,7 @@ class Arrays:
 
     def __init__(self, directory, payloads):
         self.directory, self.payloads = directory, payloads
-        self.pool, self.seen = [], set()
+        self.pool, self.labels, self.seen = [], {}, set()
 
     def payload(self):
         return self.payloads.take(self.directory.varint())
@@ -270,8 +274,18 @@ class Arrays:
     def from_pool(self, count, _depth):
         return [Late(lambda entry=entry: self.pool[entry]) for entry in self.integers(count)]
 
+    def label(self, count, depth):
+        label = self.directory.varint()
+        assert label > max(self.labels, default=-1)
+        self.labels[label] = self.array(count, depth + 1)
+        return self.labels[label]
+
+    def copy(self, count, _depth):
+        values = self.labels[self.directory.varint()]
+        return [values[place] for place in self.integers(count)]
+
     READERS = (constant, text, dictionary, numbers, times, uuids, hexes, base64s, characters, radix, addresses, split,
-               pick, from_pool)
+               pick, from_pool, label, copy)
 
 
 class Late:
