@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The compactor: rounds that turn closed journals and small generations into sealed files. Each round ends with one
  * catalog commit; before it nothing has changed, after it the old files only wait for their last reader. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -192,6 +193,7 @@ th_err th_store_compact(th_store *store, th_progress_fn progress, void *ctx, th_
         .files = true, .compact = true, .last_lsn_max = th_store_lsn(store)};
     th_err err = store_merge_rounds(&round, &all, diag);
     pthread_mutex_unlock(&store->compact_lock);
+    (void)malloc_trim(0);
     if (err == TH_OK) {
         const th_diag none = {0};
         note_result(store, TH_OK, &none);
@@ -229,6 +231,7 @@ static bool merge_journals(th_store *store)
     pthread_mutex_lock(&store->compact_lock);
     th_err err = store_merge_round(&round, &journals_only, &did, &diag);
     pthread_mutex_unlock(&store->compact_lock);
+    (void)malloc_trim(0);
     bool failed = err != TH_OK && err != TH_ECORRUPT && err != TH_ECANCELED;
     if (err == TH_ECORRUPT)
         th_log(TH_LOG_ERROR, "a file was left out of the merge: %s", diag.text);

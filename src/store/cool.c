@@ -60,6 +60,7 @@ static void run(th_store *store, const store_plan_rules *rules)
     pthread_mutex_lock(&store->compact_lock);
     th_err err = store_merge_rounds(&round, rules, &diag);
     pthread_mutex_unlock(&store->compact_lock);
+    (void)malloc_trim(0);
     if (err != TH_OK && err != TH_ECANCELED)
         th_log(TH_LOG_WARN, "what has cooled cannot be encoded anew: %s", diag.text);
 }
@@ -97,9 +98,20 @@ void store_cool(th_store *store)
         pthread_join(thread, NULL);
 }
 
+/* What large writes have freed stays with the allocator: it goes back once nothing is committed for a while. */
+static bool writers_rest(th_store *store)
+{
+    uint64_t commits = atomic_load(&store->commits);
+    bool rest = commits == store->commits_seen && store->commits_trimmed != commits;
+    if (rest) store->commits_trimmed = commits;
+    store->commits_seen = commits;
+    return rest;
+}
+
 void store_trim_caches(th_store *store)
 {
+    bool rest = writers_rest(store);
     bool heads = store_cache_trim(store->heads), segments = store_cache_trim(store->segments),
          filters = store_cache_trim(store->filters);
-    if (heads || segments || filters) (void)malloc_trim(0);
+    if (rest || heads || segments || filters) (void)malloc_trim(0);
 }

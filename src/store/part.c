@@ -135,6 +135,27 @@ static write_open *new_open(th_write *write, const th_stored_table *table)
     return open;
 }
 
+/* Records in builders, of this write and of all: a write that has them is one of those that share the room. */
+static void count_open(th_write *write, uint64_t more, uint64_t less)
+{
+    th_store *store = write->store;
+    bool had = write->open_bytes > 0;
+    write->open_bytes += more;
+    write->open_bytes -= less;
+    atomic_fetch_add(&store->open_bytes, more);
+    atomic_fetch_sub(&store->open_bytes, less);
+    bool has = write->open_bytes > 0;
+    if (has && !had) atomic_fetch_add(&store->open_writes, 1);
+    if (had && !has) atomic_fetch_sub(&store->open_writes, 1);
+}
+
+/* All writes together have too much, and this one more than its share. */
+static bool has_too_much(const th_write *write)
+{
+    if (atomic_load(&write->store->open_bytes) <= STORE_OPEN_BYTES) return false;
+    return write->open_bytes * atomic_load(&write->store->open_writes) >= STORE_OPEN_BYTES;
+}
+
 static void start_segment(write_open *open)
 {
     open->has_prints = false;
@@ -208,7 +229,7 @@ static th_err finish_segment(th_write *write, write_part *part)
     part->segment_count++;
     write->values++;
     write->encoded_bytes += STORE_HEADER + write_segment_size(segment);
-    write->open_bytes -= segment->raw_bytes;
+    count_open(write, 0, segment->raw_bytes);
     part->built += rows;
     start_segment(open);
     if (write->kept_bytes <= STORE_WRITE_KEPT_MAX) return TH_OK;
@@ -234,7 +255,7 @@ static th_err make_room(th_write *write, const write_part *keep)
         if (part == keep) part = write->oldest->newer->part;
         TH_TRY(close_part(write, part));
     }
-    while (write->open_bytes > STORE_WRITE_OPEN_BYTES) {
+    while (has_too_much(write)) {
         write_open *largest = write->newest;
         for (write_open *open = largest; open != NULL; open = open->older)
             if (th_segment_builder_bytes(open->builder) >
@@ -324,8 +345,8 @@ th_err write_part_add(th_write *write, write_part *part, const th_row *row)
     }
     TH_TRY(err);
     note_row(part, row);
-    write->open_bytes += row->record.size;
-    return write->open_bytes > STORE_WRITE_OPEN_BYTES ? make_room(write, part) : TH_OK;
+    count_open(write, row->record.size, 0);
+    return has_too_much(write) ? make_room(write, part) : TH_OK;
 }
 
 /* ---- the end --------------------------------------------------------------------------------------------------------------- */
@@ -348,7 +369,7 @@ void write_parts_free(th_write *write, write_parts *parts)
             write_segment_free(&part->segments[k]);
         }
         if (part->open != NULL) {
-            write->open_bytes -= th_segment_builder_bytes(part->open->builder);
+            count_open(write, 0, th_segment_builder_bytes(part->open->builder));
             unlink_open(write, part->open);
             write->open_count--;
             free_open(part->open);

@@ -64,8 +64,8 @@ void th_write_free(th_write *write); /* accepts NULL */
  * *local is the row's number inside its (table, day) of this write: its sequence will be first_seq(table, day) + local.
  *
  * A write takes any number of rows: what is encoded goes to a file without a name in DATA/tmp when it grows. In memory
- * are at most 64 MiB of records that are not encoded, in 64 builders, 16 MiB of encoded ones, and about 150 bytes a
- * segment, 100 bytes a (table, day), 16 a delivery, 8 for each change of the delivery from row to row. Many days at a time
+ * are at most 80 MiB of records that are not encoded, of all writes together, in 64 builders a write, 8 MiB of encoded
+ * ones a write, and about 150 bytes a segment, 100 bytes a (table, day), 16 a delivery, 8 for each change of the delivery from row to row. Many days at a time
  * make small segments, which the compactor joins; rows in order of days make large ones. A large write is encoded as it
  * is filled, so that filling it is what takes time. Two writes may be filled on two threads.
  *
@@ -222,9 +222,9 @@ TH_MUST_CHECK th_err th_version_log(th_version *version, const uint32_t *tables,
 
 /* ---- upkeep ---------------------------------------------------------------------------------------------------- */
 
-/* Merge what is committed now, all journals and small generations, into as few sealed files as the rules allow, everything in the compact tier;
- * two threads where there are two cores. Resumable: a stop or a crash loses only the file in hand, and what is in the
- * compact tier already is not encoded again. progress may be NULL: done and total in bytes; return false to stop (TH_ECANCELED). */
+/* Merge what is committed now, all journals and small generations, into as few sealed files as the rules allow, everything
+ * in the compact tier; two threads where there are two cores. Resumable: a stop or a crash loses only the file in hand,
+ * and what is in the compact tier already is not encoded again. progress may be NULL: done and total in bytes; return false to stop (TH_ECANCELED). */
 typedef bool (*th_progress_fn)(void *ctx, uint64_t done, uint64_t total);
 TH_MUST_CHECK th_err th_store_compact(th_store *store, th_progress_fn progress, void *ctx,
                                       th_diag *diag);

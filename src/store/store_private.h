@@ -363,9 +363,9 @@ void store_spool_close(store_spool *spool);
 
 #define STORE_WRITE_PARTS_MAX (1u << 17)     /* (table, day) pairs of a write: its leaf has one group each */
 #define STORE_WRITE_OPEN_MAX 64u             /* builders in use */
-#define STORE_WRITE_OPEN_BYTES (64u << 20)   /* records in them */
+#define STORE_OPEN_BYTES (UINT64_C(80) << 20) /* records in builders of all writes, in equal shares */
 #define STORE_WRITE_SPARE_MAX 4u             /* builders that wait for their table's next part */
-#define STORE_WRITE_KEPT_MAX (16u << 20)     /* encoded bytes in memory; more are spooled */
+#define STORE_WRITE_KEPT_MAX (8u << 20)      /* encoded bytes in memory; more are spooled */
 #define STORE_WRITE_CLAIMS_MAX (1u << 18)    /* more: the write shares its group with none */
 #define STORE_BULK_BYTES (8u << 20)          /* a larger write goes to sealed files */
 #define STORE_BULK_VALUES 4096u              /* ... or one of more segments */
@@ -596,6 +596,9 @@ struct th_store {
     pthread_t committer, compactor, unlinker;
     bool has_committer, has_compactor, has_unlinker;
 
+    /* compactor's alone */
+    uint64_t commits_seen, commits_trimmed; /* at the last look, and when memory was given back */
+
     /* committer's alone */
     store_file *active;
     bool active_full;   /* a commit found the disk full: look at the journal before the next */
@@ -606,6 +609,7 @@ struct th_store {
     th_segment_builder *leaf_builder;
 
     atomic_uint_fast64_t commits, merges, versions, spools;
+    atomic_uint_fast64_t open_bytes, open_writes; /* records in builders, and the writes that have any */
 };
 
 /* Take over lock and signal: a file that nobody names any more. */
