@@ -21,7 +21,10 @@ uint32_t codec_labels(const codec_out *out)
 
 void codec_show_labels(const codec_out *out, uint32_t from, uint32_t to, bool shown)
 {
-    for (uint32_t i = from; i < to; i++) out->encoder->pool->labels[i].shown = shown;
+    for (uint32_t i = from; i < to; i++) {
+        uint32_t *hidden = &out->encoder->pool->labels[i].hidden;
+        *hidden = shown ? *hidden - 1 : *hidden + 1;
+    }
 }
 
 /* Only values that are made from nothing else, so that taking one costs no more than reading it. */
@@ -59,7 +62,7 @@ th_err codec_put_label(codec_out *out, codec_strings s, const codec_draft *draft
     if (th_map_count(map) < s.n / 2) return TH_OK;
     th_buf_add_byte(out->directory, CODEC_LABEL);
     th_buf_add_varint(out->directory, pool->label_count);
-    labels[pool->label_count++] = (pool_label){map, true};
+    labels[pool->label_count++] = (pool_label){.map = map};
     return codec_out_error(out);
 }
 
@@ -77,7 +80,7 @@ static const pool_label *find_label(const segment_pool *pool, codec_strings s)
     const pool_label *best = NULL;
     uint32_t most = PROBES_HIT - 1;
     for (uint32_t i = pool->label_count; i-- > 0;) {
-        if (!pool->labels[i].shown) continue;
+        if (pool->labels[i].hidden > 0) continue;
         uint32_t hits = probe(pool->labels[i].map, s);
         if (hits <= most) continue;
         most = hits;

@@ -8,8 +8,8 @@
 
 /* An array that later ones may take values from: its number is the label. */
 typedef struct pool_label {
-    th_map *map; /* value -> place of its first occurrence */
-    bool shown;
+    th_map *map;     /* value -> place of its first occurrence */
+    uint32_t hidden; /* drafts that hold it and lost: 0 = later arrays may name it */
 } pool_label;
 
 struct segment_pool {

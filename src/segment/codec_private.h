@@ -216,7 +216,8 @@ TH_MUST_CHECK th_err codec_put_smallest(codec_out *out, codec_strings s);
 TH_MUST_CHECK th_err codec_pool_add(segment_pool *pool, th_slice text, int64_t *number);
 
 /* Arrays whose values a later one may repeat (codec_copy.c): columns often hold the same random parts, row by row.
- * What is labelled in a draft that loses must not be found again: labels from to below to are shown or hidden. */
+ * What is labelled in a draft that loses must not be found again: labels [from, to) are hidden, once for each draft around
+ * them that lost, and shown again when that draft is the one taken after all. */
 uint32_t codec_labels(const codec_out *out);
 void codec_show_labels(const codec_out *out, uint32_t from, uint32_t to, bool shown);
 /* Give the array that is about to be written a label, when there is a point in it. draft: what it looks like. */
