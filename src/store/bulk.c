@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
-#include "store/store_private.h"
+#include "store/write.h"
 
 enum { CONTROL_US = 5000 };
 

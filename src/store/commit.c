@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "base/time.h"
 #include "base/log.h"
-#include "store/store_private.h"
+#include "store/write.h"
 
 enum { CONTROL_US = 5000 };
 
@@ -135,8 +135,7 @@ void store_fail_write(th_store *store, th_write *write, th_err err, const th_dia
 /* The last one gives its sequences back first. */
 static void fail_group(group *g, th_err err, const th_diag *diag)
 {
-    for (uint32_t i = g->count; i > 0; i--)
-        store_take_back_sequences(g->store, g->writes[i - 1]);
+    for (uint32_t i = g->count; i > 0; i--) store_take_back_sequences(g->store, g->writes[i - 1]);
     for (uint32_t i = 0; i < g->count; i++) store_fail_write(g->store, g->writes[i], err, diag);
 }
 

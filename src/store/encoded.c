@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/time.h"
-#include "store/store_private.h"
+#include "store/write.h"
 
 /* ---- the leaf ------------------------------------------------------------------------------------------------------------ */
 
@@ -183,9 +183,9 @@ th_err write_each_value(th_write *write, write_value_fn fn, void *ctx, th_diag *
         const write_part *early = e < write->early.count ? write->early.parts[e] : NULL;
         const write_part *late = l < write->late.count ? write->late.parts[l] : NULL;
         bool take_early =
-            late == NULL || (early != NULL && (early->table->id < late->table->id ||
-                                               (early->table->id == late->table->id &&
-                                                early->day <= late->day)));
+            late == NULL ||
+            (early != NULL && (early->table->id < late->table->id ||
+                               (early->table->id == late->table->id && early->day <= late->day)));
         const write_part *part = take_early ? early : late;
         *(take_early ? &e : &l) += 1;
         for (uint32_t i = 0; i < part->segment_count; i++) {

@@ -98,9 +98,9 @@ th_err store_prints_read(store_prints *p, store_file *file, const store_piece *d
     store_ref_key(file, ref, key, &key_size);
     th_err err = store_value_open_head(th_buf_slice(&p->bytes), th_slice_of(key, key_size),
                                        STORE_VALUE_SEGMENT, &h, &head, &why);
-    if (err == TH_OK && (!store_header_matches(&h, ref) ||
-                         ((h.flags & STORE_FLAG_FINGERPRINTS) != 0 &&
-                          head.size < (size_t)ref->rows_stored * 4)))
+    if (err == TH_OK &&
+        (!store_header_matches(&h, ref) ||
+         ((h.flags & STORE_FLAG_FINGERPRINTS) != 0 && head.size < (size_t)ref->rows_stored * 4)))
         err = th_fail(&why, TH_ECORRUPT, NULL, "a segment is not the one its directory names");
     if (err == TH_ECORRUPT) return store_file_damaged(file, diag, why.text);
     if (err != TH_OK) return th_fail(diag, err, NULL, "%s", why.text);

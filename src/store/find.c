@@ -293,8 +293,7 @@ static th_err scan_journal(finder *f, store_file *file, th_diag *diag)
 static th_err scan_all(finder *f, th_diag *diag)
 {
     const store_files *files = f->version->files;
-    for (uint32_t i = 0; i < files->journals; i++)
-        TH_TRY(scan_journal(f, files->files[i], diag));
+    for (uint32_t i = 0; i < files->journals; i++) TH_TRY(scan_journal(f, files->files[i], diag));
     for (uint32_t i = store_files_of_table(files, f->table); i < files->count; i++) {
         store_file *file = files->files[i];
         if (file->info.table != f->table) break;

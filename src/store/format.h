@@ -34,8 +34,8 @@ typedef enum store_value_type {
 } store_value_type;
 
 #define STORE_FLAG_FINGERPRINTS 1u /* SEGMENT: 4 bytes a row follow the runs */
-#define STORE_FLAG_COMPACT 2u      /* SEGMENT, its directory entry: the image is of the compact tier */
-#define STORE_FILE_COMPACT 1u      /* FILE: all its segments are */
+#define STORE_FLAG_COMPACT 2u /* SEGMENT, its directory entry: the image is of the compact tier */
+#define STORE_FILE_COMPACT 1u /* FILE: all its segments are */
 
 typedef struct store_header {
     uint32_t magic;

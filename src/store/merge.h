@@ -4,7 +4,7 @@
 #ifndef TH_STORE_MERGE_H
 #define TH_STORE_MERGE_H
 
-#include "store/store_private.h"
+#include "store/write.h"
 
 /* One round: some journals or some sealed files become new sealed files, named by one catalog commit. */
 typedef struct store_merge {

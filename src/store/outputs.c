@@ -68,7 +68,8 @@ th_err store_outputs_name(th_store *store, const store_outputs *outputs, store_c
         change->added = added;
         change->added_count = outputs->count;
         th_err published = store_publish(store, change, lsn);
-        TH_ASSERT(published == TH_OK); /* the catalog has changed: the lists in memory must follow */
+        TH_ASSERT(published ==
+                  TH_OK); /* the catalog has changed: the lists in memory must follow */
     }
     for (uint32_t i = 0; added != NULL && i < outputs->count; i++) store_file_release(added[i]);
     free(added);

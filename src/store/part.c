@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "store/store_private.h"
+#include "store/write.h"
 
 void *write_grow(void *array, uint32_t count, uint32_t *capacity, size_t size)
 {
@@ -338,10 +338,12 @@ th_err write_part_add(th_write *write, write_part *part, const th_row *row)
     }
     TH_TRY(reserve(part));
     th_segment_builder *builder = part->open->builder;
-    th_err err = th_segment_builder_add(builder, row->record, row->layout, row->has_time, row->time_us);
+    th_err err =
+        th_segment_builder_add(builder, row->record, row->layout, row->has_time, row->time_us);
     if (err == TH_ELIMIT && th_segment_builder_rows(builder) > 0) {
         TH_TRY(finish_segment(write, part));
-        err = th_segment_builder_add(builder, row->record, row->layout, row->has_time, row->time_us);
+        err =
+            th_segment_builder_add(builder, row->record, row->layout, row->has_time, row->time_us);
     }
     TH_TRY(err);
     note_row(part, row);

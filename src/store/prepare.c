@@ -4,7 +4,7 @@
 
 #include "base/map.h"
 #include "base/time.h"
-#include "store/store_private.h"
+#include "store/write.h"
 
 enum { SEQ_KEYS_MAX = 1 << 17 };
 
@@ -118,8 +118,8 @@ static th_err call_late(th_store *store, th_write *write)
 static th_err encode_leaf(th_store *store, th_write *write, th_slice leaf, th_buf *image)
 {
     write_segment *segment = &write->leaf;
-    TH_TRY(th_segment_builder_add(store->leaf_builder, leaf, TH_SLICE(""), true,
-                                  write->arrival_us));
+    TH_TRY(
+        th_segment_builder_add(store->leaf_builder, leaf, TH_SLICE(""), true, write->arrival_us));
     TH_TRY(th_segment_builder_finish(store->leaf_builder, image));
     segment->bytes = malloc(image->size);
     if (segment->bytes == NULL) return TH_ENOMEM;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/time.h"
-#include "store/store_private.h"
+#include "store/write.h"
 
 /* ---- the writers' side ----------------------------------------------------------------------------------------------------- */
 

@@ -49,8 +49,7 @@ th_err store_sealer_new(th_store *store, uint32_t id, uint16_t table, store_seal
     (void)snprintf(name, sizeof(name), "tmp/part-%06u.mdb", id);
     store_path(store, name, s->path);
     /* Nothing names it before it is whole and synced: its transactions need no sync of their own. */
-    th_err err =
-        store_env_open(s->path, MDB_NOSYNC, (uint64_t)STORE_PART_LIMIT * 4, &s->env, diag);
+    th_err err = store_env_open(s->path, MDB_NOSYNC, (uint64_t)STORE_PART_LIMIT * 4, &s->env, diag);
     if (err != TH_OK) {
         free(s);
         return err;

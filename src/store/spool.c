@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-#include "store/store_private.h"
+#include "store/write.h"
 
 static th_err open_spool(th_store *store, store_spool *spool, th_diag *diag)
 {

@@ -9,7 +9,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
-#include "store/store_private.h"
+#include "store/write.h"
 
 static const char *const folders[] = {"journal", "parts",      "trash",   "tmp",
                                       "keys",    "quarantine", "plugins", "log"};
@@ -183,7 +183,8 @@ static th_err open_journals(th_store *store, const store_files *files, th_diag *
     for (uint32_t i = 0; i < files->journals; i++) {
         store_file *file = files->files[i];
         bool last = i + 1 == files->journals;
-        if (file->info.first_lsn < next_lsn) /* behind next_lsn may be commits that lie in sealed files */
+        if (file->info.first_lsn <
+            next_lsn) /* behind next_lsn may be commits that lie in sealed files */
             return th_fail(diag, TH_ECORRUPT, NULL,
                            "the catalog is damaged: two journals begin before %llu",
                            (unsigned long long)next_lsn);

@@ -25,9 +25,11 @@ typedef struct th_store_options {
     th_budget *budget;      /* may be NULL */
     uint64_t journal_bytes; /* 0 = TH_JOURNAL_SIZE_MAX; small values for tests */
     const char *test_mode;  /* NULL; crash rigs' controls: "ack-before-commit", "nosync" */
-    int64_t cool_us;        /* how long ago the last row of a file arrived before the background encodes it in the
+    int64_t
+        cool_us; /* how long ago the last row of a file arrived before the background encodes it in the
                                compact tier; 0 = an hour, below 0 = never */
-    uint64_t bulk_bytes;    /* a write with more encoded bytes goes to sealed files; 0 = 8 MiB; small for tests */
+    uint64_t
+        bulk_bytes; /* a write with more encoded bytes goes to sealed files; 0 = 8 MiB; small for tests */
 } th_store_options;
 
 /* Take DIR/LOCK, recover, open. TH_ENOTFOUND "no data folder", TH_EBUSY (another process owns it; its pid in diag and
@@ -152,8 +154,8 @@ typedef struct th_segment_ref {
     uint64_t stored_bytes;
     uint64_t raw_bytes; /* of rows_stored records */
     bool compact;       /* encoded in the compact tier */
-    uint32_t file;  /* store's own: which file of the version */
-    uint64_t place; /* store's own: where in it */
+    uint32_t file;      /* store's own: which file of the version */
+    uint64_t place;     /* store's own: where in it */
 } th_segment_ref;
 
 /* All segments of table whose day is in [first_day, last_day] (TH_DAY_UNDATED is its own day, below all others), by

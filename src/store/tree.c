@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "store/store_private.h"
+#include "store/write.h"
 
 enum { LEAF_BYTES = 1 + TH_SHA256_SIZE, NODE_BYTES = 1 + 2 * TH_SHA256_SIZE };
 

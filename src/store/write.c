@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "store/store_private.h"
+#include "store/write.h"
 
 th_write *th_write_new(th_store *store)
 {
@@ -81,8 +81,8 @@ void th_write_claim(th_write *write, uint32_t table, uint64_t fingerprint)
     if (!claim(write, table, fingerprint)) write->error = TH_ENOMEM;
 }
 
-static th_err add_row(th_write *write, const th_stored_table *table, int32_t day,
-                      const th_row *row, uint32_t *local)
+static th_err add_row(th_write *write, const th_stored_table *table, int32_t day, const th_row *row,
+                      uint32_t *local)
 {
     write_part *part = write_parts_find(&write->early, table->id, day);
     if (part == NULL) part = write_parts_add(&write->early, table, day);

@@ -32,9 +32,11 @@ _Noreturn static void write_until_killed(const char *failpoint, int pass, const 
     (void)snprintf(text, sizeof(text), "%s:%d", failpoint, pass);
     setenv("TRAILHOLD_FAILPOINT", text, 1);
     th_failpoints_init();
-    th_store_options options = {
-        .create = true, .no_background = true, .journal_bytes = 40 << 10, .test_mode = mode,
-        .bulk_bytes = LARGE_BYTES};
+    th_store_options options = {.create = true,
+                                .no_background = true,
+                                .journal_bytes = 40 << 10,
+                                .test_mode = mode,
+                                .bulk_bytes = LARGE_BYTES};
     th_store *store;
     th_diag diag = {0};
     if (th_store_open(help_dir, &options, &store, NULL, &diag) != TH_OK) _exit(2);
@@ -222,4 +224,5 @@ TEST(a_file_that_cannot_grow)
 }
 
 TEST_MAIN(killed_while_committing, killed_while_rolling_a_journal, killed_while_merging,
-          killed_while_a_large_write_is_committed, answers_that_come_too_early_are_found_out, a_file_that_cannot_grow)
+          killed_while_a_large_write_is_committed, answers_that_come_too_early_are_found_out,
+          a_file_that_cannot_grow)
