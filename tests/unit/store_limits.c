@@ -134,5 +134,4 @@ TEST(a_full_disk_refuses_and_loses_nothing)
         CHECK_EQ_I64(WEXITSTATUS(status), 0);
 }
 
-TEST_MAIN(a_write_takes_so_many_days, a_setting_is_small,
-          a_full_disk_refuses_and_loses_nothing)
+TEST_MAIN(a_write_takes_so_many_days, a_setting_is_small, a_full_disk_refuses_and_loses_nothing)

@@ -6,8 +6,16 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { DAY = 20000, DAYS = 3, ROWS = 5, WRITERS = 2, READERS = 3, COMMITS = 400,
-       LARGE_EVERY = 8, BULK_BYTES = 20000 };
+enum {
+    DAY = 20000,
+    DAYS = 3,
+    ROWS = 5,
+    WRITERS = 2,
+    READERS = 3,
+    COMMITS = 400,
+    LARGE_EVERY = 8,
+    BULK_BYTES = 20000
+};
 
 typedef struct shared {
     th_store *store;
