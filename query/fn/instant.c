@@ -315,7 +315,9 @@ th_err fn_parse_duration(th_fn_call *call, const th_value *args, th_value *out)
                       (int)(s.size > 100 ? 100 : s.size), (const char *)s.bytes);
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         if (!th_slice_is(unit, units[i].name)) continue;
-        out->i = (int64_t)round(v * units[i].us / 1000) * 1000;
+        double ms = round(v * units[i].us / 1000);
+        if (ms > (double)(INT64_MAX / 2000)) return fn_bad(call, "duration out of range");
+        out->i = (int64_t)ms * 1000;
         return TH_OK;
     }
     return fn_bad(call, "Unknown time unit: %.*s", (int)(unit.size > 20 ? 20 : unit.size),

@@ -433,6 +433,7 @@ th_err fn_width_bucket(th_fn_call *call, const th_value *args, th_value *out)
     double x = args[0].f, low = args[1].f, high = args[2].f;
     int64_t n = args[3].i;
     if (n <= 0) return fn_bad(call, "bucketCount must be greater than 0");
+    if (n == INT64_MAX) return fn_bad(call, "bucketCount out of range");
     if (isnan(x)) return fn_bad(call, "operand must not be NaN");
     if (!isfinite(low)) return fn_bad(call, "first bound must be finite");
     if (!isfinite(high)) return fn_bad(call, "second bound must be finite");
@@ -444,7 +445,8 @@ th_err fn_width_bucket(th_fn_call *call, const th_value *args, th_value *out)
     else if (x >= to)
         out->i = n + 1;
     else
-        out->i = (int64_t)((double)n * (x - from) / (to - from)) + 1;
+        out->i = (int64_t)((double)n * ((x / 2 - from / 2) / (to / 2 - from / 2))) +
+                 1; /* halves: no overflow */
     if (down) out->i = n - out->i + 1;
     return TH_OK;
 }
