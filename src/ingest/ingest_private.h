@@ -24,7 +24,8 @@ enum {
     INGEST_BATCH_OBJECTS = 4096,
     INGEST_SPARE_BYTES = 20 << 20, /* of buffers kept to be used again */
     INGEST_ITEMS_MAX = 1 << 19,    /* rows a commit */
-    INGEST_DAYS_MAX = 50000, /* different (table, day) a commit: each is a stored value of its own */
+    INGEST_DAYS_MAX =
+        50000, /* different (table, day) a commit: each is a stored value of its own */
     INGEST_REASONS_MAX = 10000,
     INGEST_TRIES_MAX = 1000
 };
