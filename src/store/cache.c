@@ -125,6 +125,14 @@ store_piece *store_cache_put(store_cache *cache, store_piece *piece)
     return other;
 }
 
+bool store_cache_has_room(store_cache *cache, size_t bytes)
+{
+    pthread_mutex_lock(&cache->lock);
+    bool room = cache->used + bytes <= cache->limit;
+    pthread_mutex_unlock(&cache->lock);
+    return room;
+}
+
 void store_cache_forget(store_cache *cache, uint32_t file)
 {
     pthread_mutex_lock(&cache->lock);

@@ -146,17 +146,27 @@ bool store_filter_may_hold(const store_piece *piece, uint32_t low)
     return true;
 }
 
+static uint64_t blocks_for(uint64_t rows)
+{
+    return (rows * BITS_A_ROW + BLOCK_BITS - 1) / BLOCK_BITS;
+}
+
+size_t store_filter_bytes(uint64_t rows)
+{
+    return sizeof(store_piece) + blocks_for(rows) * BLOCK_BITS / 8;
+}
+
 store_piece *store_filter_new(uint32_t file, uint64_t place, uint64_t rows)
 {
     store_piece *piece = calloc(1, sizeof(*piece));
     if (piece == NULL) return NULL;
-    uint64_t blocks = (rows * BITS_A_ROW + BLOCK_BITS - 1) / BLOCK_BITS;
+    uint64_t blocks = blocks_for(rows);
     atomic_init(&piece->refs, 1);
     piece->file = file;
     piece->place = place;
     piece->filter = calloc(blocks * BLOCK_WORDS, sizeof(uint64_t));
     piece->filter_blocks = (uint32_t)blocks;
-    piece->bytes = sizeof(*piece) + blocks * BLOCK_BITS / 8;
+    piece->bytes = store_filter_bytes(rows);
     if (piece->filter == NULL) {
         store_piece_release(piece);
         return NULL;

@@ -19,6 +19,8 @@ TH_MUST_CHECK th_err store_prints_read(store_prints *p, store_file *file, const 
                                        const th_segment_ref *ref, const uint8_t **prints,
                                        th_diag *diag);
 
+/* What a filter for so many rows takes. */
+size_t store_filter_bytes(uint64_t rows);
 /* An empty filter for so many rows. NULL: no memory. */
 store_piece *store_filter_new(uint32_t file, uint64_t place, uint64_t rows);
 void store_filter_add(store_piece *piece, const uint8_t *prints, uint32_t rows);

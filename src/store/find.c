@@ -188,13 +188,15 @@ static th_err fill_filter(finder *f, const unit *u, store_piece *filter, th_diag
     return TH_OK;
 }
 
-/* NULL: it could not be made; then the segments themselves say why. */
+/* NULL: it could not be made, and the segments themselves say why; or there is no room for more, and reading these is
+ * cheaper than making others anew each time. */
 static store_piece *filter_of(finder *f, const unit *u)
 {
     store_cache *cache = f->version->store->filters;
     uint64_t place = u->dir != NULL ? u->begin : u->ref->first_lsn << 16 | u->ref->place;
     store_piece *filter = store_cache_get(cache, u->file->info.id, place);
     if (filter != NULL) return filter;
+    if (!store_cache_has_room(cache, store_filter_bytes(u->rows))) return NULL;
     th_diag ignored = {0};
     filter = store_filter_new(u->file->info.id, place, u->rows);
     if (filter == NULL) return NULL;

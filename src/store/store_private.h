@@ -101,6 +101,8 @@ void store_cache_free(store_cache *cache);
 store_piece *store_cache_get(store_cache *cache, uint32_t file, uint64_t place);
 /* Give a new piece to the cache (which may drop others, or not keep it); returns the piece to use, referenced. */
 store_piece *store_cache_put(store_cache *cache, store_piece *piece);
+/* So much more fits without dropping anything. */
+bool store_cache_has_room(store_cache *cache, size_t bytes);
 void store_cache_forget(store_cache *cache, uint32_t file);
 /* Empty it when nothing was taken from it or put into it since the last call; true when that gave memory back. */
 bool store_cache_trim(store_cache *cache);
