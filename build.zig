@@ -27,7 +27,7 @@ const modules = [_]Module{
         .dir = "src/base",
         .includes = &.{},
         .libs = &.{ "crypto", "xxhash" },
-        .files = &.{ "arena.c", "assert.c", "budget.c", "buf.c", "err.c", "hash.c", "hash_x86.c", "log.c", "map.c", "merkle.c", "slice.c", "time.c" },
+        .files = &.{ "arena.c", "assert.c", "budget.c", "buf.c", "err.c", "hash.c", "log.c", "map.c", "merkle.c", "slice.c", "time.c" },
     },
     .{
         .name = "os",

@@ -25,20 +25,17 @@ void th_sha256_update(th_sha256_ctx *ctx, th_slice s);
 th_sha256 th_sha256_finish(th_sha256_ctx *ctx); /* resets the context: it can be used again */
 void th_sha256_free(th_sha256_ctx *ctx);
 
-/* Digests of many slices, out[i] that of in[i]: nearly twice as fast as one by one where the CPU can hash two side by side. */
+/* Digests of many slices, out[i] that of in[i]. */
 void th_sha256_many(const th_slice *in, size_t count, th_sha256 *out);
 
 /* HMAC-SHA-256 with a 32-byte key: fingerprints of identities. */
 th_sha256 th_hmac_sha256(const uint8_t key[32], th_slice s);
 /* The same with the key's blocks hashed once. As secret as the key. */
 typedef struct th_hmac_key {
-    uint32_t inner[8], outer[8];
+    uint8_t inner[128], outer[128]; /* OpenSSL's states */
 } th_hmac_key;
 void th_hmac_key_init(th_hmac_key *out, const uint8_t key[32]);
 th_sha256 th_hmac_sha256_keyed(const th_hmac_key *key, th_slice s);
-
-/* For tests: both ways of hashing on one machine. Not while others hash. */
-void th_hash_use_portable(bool portable);
 
 /* XXH3, 64 bits. */
 uint64_t th_xxh3(th_slice s);
