@@ -23,8 +23,8 @@ struct cmd_line {
     char *history_path;
     const char *prompt;
     const char *const *words;
-    char *text;        /* of the last line */
-    sigset_t waiting;  /* the mask while it waits for a key: SIGINT and SIGTERM can come */
+    char *text;       /* of the last line */
+    sigset_t waiting; /* the mask while it waits for a key: SIGINT and SIGTERM can come */
 };
 
 static char *line_prompt(EditLine *el)
