@@ -95,7 +95,7 @@ const modules = [_]Module{
         .dir = "src/proof",
         .includes = &.{ "base", "os", "json", "model", "store" },
         .libs = &.{"crypto"},
-        .files = &.{ },
+        .files = &.{},
     },
     .{
         .name = "finding",
