@@ -93,7 +93,7 @@ static bool read_blocks(th_slice page, uint8_t tag, uint32_t n, uint32_t begin, 
                         int64_t *out)
 {
     th_reader r = th_reader_of(page);
-    int64_t block[CODEC_BLOCK];
+    int64_t block[CODEC_BLOCK] = {0};
     for (uint32_t at = 0; at < begin + count; at += CODEC_BLOCK) {
         uint32_t have = codec_min(CODEC_BLOCK, n - at);
         if (at + have <= begin) {
