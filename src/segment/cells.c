@@ -65,7 +65,7 @@ th_err segment_cell_of_spots(const segment_skeleton *k, uint32_t shape, const se
     *text = (th_slice){NULL, 0};
     for (uint32_t i = 0; i < spots->count; i++) {
         const segment_spot *spot = &spots->spots[i];
-        const th_slice *values = steps + spot->first;
+        const th_slice *values = spot->count == 0 ? NULL : steps + spot->first;
         if (spot->kind == SEGMENT_SPOT_TEXT) {
             *kind = TH_CELL_JSON;
             return put_text(k, shape, spot, values, arena, text);
