@@ -45,7 +45,7 @@ static th_err put_record(segment_scan *scan, uint32_t shape, th_slice *values, t
     TH_TRY(segment_scan_row(scan, shape, values));
     size_t size = k->literal_bytes[shape];
     for (uint32_t i = 0; i < slots; i++) size += values[i].size;
-    if (size > SEGMENT_CHUNK_MAX) return TH_ECORRUPT;
+    if (size > scan->image->base.raw_bytes) return TH_ECORRUPT;
     uint8_t *bytes = th_arena_alloc(arena, size + SLACK);
     if (bytes == NULL) return TH_ELIMIT;
     const uint32_t *joints = k->joints[shape];
@@ -74,14 +74,16 @@ static th_err put_rows(segment_scan *scan, uint32_t count, th_arena *arena, th_s
     if (scan->whole_wanted > 0)
         TH_TRY(segment_codec_read(scan->image->whole, reading, scan->whole, scan->whole_wanted,
                                   whole));
+    uint64_t left = scan->image->base.raw_bytes; /* few bytes of image may stand for very many */
     for (uint32_t i = 0; i < count; i++) {
         uint32_t shape = rows == NULL ? 0 : rows[scan->row + i];
-        if (shape != 0) {
+        if (shape != 0)
             TH_TRY(put_record(scan, shape, values, arena, &out[i]));
-            continue;
-        }
-        out[i] = th_arena_copy(arena, *whole++);
+        else
+            out[i] = th_arena_copy(arena, *whole++);
         if (out[i].bytes == NULL) return TH_ELIMIT;
+        if (out[i].size > left) return TH_ECORRUPT;
+        left -= out[i].size;
     }
     segment_scan_pass(scan, count);
     return TH_OK;

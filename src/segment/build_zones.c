@@ -209,7 +209,9 @@ static th_err judge_columns(zoning *z, uint32_t stored)
     size_t texts = z->zones[stored].hard || b->whole_count > 0 ? b->rows : 0;
     for (size_t i = 0; i < rows.room; i++)
         if (rows.pairs[i].key != 0) texts += b->columns[rows.pairs[i].key - 1].entry_count;
-    z->zones[stored].filtered = texts > BUILD_FILTER_FROM;
+    /* Times are asked for by their extremes. */
+    z->zones[stored].filtered =
+        texts > BUILD_FILTER_FROM && b->table->columns[stored].kind != TH_STORED_TIME;
     for (size_t i = 0; err == TH_OK && i < rows.room; i++) {
         if (rows.pairs[i].key == 0) continue;
         const build_column *c = &b->columns[rows.pairs[i].key - 1];
@@ -313,13 +315,14 @@ static void put_zone(const th_segment_builder *b, const span *zone, th_buf *dire
 
 static th_err put_filters(zoning *z, th_buf *directory)
 {
-    uint32_t filters = 0;
+    uint32_t filters = 0, key_bits = z->b->tier == TH_TIER_COMPACT ? SEGMENT_FILTER_BITS_COMPACT
+                                                                    : SEGMENT_FILTER_BITS;
     for (uint32_t i = 0; i < z->count; i++) filters += z->zones[i].hash_count > BUILD_FILTER_FROM;
     th_buf_add_varint(directory, filters);
     for (uint32_t i = 0; i < z->count; i++) {
         const span *zone = &z->zones[i];
         if (zone->hash_count <= BUILD_FILTER_FROM) continue;
-        size_t size = segment_filter_size(zone->hash_count);
+        size_t size = segment_filter_size(zone->hash_count, key_bits);
         uint8_t *bits = TH_NEW_ARRAY(z->arena, uint8_t, size);
         if (bits == NULL) return TH_ELIMIT;
         for (size_t k = 0; k < zone->hash_count; k++)

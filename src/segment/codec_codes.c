@@ -85,7 +85,7 @@ static bool bytes_are_better(codec_out *out, codec_codes_tag tag, unsigned bits,
     if (bytes == NULL) return false;
     size_t size = put_page(tag, bits, codes, n, bytes);
     size_t squeezed =
-        codec_squeezed(th_slice_of(bytes, size), out->encoder->scratch, SEGMENT_EFFORT_FAST);
+        codec_squeezed(th_slice_of(bytes, size), out->encoder->scratch);
     return squeezed < (size_t)n * bits / 8;
 }
 
@@ -117,7 +117,7 @@ static th_err put_smallest(codec_out *out, const uint32_t *codes, uint32_t count
         to.draft = &draft;
         to.directory = &draft.directory;
         err = put_tag(&to, (codec_codes_tag)tag, bits, codes, count);
-        uint64_t cost = err == TH_OK ? codec_draft_cost(&draft, out->encoder->scratch) : UINT64_MAX;
+        uint64_t cost = err == TH_OK ? codec_draft_cost(&draft, out->encoder) : UINT64_MAX;
         if (cost < best_cost) {
             codec_draft worse = best;
             best = draft;

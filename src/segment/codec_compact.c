@@ -10,8 +10,11 @@ enum {
     SAMPLE_RUN = 128,   /* neighbours, so that what repeats nearby is seen to */
     NEAR_PERCENT = 105, /* of the best on the sample: tried on all */
     NESTED_MAX = 6,     /* depth from which on nothing is nested any further */
+    OWN_SCRATCH_FROM = 1024, /* values from which on an arena of their own is worth its making */
+    SCRATCH_MAX = 1 << 30,
     SPLITS_MAX = 4,
-    LENGTHS_MAX = 12
+    LENGTHS_MAX = 12,
+    LENGTHS_GAIN = 100 /* classes of lengths are tried when they save a 100th */
 };
 
 typedef enum candidate {
@@ -96,33 +99,36 @@ static th_err try_one(codec_out *out, codec_strings s, candidate c, bool *fits)
     }
 }
 
-static bool allowed(const codec_out *out, candidate c)
+static bool allowed(const codec_out *out, codec_strings s, candidate c)
 {
     if (c == TRY_TEXT || c == TRY_CHOSEN || c == TRY_RADIX) return true;
     if (out->depth >= NESTED_MAX) return false;
     if (c == TRY_COPY) return true;
-    if (c == TRY_SPLIT) return out->splits < SPLITS_MAX;
+    if (c == TRY_SPLIT) return out->splits < SPLITS_MAX && codec_split_pays(s);
     return c == TRY_DICT ? !out->in_dict : !out->in_class;
 }
 
-/* Weigh those of the set; costs (UINT64_MAX: does not fit) and the smallest draft are given back. */
-static th_err compete(codec_out *out, codec_strings s, uint32_t set, uint64_t costs[CANDIDATES],
-                      codec_draft *best)
+/* Weigh those of the set; costs (UINT64_MAX: does not fit) and the smallest draft are given back. Of what an encoding
+ * takes from the scratch arena nothing stays but its draft, so it is reset for each. */
+static th_err weigh(codec_out *out, codec_strings s, uint32_t set, uint64_t costs[CANDIDATES],
+                    codec_draft *best)
 {
     uint64_t best_cost = UINT64_MAX;
     uint32_t from = 0, to_label = 0; /* labels within the best */
     for (unsigned c = 0; c < CANDIDATES; c++) {
         costs[c] = UINT64_MAX;
-        if (!(set >> c & 1) || !allowed(out, (candidate)c)) continue;
+        if (!(set >> c & 1) || !allowed(out, s, (candidate)c)) continue;
+        if (out->owns_scratch) th_arena_reset(out->encoder->scratch);
         codec_draft draft;
         codec_draft_init(&draft);
         codec_out to = *out;
+        to.owns_scratch = false;
         to.draft = &draft;
         to.directory = &draft.directory;
         bool fits = false;
         uint32_t labels = codec_labels(out);
         th_err err = try_one(&to, s, (candidate)c, &fits);
-        if (err == TH_OK && fits) costs[c] = codec_draft_cost(&draft, out->encoder->scratch);
+        if (err == TH_OK && fits) costs[c] = codec_draft_cost(&draft, out->encoder);
         if (err == TH_OK && costs[c] < best_cost) {
             codec_draft worse = *best;
             *best = draft;
@@ -137,6 +143,22 @@ static th_err compete(codec_out *out, codec_strings s, uint32_t set, uint64_t co
     }
     codec_show_labels(out, from, to_label, true);
     return TH_OK;
+}
+
+static th_err compete(codec_out *out, codec_strings s, uint32_t set, uint64_t costs[CANDIDATES],
+                      codec_draft *best)
+{
+    if (s.n < OWN_SCRATCH_FROM) return weigh(out, s, set, costs, best);
+    th_arena *outer = out->encoder->scratch;
+    th_arena *own = th_arena_new(SCRATCH_MAX, NULL);
+    if (own == NULL) return TH_ENOMEM;
+    codec_out inner = *out;
+    inner.owns_scratch = true;
+    out->encoder->scratch = own;
+    th_err err = weigh(&inner, s, set, costs, best);
+    out->encoder->scratch = outer;
+    th_arena_free(own);
+    return err;
 }
 
 /* What is worth trying on all values, by a sample of them. A dictionary is: how often values repeat does not show. */
@@ -158,6 +180,10 @@ static th_err shortlist(codec_out *out, codec_strings s, uint32_t *set)
     codec_draft_free(&best);
     TH_TRY(err);
     for (unsigned c = 0; c < CANDIDATES; c++) least = costs[c] < least ? costs[c] : least;
+    /* As a rule the classes of families are those of lengths, found sooner. */
+    if (costs[TRY_LENGTHS] != UINT64_MAX && costs[TRY_CHOSEN] != UINT64_MAX &&
+        costs[TRY_CHOSEN] <= costs[TRY_LENGTHS] + costs[TRY_LENGTHS] / LENGTHS_GAIN)
+        costs[TRY_LENGTHS] = UINT64_MAX;
     *set = UINT32_C(1) << TRY_DICT;
     for (unsigned c = 0; c < CANDIDATES; c++)
         if (costs[c] != UINT64_MAX && costs[c] * 100 <= least * NEAR_PERCENT)

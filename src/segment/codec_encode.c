@@ -115,12 +115,12 @@ static th_err put_pooled(codec_out *out, codec_strings s)
 }
 
 /* Texts, and whatever is small: what several columns have in common is worth more than a form of its own. */
-static bool is_pooled(const codec_draft *draft, th_arena *scratch)
+static bool is_pooled(const codec_draft *draft, segment_encoder *encoder)
 {
     uint8_t tag = draft->directory.bytes[0];
     if (tag == CODEC_TEXT) return true;
     bool nested = tag == CODEC_SPLIT || tag == CODEC_PICK || tag == CODEC_BASE64;
-    return nested && codec_draft_cost(draft, scratch) < POOLED_BELOW;
+    return nested && codec_draft_cost(draft, encoder) < POOLED_BELOW;
 }
 
 static th_err put_entries(codec_out *out, codec_strings s)
@@ -136,7 +136,7 @@ static th_err put_entries(codec_out *out, codec_strings s)
     child.directory = &draft.directory;
     uint32_t labels = codec_labels(out);
     th_err err = codec_put_strings(&child, s);
-    if (err == TH_OK && is_pooled(&draft, out->encoder->scratch)) {
+    if (err == TH_OK && is_pooled(&draft, out->encoder)) {
         codec_show_labels(out, labels, codec_labels(out), false);
         child = *out;
         child.depth++;
@@ -219,13 +219,13 @@ static th_err put_smaller(codec_out *out, codec_strings entries, const segment_a
         codec_out to = *out;
         to.draft = &drafts[i];
         to.directory = &drafts[i].directory;
-        codec_strings s;
+        codec_strings s = {0};
         labels[i] = codec_labels(out);
         if (err == TH_OK && i == 0) err = codec_put_dict(&to, entries, array->codes, array->count);
         if (err == TH_OK && i == 1) err = expand(array, out->encoder->scratch, &s);
         to.in_dict = true; /* weighed already */
         if (err == TH_OK && i == 1) err = codec_put_strings(&to, s);
-        if (err == TH_OK) costs[i] = codec_draft_cost(&drafts[i], out->encoder->scratch);
+        if (err == TH_OK) costs[i] = codec_draft_cost(&drafts[i], out->encoder);
         ends[i] = codec_labels(out);
         codec_show_labels(out, labels[i], ends[i], false);
     }

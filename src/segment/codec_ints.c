@@ -170,7 +170,7 @@ static th_err put_smallest(codec_out *out, const int64_t *v, uint32_t count, con
         to.draft = &draft;
         to.directory = &draft.directory;
         err = put_all(&to, (codec_ints_tag)tag, v, count, s);
-        uint64_t cost = err == TH_OK ? codec_draft_cost(&draft, out->encoder->scratch) : UINT64_MAX;
+        uint64_t cost = err == TH_OK ? codec_draft_cost(&draft, out->encoder) : UINT64_MAX;
         if (cost < best_cost) {
             codec_draft worse = best;
             best = draft;

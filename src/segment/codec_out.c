@@ -2,10 +2,11 @@
  * Where encoders write: straight to the image, or to a draft that competes with others. */
 #include <lz4.h>
 #include <lz4hc.h>
+#include <stdlib.h>
 
 #include "segment/codec_private.h"
 
-enum { DRAFT_MAX = 1 << 30, CHUNK_NAME = 14, GUESS_LEVEL = 4 };
+enum { DRAFT_MAX = 1 << 30, CHUNK_NAME = 14, GUESS_LEVEL = 4, SQUEEZE_MIN = 16 };
 
 typedef struct piece {
     uint32_t size, squeeze;
@@ -63,20 +64,37 @@ void codec_draft_replay(const codec_draft *draft, codec_out *out)
     }
 }
 
-size_t codec_squeezed(th_slice bytes, th_arena *scratch, segment_tier_effort effort)
+size_t codec_squeezed(th_slice bytes, th_arena *scratch)
 {
-    if (bytes.size < 16 || bytes.size > LZ4_MAX_INPUT_SIZE) return bytes.size;
+    if (bytes.size < SQUEEZE_MIN || bytes.size > LZ4_MAX_INPUT_SIZE) return bytes.size;
     int bound = LZ4_compressBound((int)bytes.size);
     char *room = th_arena_alloc(scratch, (size_t)bound);
     if (room == NULL) return bytes.size;
-    const char *from = (const char *)bytes.bytes;
-    int size = effort == SEGMENT_EFFORT_FAST
-                   ? LZ4_compress_default(from, room, (int)bytes.size, bound)
-                   : LZ4_compress_HC(from, room, (int)bytes.size, bound, GUESS_LEVEL);
+    int size = LZ4_compress_default((const char *)bytes.bytes, room, (int)bytes.size, bound);
     return size > 0 && (size_t)size < bytes.size ? (size_t)size : bytes.size;
 }
 
-uint64_t codec_draft_cost(const codec_draft *draft, th_arena *scratch)
+/* What the compact tier's chunks would make of it. The state is kept: to clear one costs more than most drafts do. */
+static size_t guess_size(th_slice bytes, segment_encoder *encoder)
+{
+    segment_payload_writer *writer = encoder->payloads;
+    if (bytes.size < SQUEEZE_MIN || bytes.size > LZ4_MAX_INPUT_SIZE) return bytes.size;
+    if (writer->guess == NULL) {
+        writer->guess = malloc((size_t)LZ4_sizeofStateHC());
+        if (writer->guess == NULL) return bytes.size;
+        (void)LZ4_initStreamHC(writer->guess, (size_t)LZ4_sizeofStateHC());
+    }
+    /* Room for the worst: after a failure the state had to be cleared again. */
+    int bound = LZ4_compressBound((int)bytes.size);
+    char *room = th_arena_alloc(encoder->scratch, (size_t)bound);
+    if (room == NULL) return bytes.size;
+    LZ4_resetStreamHC_fast(writer->guess, GUESS_LEVEL);
+    int size = LZ4_compress_HC_continue(writer->guess, (const char *)bytes.bytes, room,
+                                        (int)bytes.size, bound);
+    return size > 0 && (size_t)size < bytes.size ? (size_t)size : bytes.size;
+}
+
+uint64_t codec_draft_cost(const codec_draft *draft, segment_encoder *encoder)
 {
     uint64_t cost = draft->directory.size, begin = 0, end = 0;
     for (size_t at = 0; at < draft->pieces.size; at += sizeof(piece)) {
@@ -87,15 +105,13 @@ uint64_t codec_draft_cost(const codec_draft *draft, th_arena *scratch)
             if (end - begin < 64 << 10) continue; /* small ones share a chunk */
         }
         if (end > begin)
-            cost += codec_squeezed(th_slice_of(draft->bytes.bytes + begin, end - begin), scratch,
-                                   SEGMENT_EFFORT_COMPACT);
+            cost += guess_size(th_slice_of(draft->bytes.bytes + begin, end - begin), encoder);
         if (p.squeeze == SEGMENT_SQUEEZE_NONE)
             cost += p.size + (p.size >= 32 << 10 ? CHUNK_NAME : 0);
         if (p.squeeze == SEGMENT_SQUEEZE_NONE) end += p.size;
         begin = end;
     }
     if (end > begin)
-        cost += codec_squeezed(th_slice_of(draft->bytes.bytes + begin, end - begin), scratch,
-                               SEGMENT_EFFORT_COMPACT);
+        cost += guess_size(th_slice_of(draft->bytes.bytes + begin, end - begin), encoder);
     return cost;
 }

@@ -125,7 +125,7 @@ static inline unsigned codec_bits_of(uint64_t v) /* 0 for 0 */
 }
 static inline uint64_t codec_zigzag(int64_t v)
 {
-    return (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
+    return (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0);
 }
 static inline int64_t codec_unzigzag(uint64_t v)
 {
@@ -160,6 +160,7 @@ typedef struct codec_out {
     bool in_dict;       /* entries of a dictionary: no repeats */
     bool in_class;      /* a class of PICK: not sorted into classes again */
     bool sampling;      /* weighed, never kept */
+    bool owns_scratch;  /* the competition in hand may reset the scratch arena */
 } codec_out;
 
 typedef struct codec_strings {
@@ -184,9 +185,9 @@ void codec_draft_init(codec_draft *draft);
 void codec_draft_free(codec_draft *draft);
 void codec_draft_replay(const codec_draft *draft, codec_out *out);
 /* About how many bytes of image it makes. */
-uint64_t codec_draft_cost(const codec_draft *draft, th_arena *scratch);
-/* Bytes that LZ4 makes of some. */
-size_t codec_squeezed(th_slice bytes, th_arena *scratch, segment_tier_effort effort);
+uint64_t codec_draft_cost(const codec_draft *draft, segment_encoder *encoder);
+/* Bytes that the fast LZ4 makes of some. */
+size_t codec_squeezed(th_slice bytes, th_arena *scratch);
 
 /* ---- encoders. *fits false: nothing was written, some value does not come back so ---- */
 
@@ -199,6 +200,8 @@ TH_MUST_CHECK th_err codec_put_family(codec_out *out, codec_strings s, codec_fam
                                       bool *fits);
 TH_MUST_CHECK th_err codec_put_radix(codec_out *out, codec_strings s, bool *fits);
 TH_MUST_CHECK th_err codec_put_split(codec_out *out, codec_strings s, bool *fits);
+/* Is it worth trying, by a few of the values: do some of their tokens come again? Of random texts none do. */
+bool codec_split_pays(codec_strings s);
 /* classes[i] < k; each occurs. Each class is encoded as codec_put_strings does. */
 TH_MUST_CHECK th_err codec_put_pick(codec_out *out, codec_strings s, const uint32_t *classes,
                                     uint32_t k);

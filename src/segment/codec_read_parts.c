@@ -88,16 +88,14 @@ th_err codec_read_pick(const segment_codec *c, segment_reading *reading, uint32_
 
 /* One pattern's values: tokens[t][i] between the pattern's other bytes. Put at out[places[i]]. */
 static th_err join(segment_reading *reading, th_slice pattern, th_slice *const *tokens,
-                   uint32_t token_count, const uint32_t *classes, uint32_t k, uint32_t count,
-                   uint32_t here, th_slice *out)
+                   uint32_t token_count, const uint32_t *places, uint32_t here, th_slice *out)
 {
     uint64_t total = (uint64_t)(pattern.size - token_count) * here;
     for (uint32_t t = 0; t < token_count; t++)
         for (uint32_t i = 0; i < here; i++) total += tokens[t][i].size;
     uint8_t *text = total < SIZE_MAX / 2 ? th_arena_alloc(reading->arena, (size_t)total) : NULL;
     if (text == NULL) return TH_ELIMIT;
-    for (uint32_t at = 0, i = 0; at < count; at++) {
-        if (classes[at] != k) continue;
+    for (uint32_t i = 0; i < here; i++) {
         uint8_t *begin = text;
         for (size_t p = 0, t = 0; p < pattern.size; p++) {
             if (pattern.bytes[p] != CODEC_TOKEN) {
@@ -108,14 +106,13 @@ static th_err join(segment_reading *reading, th_slice pattern, th_slice *const *
             if (token.size > 0) memcpy(text, token.bytes, token.size);
             text += token.size;
         }
-        out[at] = th_slice_of(begin, (size_t)(text - begin));
-        i++;
+        out[places[i]] = th_slice_of(begin, (size_t)(text - begin));
     }
     return TH_OK;
 }
 
 static th_err read_pattern(const segment_codec *c, segment_reading *reading, const ranks *r,
-                           uint32_t k, uint32_t count, th_slice *out)
+                           uint32_t k, const uint32_t *places, th_slice *out)
 {
     uint32_t first = c->part_first[k], token_count = c->part_first[k + 1] - first;
     th_slice pattern;
@@ -127,7 +124,18 @@ static th_err read_pattern(const segment_codec *c, segment_reading *reading, con
     if (tokens == NULL) return TH_ELIMIT;
     for (uint32_t t = 0; t < token_count; t++)
         TH_TRY(read_part(c->parts[first + t], reading, r->before[k], r->here[k], &tokens[t]));
-    return join(reading, pattern, tokens, token_count, r->classes, k, count, r->here[k], out);
+    return join(reading, pattern, tokens, token_count, places, r->here[k], out);
+}
+
+/* Places of the values by their patterns: those of the first, those of the second, ... in order. NULL: no memory. */
+static const uint32_t *sort_places(const ranks *r, uint32_t k, uint32_t count, th_arena *arena)
+{
+    uint32_t *places = th_arena_alloc(arena, (size_t)count * sizeof(uint32_t));
+    uint32_t *next = th_arena_alloc(arena, (size_t)k * sizeof(uint32_t));
+    if (places == NULL || next == NULL) return NULL;
+    for (uint32_t i = 0, before = 0; i < k; before += r->here[i++]) next[i] = before;
+    for (uint32_t i = 0; i < count; i++) places[next[r->classes[i]]++] = i;
+    return places;
 }
 
 th_err codec_read_split(const segment_codec *c, segment_reading *reading, uint32_t begin,
@@ -135,7 +143,12 @@ th_err codec_read_split(const segment_codec *c, segment_reading *reading, uint32
 {
     ranks r;
     TH_TRY(count_ranks(c, reading, begin, count, &r));
-    for (uint32_t k = 0; k < c->entries; k++)
-        if (r.here[k] > 0) TH_TRY(read_pattern(c, reading, &r, k, count, out));
+    const uint32_t *places = sort_places(&r, c->entries, count, reading->arena);
+    if (places == NULL) return TH_ELIMIT;
+    for (uint32_t k = 0; k < c->entries; k++) {
+        if (r.here[k] == 0) continue;
+        TH_TRY(read_pattern(c, reading, &r, k, places, out));
+        places += r.here[k];
+    }
     return TH_OK;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPLIT, written: texts cut at what is neither letter nor digit. Names, numbers and random parts of a path or an ARN then
  * stand in arrays of their own. */
+#include "base/hash.h"
 #include "base/map.h"
 #include "segment/codec_private.h"
 
@@ -102,6 +103,45 @@ static th_err sort_tokens(splitter *p, th_arena *scratch)
         one->filled++;
     }
     return TH_OK;
+}
+
+enum {
+    LOOKED_AT = 64, /* values */
+    TOKENS_EACH = 16,
+    TOKEN_TABLE = 2048,
+    TOKEN_AGAIN = 3,     /* times that a token is seen when it is no accident */
+    AGAIN_SHARE = 16     /* of all bytes */
+};
+_Static_assert(LOOKED_AT * TOKENS_EACH < TOKEN_TABLE, "there is always a free place");
+
+static uint32_t token_place(const uint64_t *hashes, uint64_t hash)
+{
+    uint32_t at = (uint32_t)hash % TOKEN_TABLE;
+    while (hashes[at] != 0 && hashes[at] != hash) at = (at + 1) % TOKEN_TABLE;
+    return at;
+}
+
+bool codec_split_pays(codec_strings s)
+{
+    uint64_t hashes[TOKEN_TABLE] = {0}, bytes = 0, again = 0;
+    uint8_t seen[TOKEN_TABLE] = {0};
+    if (s.n < LOOKED_AT) return true;
+    for (uint32_t i = 0; i < LOOKED_AT; i++) {
+        th_slice v = s.v[(uint64_t)i * s.n / LOOKED_AT];
+        bytes += v.size;
+        uint32_t tokens = 0;
+        for (size_t at = 0, end; at < v.size && tokens < TOKENS_EACH; at = end + 1) {
+            for (end = at; end < v.size && in_token(v.bytes[end]); end++) {}
+            if (end == at) continue;
+            uint64_t hash = th_xxh3(th_slice_of(v.bytes + at, end - at)) | 1;
+            uint32_t place = token_place(hashes, hash);
+            hashes[place] = hash;
+            tokens++;
+            seen[place] = seen[place] < TOKEN_AGAIN ? (uint8_t)(seen[place] + 1) : TOKEN_AGAIN;
+            if (seen[place] == TOKEN_AGAIN) again += end - at;
+        }
+    }
+    return again * AGAIN_SHARE >= bytes;
 }
 
 th_err codec_put_split(codec_out *out, codec_strings s, bool *fits)

@@ -9,7 +9,7 @@ static segment_squeeze squeeze_of(const codec_out *out, th_slice bytes)
 {
     th_slice sample = {bytes.bytes, bytes.size < SAMPLE ? bytes.size : SAMPLE};
     if (sample.size < 1024) return SEGMENT_SQUEEZE_TEXT;
-    size_t squeezed = codec_squeezed(sample, out->encoder->scratch, SEGMENT_EFFORT_FAST);
+    size_t squeezed = codec_squeezed(sample, out->encoder->scratch);
     return squeezed > sample.size - sample.size / 32 ? SEGMENT_SQUEEZE_NONE : SEGMENT_SQUEEZE_TEXT;
 }
 

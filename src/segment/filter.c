@@ -6,10 +6,10 @@
 
 #include "base/assert.h"
 
-size_t segment_filter_size(uint64_t keys)
+size_t segment_filter_size(uint64_t keys, uint32_t bits)
 {
-    uint64_t bits = SEGMENT_FILTER_BLOCK * 8u;
-    uint64_t blocks = (keys * SEGMENT_FILTER_BITS + bits - 1) / bits;
+    uint64_t block = SEGMENT_FILTER_BLOCK * 8u;
+    uint64_t blocks = (keys * bits + block - 1) / block;
     return (size_t)(blocks == 0 ? 1 : blocks) * SEGMENT_FILTER_BLOCK;
 }
 

@@ -189,7 +189,9 @@ static th_err take_filters(parse *p)
         segment_payload at =
             segment_payload_take(&p->reader, p->describing.payloads, &p->describing.at);
         if (p->reader.bad || keys == 0 || keys > UINT32_MAX ||
-            at.size != segment_filter_size(keys) || column >= SEGMENT_COLUMNS_MAX) {
+            at.size == 0 || at.size % SEGMENT_FILTER_BLOCK != 0 ||
+            at.size > segment_filter_size(keys, SEGMENT_FILTER_BITS) ||
+            column >= SEGMENT_COLUMNS_MAX) {
             return TH_ECORRUPT;
         }
         if (column >= s->base.table->column_count) continue;

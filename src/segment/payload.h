@@ -28,6 +28,7 @@ typedef struct segment_payload_writer {
     th_buf open;    /* raw bytes of the chunk in hand */
     segment_tier_effort effort;
     void *scratch; /* state of the compressor, kept from image to image */
+    void *guess;   /* the same of codec_draft_cost, made when first needed; or NULL */
 } segment_payload_writer;
 
 void segment_payload_writer_init(segment_payload_writer *writer);

@@ -30,7 +30,8 @@ void segment_payload_writer_free(segment_payload_writer *writer)
     th_buf_free(&writer->chunks);
     th_buf_free(&writer->open);
     free(writer->scratch);
-    writer->scratch = NULL;
+    free(writer->guess);
+    writer->scratch = writer->guess = NULL;
 }
 
 void segment_payload_begin(segment_payload_writer *writer, th_buf *image,
