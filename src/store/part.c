@@ -124,10 +124,13 @@ static write_open *take_spare(th_write *write, const th_stored_table *table)
 
 static write_open *new_open(th_write *write, const th_stored_table *table)
 {
+    th_budget *budget = write->store->options.budget;
+    if (write->shaper == NULL) write->shaper = th_segment_shaper_new(budget);
+    if (write->shaper == NULL) return NULL;
     write_open *open = calloc(1, sizeof(*open));
     if (open == NULL) return NULL;
     open->table = table;
-    open->builder = th_segment_builder_new(table, write->store->options.budget);
+    open->builder = th_segment_builder_new_sharing(table, budget, write->shaper);
     if (open->builder == NULL) {
         free(open);
         return NULL;

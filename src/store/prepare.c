@@ -10,48 +10,155 @@ enum { SEQ_KEYS_MAX = 1 << 17 };
 
 /* ---- sequences --------------------------------------------------------------------------------------------------------- */
 
-static th_err highest_in(th_version *version, store_file *file, uint32_t table, int32_t day,
-                         uint64_t *next, th_diag *diag)
+/* Days of one table, and the next sequence of each as far as it is known. */
+typedef struct day_seqs {
+    uint32_t table, count;
+    int32_t *days; /* ascending */
+    uint64_t *next;
+} day_seqs;
+
+static void raise_to(uint64_t *next, uint64_t end)
 {
-    if (file->info.kind == STORE_SEALED &&
-        (file->info.table != table || file->info.first_day > day || file->info.last_day < day))
-        return TH_OK;
-    store_refs refs = {0};
-    th_diag why = {0};
-    th_err err = store_refs_add_file(version, file, table, day, day, &refs, &why);
-    for (size_t i = 0; i < refs.count; i++) {
-        uint64_t end = refs.refs[i].first_seq + refs.refs[i].rows_stored;
-        if (end > *next) *next = end;
+    if (end > *next) *next = end;
+}
+
+static void highest_in_journal(const th_version *version, store_file *file, day_seqs *s)
+{
+    store_journal *j = file->journal;
+    pthread_rwlock_rdlock(&j->lock);
+    for (uint32_t d = 0; d < s->count; d++) {
+        const store_journal_day *day = store_journal_day_of(j, s->table, s->days[d]);
+        for (uint32_t i = day == NULL ? 0 : day->count; i > 0; i--) {
+            const store_entry *e = &j->entries[day->list[i - 1]];
+            if (e->lsn > version->lsn) continue;
+            raise_to(&s->next[d], e->first_seq + e->rows);
+            break;
+        }
     }
-    free(refs.refs);
-    if (err == TH_ECORRUPT) {
-        /* The catalog knows a number above all of the file's: ids are never given twice, damage or not. */
-        if (file->info.next_seq > *next) *next = file->info.next_seq;
+    pthread_rwlock_unlock(&j->lock);
+}
+
+static void highest_in_directory(const store_piece *dir, day_seqs *s)
+{
+    for (uint32_t d = 0; d < s->count; d++) {
+        uint32_t behind = store_dir_place(dir, s->days[d], UINT64_MAX);
+        if (behind == 0 || dir->entries[behind - 1].day != s->days[d]) continue;
+        const store_dir_entry *e = &dir->entries[behind - 1];
+        raise_to(&s->next[d], e->first_seq + e->rows);
+    }
+}
+
+/* The catalog knows a number above all of the file's: ids are never given twice, damage or not. */
+static void above_all_of(const store_file *file, day_seqs *s)
+{
+    bool sealed = file->info.kind == STORE_SEALED;
+    for (uint32_t d = 0; d < s->count; d++)
+        if (!sealed || (s->days[d] >= file->info.first_day && s->days[d] <= file->info.last_day))
+            raise_to(&s->next[d], file->info.next_seq);
+}
+
+static th_err highest_in_sealed(const th_version *version, store_file *file, day_seqs *s,
+                                th_diag *diag)
+{
+    const store_file_info *info = &file->info;
+    if (info->first_day > s->days[s->count - 1] || info->last_day < s->days[0] ||
+        info->first_lsn > version->lsn)
         return TH_OK;
+    store_piece *dir;
+    th_diag why = {0};
+    th_err err = store_sealed_directory(file, &dir, &why);
+    if (err == TH_OK) {
+        highest_in_directory(dir, s);
+        store_piece_release(dir);
+    } else if (err == TH_ECORRUPT) {
+        above_all_of(file, s);
+        err = TH_OK;
     }
     return err == TH_OK ? TH_OK : th_fail(diag, err, NULL, "%s", why.text);
 }
 
-th_err store_next_seq(th_store *store, uint32_t table, int32_t day, uint64_t **slot, th_diag *diag)
+/* Each file is looked at once for all the days: a directory may be larger than what its cache keeps. */
+static th_err highest_of(th_store *store, day_seqs *s, th_diag *diag)
 {
-    uint32_t words[2] = {table, (uint32_t)day};
-    th_slice key = th_slice_of(words, sizeof(words));
-    *slot = th_map_get(store->next_seq, key);
-    if (*slot != NULL) return TH_OK;
-    uint64_t next = 0;
-    th_err err = TH_OK;
     th_version *version = th_store_version(store);
     const store_files *files = version->files;
-    for (uint32_t i = 0; i < files->journals && err == TH_OK; i++)
-        err = highest_in(version, files->files[i], table, day, &next, diag);
-    for (uint32_t i = store_files_of_table(files, table); i < files->count && err == TH_OK; i++) {
-        if (files->files[i]->info.table != table) break;
-        err = highest_in(version, files->files[i], table, day, &next, diag);
+    th_err err = TH_OK;
+    for (uint32_t i = 0; i < files->journals; i++) {
+        if (files->files[i]->journal != NULL)
+            highest_in_journal(version, files->files[i], s);
+        else
+            above_all_of(files->files[i], s);
+    }
+    for (uint32_t i = store_files_of_table(files, s->table); i < files->count && err == TH_OK; i++) {
+        if (files->files[i]->info.table != s->table) break;
+        err = highest_in_sealed(version, files->files[i], s, diag);
     }
     th_version_release(version);
-    TH_TRY(err);
-    *slot = th_map_put(store->next_seq, key, next, NULL);
-    return *slot != NULL ? TH_OK : th_fail(diag, TH_ENOMEM, NULL, "no memory for sequences");
+    return err;
+}
+
+typedef struct seq_key {
+    uint32_t words[2];
+} seq_key;
+
+static seq_key key_of(uint32_t table, int32_t day)
+{
+    return (seq_key){{table, (uint32_t)day}};
+}
+
+static th_err learn(th_store *store, day_seqs *s, th_diag *diag)
+{
+    if (s->count == 0) return TH_OK;
+    TH_TRY(highest_of(store, s, diag));
+    for (uint32_t d = 0; d < s->count; d++) {
+        seq_key key = key_of(s->table, s->days[d]);
+        if (th_map_put(store->next_seq, th_slice_of(&key, sizeof(key)), s->next[d], NULL) == NULL)
+            return th_fail(diag, TH_ENOMEM, NULL, "no memory for sequences");
+    }
+    return TH_OK;
+}
+
+th_err store_next_seq(th_store *store, uint32_t table, int32_t day, uint64_t **slot, th_diag *diag)
+{
+    seq_key key = key_of(table, day);
+    *slot = th_map_get(store->next_seq, th_slice_of(&key, sizeof(key)));
+    if (*slot != NULL) return TH_OK;
+    uint64_t next = 0;
+    TH_TRY(learn(store, &(day_seqs){table, 1, &day, &next}, diag));
+    *slot = th_map_get(store->next_seq, th_slice_of(&key, sizeof(key)));
+    return TH_OK;
+}
+
+/* Parts [begin, end) are of one table, by day. */
+static th_err learn_table(th_store *store, const write_parts *parts, uint32_t begin, uint32_t end,
+                          th_diag *diag)
+{
+    day_seqs s = {.table = parts->parts[begin]->table->id};
+    s.days = malloc((end - begin) * sizeof(*s.days));
+    s.next = calloc(end - begin, sizeof(*s.next));
+    th_err err = s.days != NULL && s.next != NULL
+                     ? TH_OK
+                     : th_fail(diag, TH_ENOMEM, NULL, "no memory for sequences");
+    for (uint32_t i = begin; i < end && err == TH_OK; i++) {
+        seq_key key = key_of(s.table, parts->parts[i]->day);
+        if (th_map_get(store->next_seq, th_slice_of(&key, sizeof(key))) == NULL)
+            s.days[s.count++] = parts->parts[i]->day;
+    }
+    if (err == TH_OK) err = learn(store, &s, diag);
+    free(s.days);
+    free(s.next);
+    return err;
+}
+
+static th_err learn_parts(th_store *store, const write_parts *parts, th_diag *diag)
+{
+    for (uint32_t begin = 0, end; begin < parts->count; begin = end) {
+        for (end = begin + 1;
+             end < parts->count && parts->parts[end]->table == parts->parts[begin]->table;)
+            end++;
+        TH_TRY(learn_table(store, parts, begin, end, diag));
+    }
+    return TH_OK;
 }
 
 th_err store_fresh_sequences(th_store *store)
@@ -93,6 +200,7 @@ void store_take_back_sequences(th_store *store, th_write *write)
 static th_err give_sequences(th_store *store, th_write *write)
 {
     for (uint32_t i = 0; i < write->early.count; i++) write->early.parts[i]->first_seq = UINT64_MAX;
+    TH_TRY(learn_parts(store, &write->early, write->diag));
     for (uint32_t i = 0; i < write->early.count; i++) {
         write_part *part = write->early.parts[i];
         uint64_t *slot;

@@ -5,6 +5,9 @@
 #include "base/assert.h"
 #include "store/store_private.h"
 
+/* What an open segment takes beside its image, at least: of small ones it is nearly all. */
+enum { OPEN_BYTES = 12 << 10 };
+
 /* ---- one value ------------------------------------------------------------------------------------------------------- */
 
 void store_ref_key(const store_file *file, const th_segment_ref *ref, uint8_t key[STORE_SEALED_KEY],
@@ -81,7 +84,8 @@ static store_piece *new_piece(const store_file *file, const th_segment_ref *ref)
 }
 
 static th_err open_piece(store_piece *piece, th_slice value, th_slice key,
-                         const th_segment_ref *ref, store_header *h, th_diag *why)
+                         const th_segment_ref *ref, th_budget *budget, store_header *h,
+                         th_diag *why)
 {
     th_slice head, image;
     TH_TRY(store_value_open(value, key, STORE_VALUE_SEGMENT, h, &head, &image, why));
@@ -89,6 +93,7 @@ static th_err open_piece(store_piece *piece, th_slice value, th_slice key,
         return th_fail(why, TH_ECORRUPT, NULL, "a segment is not the one its directory names");
     TH_TRY(decode_head(h, head, piece, why));
     TH_TRY(th_segment_open(image, &piece->segment, why));
+    th_segment_set_budget(piece->segment, budget);
     if (th_segment_rows(piece->segment) != h->rows)
         return th_fail(why, TH_ECORRUPT, NULL,
                        "a segment has another number of rows than its header says");
@@ -107,15 +112,15 @@ th_err store_read_segment(store_file *file, const th_segment_ref *ref, store_pie
     th_diag why = {0};
     th_err err = read_value(file, ref, SIZE_MAX, &piece->image, &got, diag);
     if (err == TH_OK) {
-        err = open_piece(piece, th_slice_of(piece->image, got), th_slice_of(key, key_size), ref, &h,
-                         &why);
+        err = open_piece(piece, th_slice_of(piece->image, got), th_slice_of(key, key_size), ref,
+                         file->store->options.budget, &h, &why);
         if (err != TH_OK) (void)fail_in_file(file, err, &why, diag);
     }
     if (err != TH_OK) {
         store_piece_release(piece);
         return err;
     }
-    piece->bytes = sizeof(*piece) + got + piece->run_count * sizeof(th_run) +
+    piece->bytes = sizeof(*piece) + OPEN_BYTES + got + piece->run_count * sizeof(th_run) +
                    (piece->fingerprints != NULL ? (size_t)piece->rows * 4 : 0);
     if (header != NULL) *header = h;
     *out = piece;

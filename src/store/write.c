@@ -18,6 +18,7 @@ void th_write_free(th_write *write)
     write_parts_free(write, &write->early);
     write_parts_free(write, &write->late);
     write_spare_free(write);
+    th_segment_shaper_free(write->shaper);
     write_segment_free(&write->leaf);
     store_spool_close(&write->spool);
     th_buf_free(&write->scratch);

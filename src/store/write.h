@@ -116,6 +116,7 @@ typedef struct write_object {
 struct th_write {
     th_store *store;
     write_parts early, late;
+    th_segment_shaper *shaper; /* of all its builders */
     write_open *newest, *oldest, *spare;
     uint32_t open_count, spare_count;
     uint64_t open_bytes;    /* records in builders */
