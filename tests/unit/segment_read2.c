@@ -3,6 +3,7 @@
  * are kept whole, in both tiers. */
 #include "base/buf.h"
 #include "json/json.h"
+#include "segment/format.h"
 #include "segment/segment.h"
 #include "tests/unit/test.h"
 
@@ -254,6 +255,25 @@ TEST(values_of_a_path_may_be_anything_json_has)
     }
 }
 
+/* A short image may say that its rows are very long: what the header allows is the bound. */
+TEST(records_longer_than_the_header_says_are_damage)
+{
+    fixture f;
+    open_rows(&f, 3000, TH_TIER_FAST, NULL);
+    th_segment_close(f.segment);
+    segment_header header;
+    memcpy(&header, f.image.bytes, sizeof(header));
+    header.raw_bytes = 1000;
+    header.header_hash = th_xxh3(th_slice_of(&header, offsetof(segment_header, header_hash)));
+    memcpy(f.image.bytes, &header, sizeof(header));
+    CHECK_EQ_I64(th_segment_open(th_buf_slice(&f.image), &f.segment, NULL), TH_OK);
+    th_slice records[200];
+    CHECK_EQ_I64(th_segment_records(f.segment, 0, 1, f.arena, records), TH_OK);
+    CHECK_EQ_I64(th_segment_records(f.segment, 0, 200, f.arena, records), TH_ECORRUPT);
+    close_rows(&f);
+}
+
 TEST_MAIN(a_cursor_gives_what_random_access_gives, every_path_is_what_a_look_up_in_the_record_finds,
           a_dictionary_has_each_value_once_and_stays_where_it_is,
-          what_is_kept_is_charged_and_given_back, values_of_a_path_may_be_anything_json_has)
+          what_is_kept_is_charged_and_given_back, values_of_a_path_may_be_anything_json_has,
+          records_longer_than_the_header_says_are_damage)
