@@ -270,7 +270,7 @@ static th_err cut_early(th_segment_builder *b)
         while (left == 0) left = b->runs[++run].rows;
         th_slice layout = build_layout(b, b->runs[run].layout);
         if (i >= b->cut_rows) TH_TRY(cut_row(b, th_slice_of(at, b->early_sizes[i]), layout));
-        at += b->early_sizes[i];
+        if (b->early_sizes[i] > 0) at += b->early_sizes[i];
     }
     th_buf_free(&b->early);
     return TH_OK;

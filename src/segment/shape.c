@@ -212,14 +212,26 @@ uint32_t shape_edge_of(segment_shaper *s, uint32_t from, th_slice text, uint32_t
 
 /* ---- shapes ---- */
 
-uint32_t shape_find(const segment_shaper *s, uint64_t hash, uint32_t slots)
+/* Literals say where in JSON a value stands; of a line only its layout does. */
+static bool same_columns(const segment_shaper *s, const shape_known *k, const segment_value *values)
+{
+    if (s->format != TH_RECORD_LINE) return true;
+    const uint32_t *columns = s->ids + k->at + k->slots + 1;
+    for (uint32_t i = 0; i < k->slots; i++)
+        if (columns[i] != values[i].column) return false;
+    return true;
+}
+
+uint32_t shape_find(const segment_shaper *s, uint64_t hash, const segment_value *values,
+                    uint32_t slots)
 {
     const shape_table *t = &s->shape_table;
     for (uint32_t at = (uint32_t)hash & (t->capacity - 1); t->capacity > 0 && t->slots[at] != 0;
          at = (at + 1) & (t->capacity - 1)) {
         const shape_known *k = &s->shapes[t->slots[at] - 1];
         if (k->hash == hash && k->slots == slots &&
-            memcmp(s->ids + k->at, s->path, (slots + 1) * sizeof(uint32_t)) == 0)
+            memcmp(s->ids + k->at, s->path, (slots + 1) * sizeof(uint32_t)) == 0 &&
+            same_columns(s, k, values))
             return t->slots[at] - 1;
     }
     return SHAPE_NONE;
@@ -304,7 +316,7 @@ static bool cut_strictly(segment_shaper *s, th_slice record, th_slice layout, bo
         return false;
     }
     hash = hash_of_path(s, *count);
-    *shape = shape_find(s, hash, *count);
+    *shape = shape_find(s, hash, values, *count);
     if (*shape == SHAPE_NONE) *shape = shape_learn(s, hash, values, *count, false);
     return *shape != SHAPE_NONE && !s->shapes[*shape].refused;
 }
@@ -320,7 +332,7 @@ bool segment_shaper_cut(segment_shaper *s, th_slice record, th_slice layout,
     uint64_t hash = 0;
     bool walked = best_walk()(s, record, values, count, &hash);
     if (walked) {
-        *shape = shape_find(s, hash, *count);
+        *shape = shape_find(s, hash, values, *count);
         if (*shape != SHAPE_NONE) return !s->shapes[*shape].refused;
     }
     return cut_strictly(s, record, layout, walked, hash, values, count, shape);

@@ -29,6 +29,6 @@ WALK_TARGET static inline uint32_t walk_special(const uint8_t *p)
 
 #define WALK shape_walk_avx2
 #define WALK_LANES 32u
-#include "segment/shape_walk.h"
+#include "segment/shape_walk.inc"
 
 #endif

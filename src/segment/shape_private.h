@@ -98,7 +98,8 @@ static inline uint64_t shape_mix(uint64_t hash, uint32_t literal)
     return hash ^ hash >> 29;
 }
 /* The shape of shaper->path; SHAPE_NONE: new. */
-uint32_t shape_find(const segment_shaper *shaper, uint64_t hash, uint32_t slots);
+uint32_t shape_find(const segment_shaper *shaper, uint64_t hash, const segment_value *values,
+                    uint32_t slots);
 uint32_t shape_learn(segment_shaper *shaper, uint64_t hash, const segment_value *values,
                      uint32_t slots, bool refused);
 

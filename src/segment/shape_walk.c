@@ -110,7 +110,7 @@ static inline uint32_t portable_special(const uint8_t *p)
 #define walk_fits portable_fits
 #define walk_choose portable_choose
 #define walk_string portable_string
-#include "segment/shape_walk.h"
+#include "segment/shape_walk.inc"
 
 #if defined(__x86_64__)
 
@@ -151,6 +151,6 @@ static inline uint32_t sse2_special(const uint8_t *p)
 #define walk_fits sse2_fits
 #define walk_choose sse2_choose
 #define walk_string sse2_string
-#include "segment/shape_walk.h"
+#include "segment/shape_walk.inc"
 
 #endif
