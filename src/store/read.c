@@ -5,8 +5,8 @@
 #include "base/assert.h"
 #include "store/store_private.h"
 
-/* What an open segment takes beside its image, at least: of small ones it is nearly all. */
-enum { OPEN_BYTES = 12 << 10 };
+/* What an open segment takes beside its image, and what it keeps decoded, at least: of small ones it is nearly all. */
+enum { OPEN_BYTES = 64 << 10 };
 
 /* ---- one value ------------------------------------------------------------------------------------------------------- */
 

@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "tests/unit/store_help.h"
 
+#include <dirent.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
@@ -120,12 +121,77 @@ _Noreturn static void fill_the_disk(void)
     _exit(0);
 }
 
-TEST(a_full_disk_refuses_and_loses_nothing)
+/* Nothing but folders and what the program keeps open without a name. */
+static bool tmp_is_empty(void)
+{
+    char path[TH_PATH_SIZE_MAX];
+    (void)snprintf(path, sizeof(path), "%s/tmp", help_dir);
+    DIR *dir = opendir(path);
+    if (dir == NULL) return false;
+    bool empty = true;
+    for (const struct dirent *e; (e = readdir(dir)) != NULL;)
+        empty = empty && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0);
+    closedir(dir);
+    return empty;
+}
+
+static th_err commit_large(th_store *store, uint64_t first, uint64_t rows, th_diag *diag)
+{
+    th_write *write = th_write_new(store);
+    help_add(store, write, DAY, first, rows);
+    uint64_t lsn;
+    th_err err = th_store_commit(store, write, &lsn, diag);
+    th_write_free(write);
+    return err;
+}
+
+/* A write that goes to sealed files of its own meets a full disk: refused as a whole, and nothing of it stays. */
+_Noreturn static void fill_the_disk_in_bulk(void)
+{
+    enum { FEW = 100, MANY = 4000, LARGE_MAX = 100 };
+    if (!enter_namespace() || mount("none", help_dir, "tmpfs", 0, "size=3m") != 0) _exit(77);
+    th_store_options options = {.create = true, .no_background = true, .bulk_bytes = 16 << 10};
+    th_store *store;
+    th_diag diag = {0};
+    if (th_store_open(help_dir, &options, &store, NULL, &diag) != TH_OK) _exit(2);
+    if (commit_large(store, 0, FEW, &diag) != TH_OK) _exit(3);
+    uint64_t stored = 0;
+    th_err err = TH_OK;
+    for (; stored < LARGE_MAX && err == TH_OK; stored += err == TH_OK)
+        err = commit_large(store, FEW + stored * MANY, MANY, &diag);
+    th_store_stats stats;
+    th_store_stats_get(store, &stats);
+    if (stored == 0 || stats.sealed_files != stored * 2) _exit(4);
+    if (err != TH_ENOSPC || strstr(diag.text, "storage full") == NULL ||
+        strstr(diag.text, help_dir) == NULL || th_store_lsn(store) != stored + 1)
+        _exit(5);
+    if (!tmp_is_empty()) _exit(6);
+    uint64_t rows = FEW + stored * MANY;
+    th_version *version = th_store_version(store);
+    if (help_rows(version, TH_TABLE_cloudtrail) != rows) _exit(7);
+    for (uint64_t i = 0; i < rows; i += 101) help_check_record(version, DAY, i, i);
+    th_version_release(version);
+    (void)mount("none", help_dir, "tmpfs", MS_REMOUNT, "size=9m");
+    if (commit_large(store, rows, MANY, &diag) != TH_OK || th_store_lsn(store) != stored + 2)
+        _exit(8);
+    th_store_close(store);
+    options.create = false;
+    if (th_store_open(help_dir, &options, &store, NULL, &diag) != TH_OK ||
+        th_store_lsn(store) != stored + 2)
+        _exit(9);
+    version = th_store_version(store);
+    for (uint64_t i = rows; i < rows + MANY; i += 101) help_check_record(version, DAY, i, i);
+    th_version_release(version);
+    th_store_close(store);
+    _exit(0);
+}
+
+static void run_on_a_small_disk(void (*fill)(void))
 {
     help_new_dir();
     fflush(stdout);
     pid_t pid = fork();
-    if (pid == 0) fill_the_disk();
+    if (pid == 0) fill();
     int status;
     CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
     if (WEXITSTATUS(status) == 77)
@@ -134,4 +200,15 @@ TEST(a_full_disk_refuses_and_loses_nothing)
         CHECK_EQ_I64(WEXITSTATUS(status), 0);
 }
 
-TEST_MAIN(a_write_takes_so_many_days, a_setting_is_small, a_full_disk_refuses_and_loses_nothing)
+TEST(a_full_disk_refuses_and_loses_nothing)
+{
+    run_on_a_small_disk(fill_the_disk);
+}
+
+TEST(a_full_disk_refuses_a_large_write_as_a_whole)
+{
+    run_on_a_small_disk(fill_the_disk_in_bulk);
+}
+
+TEST_MAIN(a_write_takes_so_many_days, a_setting_is_small, a_full_disk_refuses_and_loses_nothing,
+          a_full_disk_refuses_a_large_write_as_a_whole)
