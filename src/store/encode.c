@@ -6,11 +6,12 @@
 #include "base/assert.h"
 #include "store/merge.h"
 
-enum { ROWS_A_STEP = 4096 };
+enum { ROWS_A_STEP = 4096, FRESH_ROWS = 1024 };
 
 struct merge_encoder {
     const store_merge *round;
-    th_segment_builder *builder;
+    const th_stored_table *table;
+    th_segment_builder *builder; /* NULL after a failure: the merge ends */
     th_arena *arena;
     merge_task *task;
     /* the segment that is being filled */
@@ -23,20 +24,35 @@ struct merge_encoder {
     bool has_fingerprints;
 };
 
+static th_segment_builder *new_builder(const store_merge *round, const th_stored_table *table)
+{
+    th_segment_builder *b = th_segment_builder_new(table, round->store->options.budget);
+    if (b != NULL) th_segment_builder_set_tier(b, round->compact ? TH_TIER_COMPACT : TH_TIER_FAST);
+    return b;
+}
+
+/* What a large segment took goes back before the next one: a builder keeps its memory, and two threads have one each. */
+static th_err freshen(merge_encoder *e)
+{
+    th_segment_builder_free(e->builder);
+    e->builder = new_builder(e->round, e->table);
+    return e->builder != NULL ? TH_OK : TH_ENOMEM;
+}
+
 merge_encoder *merge_encoder_new(const store_merge *round, const th_stored_table *table)
 {
     merge_encoder *e = calloc(1, sizeof(*e));
     if (e == NULL) return NULL;
     th_budget *budget = round->store->options.budget;
     e->round = round;
-    e->builder = th_segment_builder_new(table, budget);
+    e->table = table;
+    e->builder = new_builder(round, table);
     e->arena = th_arena_new((size_t)TH_SEGMENT_RAW_MAX * 2, budget);
     e->fingerprints = malloc(TH_SEGMENT_ROWS_MAX * sizeof(*e->fingerprints));
     if (e->builder == NULL || e->arena == NULL || e->fingerprints == NULL) {
         merge_encoder_free(e);
         return NULL;
     }
-    th_segment_builder_set_tier(e->builder, round->compact ? TH_TIER_COMPACT : TH_TIER_FAST);
     return e;
 }
 
@@ -106,7 +122,8 @@ static th_err flush(merge_encoder *e)
     if (e->has_fingerprints) th_buf_add(&value->head, e->fingerprints, (size_t)rows * 4);
     TH_TRY(th_buf_error(&value->head));
     start_segment(e);
-    return th_segment_builder_finish(e->builder, &value->image);
+    TH_TRY(th_segment_builder_finish(e->builder, &value->image));
+    return rows >= FRESH_ROWS ? freshen(e) : TH_OK;
 }
 
 /* The row at `at` of the segment comes from this run. */
@@ -206,6 +223,7 @@ static th_err add_source(merge_encoder *e, const th_segment_ref *ref, th_diag *d
 th_err merge_encode(merge_encoder *e, const th_segment_ref *refs, merge_task *task)
 {
     th_err err = TH_OK;
+    if (e->builder == NULL) return task->err = TH_ENOMEM;
     e->task = task;
     e->day = refs[task->first].day;
     start_segment(e);
