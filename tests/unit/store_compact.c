@@ -262,9 +262,27 @@ TEST(a_stopped_merge_leaves_everything_as_it_was)
     th_store_close(store);
 }
 
+/* An encoder that has written a large segment is not the same as a new one: what it writes next must be. */
+TEST(days_of_one_row_beside_a_large_one_keep_theirs)
+{
+    enum { LARGE = 9000, DAYS = 40 };
+    help_new_dir();
+    th_store *store = help_open();
+    help_commit(store, 20000, 0, LARGE);
+    for (int32_t d = 1; d <= DAYS; d++) help_commit(store, 20000 + d, LARGE + (uint64_t)d, 1);
+    compact(store);
+    th_version *version = th_store_version(store);
+    for (uint64_t i = 0; i < LARGE; i += 77) help_check_record(version, 20000, i, i);
+    for (int32_t d = 1; d <= DAYS; d++)
+        help_check_record(version, 20000 + d, 0, LARGE + (uint64_t)d);
+    th_version_release(version);
+    th_store_close(store);
+}
+
 TEST_MAIN(merged_rows_are_the_same, merging_again_changes_nothing,
           days_far_apart_do_not_share_a_file, an_older_bound_cuts_a_merged_segment,
           positions_are_found_by_time_before_and_after, identities_are_found_wherever_they_lie,
           the_log_reads_the_same_before_and_after, an_old_version_reads_files_that_are_merged_away,
           journals_are_rolled_and_merged_in_the_background,
-          a_stopped_merge_leaves_everything_as_it_was)
+          a_stopped_merge_leaves_everything_as_it_was,
+          days_of_one_row_beside_a_large_one_keep_theirs)
