@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Images that an earlier build wrote are read as they were: tests/golden/segment-vN/NAME.segment, with a line of
+ * Images that an earlier build wrote are read as they were: tests/golden/segment-vN/NAME[-TIER].segment, with a line of
  * layout, tab, record for each row in NAME.records. (tests/golden/segment.test.py reads the columns without our code.) */
 #include "base/buf.h"
 #include "segment/segment.h"
@@ -69,4 +69,63 @@ TEST(version_1_of_lines)
                  "tests/golden/segment-v1/vpc_flow.records", TH_TABLE_vpc_flow);
 }
 
-TEST_MAIN(version_1_of_json, version_1_of_lines)
+TEST(version_2_of_json_in_both_tiers)
+{
+    const char *records = "tests/golden/segment-v2/every.records";
+    check_golden("tests/golden/segment-v2/every-fast.segment", records, TH_TABLE_cloudtrail);
+    check_golden("tests/golden/segment-v2/every-compact.segment", records, TH_TABLE_cloudtrail);
+}
+
+TEST(version_2_of_lines_in_both_tiers)
+{
+    const char *records = "tests/golden/segment-v2/vpc_flow.records";
+    check_golden("tests/golden/segment-v2/vpc_flow-fast.segment", records, TH_TABLE_vpc_flow);
+    check_golden("tests/golden/segment-v2/vpc_flow-compact.segment", records, TH_TABLE_vpc_flow);
+}
+
+/* ---- what this build writes ---- */
+
+static void write_image(const char *records_path, th_table_id id, th_segment_tier tier,
+                        const char *name)
+{
+    const th_stored_table *table = th_model_table((uint32_t)id);
+    th_segment_builder *builder = th_segment_builder_new(table, NULL);
+    th_buf text, image;
+    CHECK(builder != NULL);
+    th_segment_builder_set_tier(builder, tier);
+    read_file(records_path, &text);
+    th_buf_init(&image, 64 << 20);
+    for (th_slice rest = th_buf_slice(&text); rest.size > 0;) {
+        th_slice layout = take_until(&rest, "\t"), record = take_until(&rest, "\n");
+        int64_t us;
+        CHECK(th_model_time(table, record, layout, &us));
+        CHECK_EQ_I64(th_segment_builder_add(builder, record, layout, true, us), TH_OK);
+    }
+    CHECK_EQ_I64(th_segment_builder_finish(builder, &image), TH_OK);
+    FILE *file = fopen(name, "wb");
+    CHECK(file != NULL);
+    CHECK_EQ_U64(fwrite(image.bytes, 1, image.size, file), image.size);
+    fclose(file);
+    th_segment_builder_free(builder);
+    th_buf_free(&image);
+    th_buf_free(&text);
+}
+
+/* For tests/golden/segment.test.py, which reads them with its reader of the version that they say they are. */
+TEST(todays_images)
+{
+    const char *folder = getenv("TH_GOLDEN_OUT");
+    static const char *const tiers[] = {"fast", "compact"};
+    for (int tier = 0; folder != NULL && tier < 2; tier++) {
+        char name[512];
+        snprintf(name, sizeof(name), "%s/every-%s.segment", folder, tiers[tier]);
+        write_image("tests/golden/segment-v2/every.records", TH_TABLE_cloudtrail,
+                    (th_segment_tier)tier, name);
+        snprintf(name, sizeof(name), "%s/vpc_flow-%s.segment", folder, tiers[tier]);
+        write_image("tests/golden/segment-v2/vpc_flow.records", TH_TABLE_vpc_flow,
+                    (th_segment_tier)tier, name);
+    }
+}
+
+TEST_MAIN(version_1_of_json, version_1_of_lines, version_2_of_json_in_both_tiers,
+          version_2_of_lines_in_both_tiers, todays_images)
