@@ -70,8 +70,8 @@ static void release(th_segment_builder *b)
 static void forget_rows(th_segment_builder *b)
 {
     if (b->rows < BUSY_ROWS) release(b);
-    for (uint32_t i = 0; i < b->column_count; i++)
-        if (i < b->columns_made) build_column_clear(&b->columns[i]);
+    /* All that were made: an image of whole records has no columns, but had some while it was weighed. */
+    for (uint32_t i = 0; i < b->columns_made; i++) build_column_clear(&b->columns[i]);
     if (b->book != NULL) build_book_leave(b->book);
     b->book = NULL;
     th_buf_clear(&b->early);
