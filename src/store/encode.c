@@ -22,6 +22,8 @@ struct merge_encoder {
     uint32_t run_count, run_capacity;
     uint32_t *fingerprints; /* TH_SEGMENT_ROWS_MAX */
     bool has_fingerprints;
+    uint64_t sum;       /* over what goes in, row by row */
+    th_arena *checking; /* times of an image that is read back */
 };
 
 static th_segment_builder *new_builder(const store_merge *round, const th_stored_table *table)
@@ -48,8 +50,9 @@ merge_encoder *merge_encoder_new(const store_merge *round, const th_stored_table
     e->table = table;
     e->builder = new_builder(round, table);
     e->arena = th_arena_new((size_t)TH_SEGMENT_RAW_MAX * 2, budget);
+    e->checking = th_arena_new((size_t)TH_SEGMENT_RAW_MAX, budget);
     e->fingerprints = malloc(TH_SEGMENT_ROWS_MAX * sizeof(*e->fingerprints));
-    if (e->builder == NULL || e->arena == NULL || e->fingerprints == NULL) {
+    if (e->builder == NULL || e->arena == NULL || e->checking == NULL || e->fingerprints == NULL) {
         merge_encoder_free(e);
         return NULL;
     }
@@ -61,6 +64,7 @@ void merge_encoder_free(merge_encoder *e)
     if (e == NULL) return;
     th_segment_builder_free(e->builder);
     th_arena_free(e->arena);
+    th_arena_free(e->checking);
     free(e->fingerprints);
     free(e->runs);
     free(e);
@@ -97,6 +101,48 @@ static void start_segment(merge_encoder *e)
     e->has_fingerprints = false;
     e->min_us = INT64_MAX;
     e->max_us = INT64_MIN;
+    e->sum = 0;
+}
+
+static uint64_t sum_row(uint64_t sum, th_slice record, th_slice layout, int64_t time_us)
+{
+    sum = th_xxh3_seed(record, sum);
+    sum = th_xxh3_seed(layout, sum);
+    return th_xxh3_seed(th_slice_of(&time_us, sizeof(time_us)), sum);
+}
+
+static th_err sum_image(merge_encoder *e, const th_segment *segment, uint32_t rows, uint64_t *sum)
+{
+    th_arena_reset(e->checking);
+    int64_t *times = TH_NEW_ARRAY(e->checking, int64_t, rows);
+    if (times == NULL) return TH_ELIMIT;
+    TH_TRY(th_segment_read_times(segment, 0, rows, e->checking, times));
+    th_segment_cursor *cursor;
+    TH_TRY(th_segment_cursor_open(segment, 0, e->round->store->options.budget, &cursor));
+    th_err err = TH_OK;
+    for (uint32_t row = 0, count = 1; err == TH_OK && row < rows && count > 0;) {
+        const th_slice *records;
+        err = th_segment_cursor_next(cursor, ROWS_A_STEP, &records, &count);
+        for (uint32_t i = 0; err == TH_OK && i < count; i++, row++)
+            *sum = sum_row(*sum, records[i], th_segment_layout(segment, row), times[row]);
+    }
+    th_segment_cursor_close(cursor);
+    return err;
+}
+
+/* The files that are merged go away: what replaces them is read back first. */
+static th_err check_image(merge_encoder *e, th_slice image, uint32_t rows, uint64_t want)
+{
+    th_segment *segment;
+    th_diag *diag = &e->task->diag;
+    TH_TRY(th_segment_open(image, &segment, diag));
+    uint64_t sum = 0;
+    th_err err = th_segment_rows(segment) == rows ? sum_image(e, segment, rows, &sum) : TH_EIO;
+    th_segment_close(segment);
+    if (err == TH_OK && sum == want) return TH_OK;
+    return th_fail(
+        diag, err == TH_OK ? TH_EIO : err, NULL,
+        "a new segment does not give back the rows that went into it; nothing is merged");
 }
 
 /* The segment that is being filled is whole. */
@@ -121,8 +167,10 @@ static th_err flush(merge_encoder *e)
     store_runs_encode(e->runs, e->run_count, &value->head);
     if (e->has_fingerprints) th_buf_add(&value->head, e->fingerprints, (size_t)rows * 4);
     TH_TRY(th_buf_error(&value->head));
+    uint64_t want = e->sum;
     start_segment(e);
     TH_TRY(th_segment_builder_finish(e->builder, &value->image));
+    TH_TRY(check_image(e, th_buf_slice(&value->image), rows, want));
     return rows >= FRESH_ROWS ? freshen(e) : TH_OK;
 }
 
@@ -157,6 +205,7 @@ static th_err add_row(merge_encoder *e, source *s, uint32_t row, th_slice record
         err = th_segment_builder_add(e->builder, record, layout, has_time, time_us);
     }
     TH_TRY(err);
+    e->sum = sum_row(e->sum, record, layout, time_us);
     uint32_t at = th_segment_builder_rows(e->builder) - 1;
     while (s->run + 1 < s->piece->run_count && s->piece->runs[s->run + 1].first_row <= row)
         s->run++;
