@@ -316,7 +316,7 @@ static void put_zone(const th_segment_builder *b, const span *zone, th_buf *dire
 static th_err put_filters(zoning *z, th_buf *directory)
 {
     uint32_t filters = 0, key_bits = z->b->tier == TH_TIER_COMPACT ? SEGMENT_FILTER_BITS_COMPACT
-                                                                    : SEGMENT_FILTER_BITS;
+                                                                   : SEGMENT_FILTER_BITS;
     for (uint32_t i = 0; i < z->count; i++) filters += z->zones[i].hash_count > BUILD_FILTER_FROM;
     th_buf_add_varint(directory, filters);
     for (uint32_t i = 0; i < z->count; i++) {

@@ -72,8 +72,7 @@ static uint64_t gain_of(sample *a, codec_family family, th_arena *scratch)
     if (count * SHARE < a->n || bytes == 0) return 0;
     uint64_t as_text = bytes * 3 / 4; /* what LZ4 makes of digits, about */
     if (is_token(family) && held > 0)
-        as_text =
-            bytes * codec_squeezed((th_slice){a->text, held}, scratch) / held;
+        as_text = bytes * codec_squeezed((th_slice){a->text, held}, scratch) / held;
     return as_text > bits / 8 ? as_text - bits / 8 : 0;
 }
 

@@ -84,8 +84,7 @@ static bool bytes_are_better(codec_out *out, codec_codes_tag tag, unsigned bits,
     *known = bytes != NULL;
     if (bytes == NULL) return false;
     size_t size = put_page(tag, bits, codes, n, bytes);
-    size_t squeezed =
-        codec_squeezed(th_slice_of(bytes, size), out->encoder->scratch);
+    size_t squeezed = codec_squeezed(th_slice_of(bytes, size), out->encoder->scratch);
     return squeezed < (size_t)n * bits / 8;
 }
 

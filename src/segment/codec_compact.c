@@ -7,9 +7,9 @@
 enum {
     SAMPLE_FROM = 6144, /* values from which on a sample decides what is tried */
     SAMPLE_RUNS = 16,
-    SAMPLE_RUN = 128,   /* neighbours, so that what repeats nearby is seen to */
-    NEAR_PERCENT = 105, /* of the best on the sample: tried on all */
-    NESTED_MAX = 6,     /* depth from which on nothing is nested any further */
+    SAMPLE_RUN = 128,        /* neighbours, so that what repeats nearby is seen to */
+    NEAR_PERCENT = 105,      /* of the best on the sample: tried on all */
+    NESTED_MAX = 6,          /* depth from which on nothing is nested any further */
     OWN_SCRATCH_FROM = 1024, /* values from which on an arena of their own is worth its making */
     SCRATCH_MAX = 1 << 30,
     SPLITS_MAX = 4,

@@ -109,10 +109,10 @@ enum {
     LOOKED_AT = 64, /* values */
     TOKENS_EACH = 16,
     TOKEN_TABLE = 2048,
-    TOKEN_AGAIN = 3,     /* times that a token is seen when it is no accident */
-    AGAIN_SHARE = 16     /* of all bytes */
+    TOKEN_AGAIN = 3, /* times that a token is seen when it is no accident */
+    AGAIN_SHARE = 16 /* of all bytes */
 };
-_Static_assert(LOOKED_AT * TOKENS_EACH < TOKEN_TABLE, "there is always a free place");
+_Static_assert(LOOKED_AT *TOKENS_EACH < TOKEN_TABLE, "there is always a free place");
 
 static uint32_t token_place(const uint64_t *hashes, uint64_t hash)
 {

@@ -9,8 +9,10 @@
 #include <stdint.h>
 
 #define SEGMENT_FILTER_BLOCK 64u
-#define SEGMENT_FILTER_BITS 12u  /* a key, at most: a text that is not there is taken for one once in 300 times */
-#define SEGMENT_FILTER_BITS_COMPACT 8u /* once in 30 times: to look in vain costs a page or a column, not more */
+#define SEGMENT_FILTER_BITS \
+    12u /* a key, at most: a text that is not there is taken for one once in 300 times */
+#define SEGMENT_FILTER_BITS_COMPACT \
+    8u /* once in 30 times: to look in vain costs a page or a column, not more */
 #define SEGMENT_FILTER_PROBES 8u /* bits set a key */
 
 /* Bytes of a filter of this many keys, some bits each: whole blocks, at least one. */

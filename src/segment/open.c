@@ -188,8 +188,8 @@ static th_err take_filters(parse *p)
         uint64_t column = th_take_varint(&p->reader), keys = th_take_varint(&p->reader);
         segment_payload at =
             segment_payload_take(&p->reader, p->describing.payloads, &p->describing.at);
-        if (p->reader.bad || keys == 0 || keys > UINT32_MAX ||
-            at.size == 0 || at.size % SEGMENT_FILTER_BLOCK != 0 ||
+        if (p->reader.bad || keys == 0 || keys > UINT32_MAX || at.size == 0 ||
+            at.size % SEGMENT_FILTER_BLOCK != 0 ||
             at.size > segment_filter_size(keys, SEGMENT_FILTER_BITS) ||
             column >= SEGMENT_COLUMNS_MAX) {
             return TH_ECORRUPT;

@@ -89,7 +89,8 @@ static th_err highest_of(th_store *store, day_seqs *s, th_diag *diag)
         else
             above_all_of(files->files[i], s);
     }
-    for (uint32_t i = store_files_of_table(files, s->table); i < files->count && err == TH_OK; i++) {
+    for (uint32_t i = store_files_of_table(files, s->table); i < files->count && err == TH_OK;
+         i++) {
         if (files->files[i]->info.table != s->table) break;
         err = highest_in_sealed(version, files->files[i], s, diag);
     }
