@@ -310,10 +310,12 @@ static void count_commit(th_ingest *in, uint64_t lsn)
     }
 }
 
-static th_err try_commit(th_ingest *in, bool again, th_diag *diag)
+static th_err try_commit(th_ingest *in, th_diag *diag)
 {
     th_version *version = th_store_version(in->store);
-    th_err err = again && !in->part ? ingest_find_contents(in, version, diag) : TH_OK;
+    /* Contents must be looked up in the version that fates come from: late() asks only for what came after it. */
+    bool older = in->contents_lsn < th_version_lsn(version);
+    th_err err = older && !in->part ? ingest_find_contents(in, version, diag) : TH_OK;
     if (err == TH_OK) err = ingest_resolve(in, version, diag);
     th_version_release(version);
     TH_TRY(err);
@@ -343,7 +345,7 @@ th_err ingest_commit_items(th_ingest *in, bool part, th_diag *diag)
     th_err err = TH_EAGAIN;
     for (int i = 0; i < INGEST_TRIES_MAX && err == TH_EAGAIN; i++) {
         if (i > 0) th_diag_clear(diag);
-        err = try_commit(in, i > 0, diag);
+        err = try_commit(in, diag);
     }
     in->part = false;
     if (err == TH_EAGAIN)

@@ -150,6 +150,7 @@ struct th_ingest {
     uint64_t seed;    /* of that hash: what is hashed comes from outside */
     uint32_t chain_mask;
     th_arena *resolving;   /* one resolve */
+    uint64_t contents_lsn; /* of the version that contents were last looked up in */
     uint64_t snapshot_lsn; /* of the version that fates come from */
     bool part;             /* the commit in hand is a part of a large content: no delivery yet */
 

@@ -103,6 +103,7 @@ th_err ingest_find_contents(th_ingest *in, th_version *version, th_diag *diag)
     size_t count;
     uint64_t *list = content_fingerprints(in, &count);
     if (list == NULL) return th_fail(diag, TH_ELIMIT, NULL, "no memory to look contents up");
+    in->contents_lsn = th_version_lsn(version);
     content_search search = {in, version, diag, list};
     return count == 0 ? TH_OK
                       : th_version_find(version, TH_TABLE_contents, 0, list, count, take_content,

@@ -7,7 +7,8 @@
 #include <unistd.h>
 
 #include "base/time.h"
-#include "ingest/ingest.h"
+#include "ingest/ingest_private.h"
+#include "ingest/resolve.h"
 
 enum { FILES = 240 };
 
@@ -135,6 +136,52 @@ TEST(the_number_of_threads_changes_nothing)
     nftw(work, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+static th_ingest *new_ingest(th_store *store)
+{
+    th_ingest_options options = {.quiet = true};
+    return th_ingest_new(store, &options);
+}
+
+/* The other load ends after this one has looked its contents up and before it resolves its records. */
+TEST(contents_that_another_load_stored_meanwhile_are_known)
+{
+    make_folder();
+    char path[400];
+    th_diag diag = {0};
+    snprintf(path, sizeof(path), "%s/data", work);
+    th_store_options store_options = {.create = true, .no_background = true};
+    th_store *store = NULL;
+    CHECK(th_store_open(path, &store_options, &store, NULL, &diag) == TH_OK);
+    th_object_input object = {
+        .name = "a.json",
+        .bytes = th_slice_text("{\"eventName\":\"A\",\"eventSource\":\"s\",\"eventID\":\"1\","
+                          "\"eventTime\":\"2024-01-31T12:00:00Z\"}\n")};
+    th_ingest *slow = new_ingest(store), *quick = new_ingest(store);
+    CHECK(th_ingest_object(slow, &object, &diag) == TH_OK);
+    CHECK(ingest_identify_objects(slow) == TH_OK);
+    th_version *version = th_store_version(store);
+    CHECK(ingest_find_contents(slow, version, &diag) == TH_OK);
+    th_version_release(version);
+    CHECK(ingest_stage_object(slow, 0, &diag) == TH_OK);
+
+    CHECK(th_ingest_object(quick, &object, &diag) == TH_OK);
+    CHECK(th_ingest_commit(quick, &diag) == TH_OK);
+    CHECK(ingest_commit_items(slow, false, &diag) == TH_OK);
+
+    CHECK_EQ_U64(th_ingest_summary_get(quick)->objects, 1);
+    CHECK_EQ_U64(th_ingest_summary_get(slow)->objects, 0);
+    CHECK_EQ_U64(th_ingest_summary_get(slow)->objects_known, 1);
+    uint64_t contents = 0;
+    version = th_store_version(store);
+    CHECK(th_version_rows(version, TH_TABLE_contents, &contents, &diag) == TH_OK);
+    CHECK_EQ_U64(contents, 1);
+    th_version_release(version);
+    th_ingest_free(slow);
+    th_ingest_free(quick);
+    th_store_close(store);
+    nftw(work, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 /* Set from the start: nothing is loaded, and all threads come to an end. */
 TEST(an_interrupt_ends_all_threads)
 {
@@ -157,4 +204,5 @@ TEST(an_interrupt_ends_all_threads)
     nftw(work, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-TEST_MAIN(the_number_of_threads_changes_nothing, an_interrupt_ends_all_threads)
+TEST_MAIN(the_number_of_threads_changes_nothing,
+          contents_that_another_load_stored_meanwhile_are_known, an_interrupt_ends_all_threads)
