@@ -485,7 +485,8 @@ pub fn build(b: *std.Build) void {
     const target = b.resolveTargetQuery(baseline);
 
     var shipped: Variant = .{ .b = b, .target = target, .optimize = optimize };
-    var tested: Variant = .{ .b = b, .target = target, .optimize = .Debug };
+    const tested_optimize = b.option(std.builtin.OptimizeMode, "test-optimize", "How test programs are built (default Debug)") orelse .Debug;
+    var tested: Variant = .{ .b = b, .target = target, .optimize = tested_optimize };
 
     var unit_tests: std.ArrayList([]const u8) = .empty;
     for (sourcesIn(b, "tests/unit")) |name| {
