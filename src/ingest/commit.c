@@ -226,36 +226,19 @@ static th_err late(void *ctx, const th_commit_view *view, th_diag *diag)
 
 /* ---- the write ---------------------------------------------------------------------------------------------------------- */
 
-/* New rows on their way into the write: digests of many records cost less than as many single ones. */
-enum { ROWS_AT_ONCE = 64 };
-typedef struct row_queue {
-    th_ingest *in;
-    th_write *write;
-    ingest_item *items[ROWS_AT_ONCE];
-    th_slice records[ROWS_AT_ONCE];
-    uint32_t count;
-} row_queue;
-
-static th_err add_rows(row_queue *q)
+static th_err add_row(th_ingest *in, th_write *write, ingest_item *item)
 {
-    th_sha256 digests[ROWS_AT_ONCE];
-    th_sha256_many(q->records, q->count, digests);
-    for (uint32_t i = 0; i < q->count; i++) {
-        ingest_item *item = q->items[i];
-        th_row row = {
-            .record = item->bytes,
-            .layout = item->layout,
-            .has_time = item->has_time,
-            .time_us = item->time_us,
-            .fingerprint = item->fingerprint,
-            .object = q->in->part ? INGEST_NONE : item->object,
-            .sha = &digests[i],
-        };
-        uint32_t local;
-        TH_TRY(th_write_add(q->write, th_model_table(item->table), item->day, &row, &local));
-        item->seq = local;
-    }
-    q->count = 0;
+    th_row row = {
+        .record = item->bytes,
+        .layout = item->layout,
+        .has_time = item->has_time,
+        .time_us = item->time_us,
+        .fingerprint = item->fingerprint,
+        .object = in->part ? INGEST_NONE : item->object,
+    };
+    uint32_t local;
+    TH_TRY(th_write_add(write, th_model_table(item->table), item->day, &row, &local));
+    item->seq = local;
     return TH_OK;
 }
 
@@ -268,17 +251,13 @@ static th_err fill_write(th_ingest *in, th_write *write)
         if (!o->known && o->same == INGEST_NONE)
             th_write_claim(write, TH_TABLE_contents, o->fingerprint);
     }
-    row_queue q = {.in = in, .write = write};
     for (uint32_t i = 0; i < in->items.count; i++) {
         ingest_item *item = &in->items.at[i];
         if (!ingest_item_counts(in, item)) continue;
         if (item->promote) th_write_claim(write, item->table, item->fingerprint);
-        if (item->fate != INGEST_FATE_NEW) continue;
-        q.records[q.count] = item->bytes;
-        q.items[q.count++] = item;
-        if (q.count == ROWS_AT_ONCE) TH_TRY(add_rows(&q));
+        if (item->fate == INGEST_FATE_NEW) TH_TRY(add_row(in, write, item));
     }
-    return add_rows(&q);
+    return TH_OK;
 }
 
 static void count_commit(th_ingest *in, uint64_t lsn)

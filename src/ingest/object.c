@@ -130,31 +130,14 @@ void ingest_forget_batch(th_ingest *in)
     th_arena_reset(in->arena);
 }
 
-static th_err hash_contents(th_ingest *in)
-{
-    uint32_t count = 0;
-    th_slice *contents = TH_NEW_ARRAY(in->arena, th_slice, in->objects.count);
-    th_sha256 *digests = TH_NEW_ARRAY(in->arena, th_sha256, in->objects.count);
-    if (contents == NULL || digests == NULL) return TH_ELIMIT;
-    for (uint32_t i = 0; i < in->objects.count; i++)
-        if (in->objects.at[i].gzipped) contents[count++] = in->objects.at[i].content;
-    th_sha256_many(contents, count, digests);
-    count = 0;
-    for (uint32_t i = 0; i < in->objects.count; i++) {
-        ingest_object *o = &in->objects.at[i];
-        o->sha = o->gzipped ? digests[count++] : o->container_sha;
-        o->fingerprint = th_store_fingerprint(in->store, th_slice_of(o->sha.bytes, TH_SHA256_SIZE));
-    }
-    return TH_OK;
-}
-
 th_err ingest_identify_objects(th_ingest *in)
 {
-    TH_TRY(hash_contents(in));
     th_map *by_content = th_map_new(in->arena);
     if (by_content == NULL) return TH_ENOMEM;
     for (uint32_t i = 0; i < in->objects.count; i++) {
         ingest_object *o = &in->objects.at[i];
+        o->sha = o->gzipped ? th_sha256_of(o->content) : o->container_sha;
+        o->fingerprint = th_store_fingerprint(in->store, th_slice_of(o->sha.bytes, TH_SHA256_SIZE));
         bool added = false;
         uint64_t *slot =
             th_map_put(by_content, th_slice_of(o->sha.bytes, TH_SHA256_SIZE), i, &added);
