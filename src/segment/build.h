@@ -92,9 +92,6 @@ void build_map_free(build_map *map, segment_memory *memory);
 typedef struct build_book {
     segment_shaper *shaper;
     segment_paths *paths; /* of the stored columns; NULL: not JSON, or none */
-    segment_plan *plans;  /* of the shaper's columns */
-    uint8_t *plain; /* of the shaper's columns: segments for which it may turn plain at once */
-    size_t plans_room, plain_room;
     uint32_t users;
     bool retired;
 } build_book;
@@ -115,8 +112,6 @@ struct th_segment_shaper {
 /* The book for a builder's first row; NULL: no memory. */
 build_book *build_book_take(th_segment_shaper *shared, const th_stored_table *table);
 void build_book_leave(build_book *book);
-/* Room in plans and plain for all of the shaper's columns. */
-TH_MUST_CHECK th_err build_book_room(build_book *book);
 
 /* ---- the builder ---- */
 

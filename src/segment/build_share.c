@@ -10,7 +10,6 @@ static void free_book(build_book *book)
 {
     segment_shaper_free(book->shaper);
     segment_paths_free(book->paths);
-    free(book->plans);
     free(book);
 }
 
@@ -56,21 +55,6 @@ void build_book_leave(build_book *book)
     TH_ASSERT(book->users > 0);
     book->users--;
     if (book->retired && book->users == 0) free_book(book);
-}
-
-th_err build_book_room(build_book *book)
-{
-    if (book == NULL) return TH_OK; /* no row was cut */
-    size_t columns = segment_shaper_columns(book->shaper);
-    if (columns <= book->plans_room) return TH_OK;
-    size_t room = book->plans_room == 0 ? 64 : book->plans_room * 2;
-    while (room < columns) room *= 2;
-    segment_plan *plans = realloc(book->plans, room * sizeof(segment_plan));
-    if (plans == NULL) return TH_ENOMEM;
-    memset(plans + book->plans_room, 0, (room - book->plans_room) * sizeof(segment_plan));
-    book->plans = plans;
-    book->plans_room = room;
-    return TH_OK;
 }
 
 th_segment_shaper *th_segment_shaper_new(th_budget *budget)

@@ -79,7 +79,7 @@ static th_err put_times(image *m)
 static th_err put_plain(image *m, th_slice *values, size_t count)
 {
     segment_array array = {(uint32_t)count, NULL, values, (uint32_t)count};
-    return segment_encode_array(&m->encoder, &array, NULL);
+    return segment_encode_array(&m->encoder, &array);
 }
 
 static th_err put_whole(image *m)
@@ -214,7 +214,7 @@ static th_err put_column(image *m, uint32_t i, uint32_t node)
     TH_TRY(segment_grow(&memory, (void **)&m->shared->slices, &m->shared->slices_room, c->count,
                         sizeof(th_slice)));
     if (!build_column_array(c, m->shared->scratch, m->shared->slices, &array)) return TH_ELIMIT;
-    return segment_encode_array(&m->encoder, &array, &b->book->plans[c->number]);
+    return segment_encode_array(&m->encoder, &array);
 }
 
 static th_err put_columns(image *m)
@@ -230,7 +230,6 @@ static th_err put_columns(image *m)
     build_map literals = {0};
     segment_memory memory = {0};
     th_err err = put_literals(m, &literals, &memory);
-    if (err == TH_OK) err = build_book_room(b->book);
     th_buf_add_varint(m->body, b->column_count);
     for (uint32_t i = 0; err == TH_OK && i < b->column_count; i++) err = put_column(m, i, nodes[i]);
     th_buf *shapes = &m->shared->record;

@@ -23,12 +23,6 @@ typedef struct segment_array {
 /* Strings that small dictionaries of one image share (compact tier); each distinct string once. */
 typedef struct segment_pool segment_pool;
 
-/* What was chosen for a column of the segment before: tried first, checked as ever. Zero at first. */
-typedef struct segment_plan {
-    uint8_t tag, detail;
-    uint8_t failed; /* how often in a row it did not hold */
-} segment_plan;
-
 typedef struct segment_encoder {
     segment_payload_writer *payloads;
     th_buf *directory;  /* descriptions are appended here */
@@ -37,9 +31,8 @@ typedef struct segment_encoder {
     th_arena *scratch; /* reset by the caller between columns */
 } segment_encoder;
 
-/* Describe and write an array. count > 0. plan may be NULL. TH_ENOMEM, TH_ELIMIT. */
-TH_MUST_CHECK th_err segment_encode_array(segment_encoder *encoder, const segment_array *array,
-                                          segment_plan *plan);
+/* Describe and write an array. count > 0. TH_ENOMEM, TH_ELIMIT. */
+TH_MUST_CHECK th_err segment_encode_array(segment_encoder *encoder, const segment_array *array);
 /* codes[i] < limit. */
 TH_MUST_CHECK th_err segment_encode_codes(segment_encoder *encoder, const uint32_t *codes,
                                           uint32_t count, uint32_t limit);

@@ -246,12 +246,10 @@ static bool is_open(const segment_array *a)
     return (common & NUMBERS) != 0;
 }
 
-th_err segment_encode_array(segment_encoder *encoder, const segment_array *array,
-                            segment_plan *plan)
+th_err segment_encode_array(segment_encoder *encoder, const segment_array *array)
 {
     codec_out out = {.encoder = encoder, .directory = encoder->directory};
     TH_ASSERT(array->count > 0 && array->value_count > 0);
-    (void)plan;
     codec_strings s = {array->values, array->value_count};
     if (array->codes == NULL) return codec_put_strings(&out, s);
     if (s.n == 1 && s.v[0].size <= CODEC_CONST_MAX) {

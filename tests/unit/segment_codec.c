@@ -145,7 +145,7 @@ static size_t round_trip(world *w, const th_slice *values, uint32_t n, segment_t
 {
     segment_encoder e = begin(w, effort);
     segment_array a = {.count = n, .values = values, .value_count = n};
-    CHECK_EQ_I64(segment_encode_array(&e, &a, NULL), TH_OK);
+    CHECK_EQ_I64(segment_encode_array(&e, &a), TH_OK);
     finish(w, &e);
     check_read(w, values, n);
     return image_size(w);
@@ -498,7 +498,7 @@ static void round_trip_codes(world *w, maker *maker_of, uint32_t d, uint32_t n,
     }
     segment_encoder e = begin(w, effort);
     segment_array a = {.count = n, .codes = codes, .values = values, .value_count = distinct};
-    CHECK_EQ_I64(segment_encode_array(&e, &a, NULL), TH_OK);
+    CHECK_EQ_I64(segment_encode_array(&e, &a), TH_OK);
     finish(w, &e);
     check_read(w, wanted, n);
 
