@@ -62,12 +62,6 @@ static th_err put_runs(codec_out *out, const uint32_t *codes, uint32_t count)
     return err;
 }
 
-static th_err put_tag(codec_out *out, codec_codes_tag tag, unsigned bits, const uint32_t *codes,
-                      uint32_t count)
-{
-    return tag == CODES_RLE ? put_runs(out, codes, count) : put_pages(out, tag, bits, codes, count);
-}
-
 static uint32_t count_runs(const uint32_t *codes, uint32_t count)
 {
     uint32_t runs = 1;
@@ -101,33 +95,25 @@ static th_err put_quick(codec_out *out, const uint32_t *codes, uint32_t count, u
     return put_pages(out, better ? tag : CODES_BITS, bits, codes, count);
 }
 
+typedef struct numbers {
+    const uint32_t *codes;
+    uint32_t count;
+    unsigned bits;
+} numbers;
+
+static th_err try_tag(codec_out *out, unsigned tag, const void *what)
+{
+    const numbers *n = what;
+    return tag == CODES_RLE ? put_runs(out, n->codes, n->count)
+                            : put_pages(out, (codec_codes_tag)tag, n->bits, n->codes, n->count);
+}
+
 static th_err put_smallest(codec_out *out, const uint32_t *codes, uint32_t count, unsigned bits)
 {
-    codec_draft best;
-    uint64_t best_cost = UINT64_MAX;
-    codec_draft_init(&best);
-    th_err err = TH_OK;
-    for (unsigned tag = CODES_BITS; err == TH_OK && tag <= CODES_RLE; tag++) {
-        if ((tag == CODES_BYTES && bits > 8) || (tag == CODES_BYTES2 && (bits <= 8 || bits > 16)))
-            continue;
-        codec_draft draft;
-        codec_draft_init(&draft);
-        codec_out to = *out;
-        to.draft = &draft;
-        to.directory = &draft.directory;
-        err = put_tag(&to, (codec_codes_tag)tag, bits, codes, count);
-        uint64_t cost = err == TH_OK ? codec_draft_cost(&draft, out->encoder) : UINT64_MAX;
-        if (cost < best_cost) {
-            codec_draft worse = best;
-            best = draft;
-            draft = worse;
-            best_cost = cost;
-        }
-        codec_draft_free(&draft);
-    }
-    if (err == TH_OK) codec_draft_replay(&best, out);
-    codec_draft_free(&best);
-    return err == TH_OK ? codec_out_error(out) : err;
+    uint32_t tags = 1u << CODES_BITS | 1u << CODES_RLE;
+    if (bits <= 8) tags |= 1u << CODES_BYTES;
+    if (bits > 8 && bits <= 16) tags |= 1u << CODES_BYTES2;
+    return codec_put_cheapest(out, tags, try_tag, &(numbers){codes, count, bits});
 }
 
 th_err codec_put_codes(codec_out *out, const uint32_t *codes, uint32_t count, uint32_t limit)

@@ -156,32 +156,22 @@ static th_err put_all(codec_out *out, codec_ints_tag tag, const int64_t *v, uint
     return codec_out_error(out);
 }
 
-/* The smallest after compression; written once more when it is known. */
+typedef struct numbers {
+    const int64_t *v;
+    uint32_t count;
+    const shape *shape;
+} numbers;
+
+static th_err try_tag(codec_out *out, unsigned tag, const void *what)
+{
+    const numbers *n = what;
+    return put_all(out, (codec_ints_tag)tag, n->v, n->count, n->shape);
+}
+
 static th_err put_smallest(codec_out *out, const int64_t *v, uint32_t count, const shape *s)
 {
-    codec_draft best;
-    uint64_t best_cost = UINT64_MAX;
-    codec_draft_init(&best);
-    th_err err = TH_OK;
-    for (unsigned tag = INTS_FOR; err == TH_OK && tag <= INTS_VARINT; tag++) {
-        codec_draft draft;
-        codec_draft_init(&draft);
-        codec_out to = *out;
-        to.draft = &draft;
-        to.directory = &draft.directory;
-        err = put_all(&to, (codec_ints_tag)tag, v, count, s);
-        uint64_t cost = err == TH_OK ? codec_draft_cost(&draft, out->encoder) : UINT64_MAX;
-        if (cost < best_cost) {
-            codec_draft worse = best;
-            best = draft;
-            draft = worse;
-            best_cost = cost;
-        }
-        codec_draft_free(&draft);
-    }
-    if (err == TH_OK) codec_draft_replay(&best, out);
-    codec_draft_free(&best);
-    return err == TH_OK ? codec_out_error(out) : err;
+    uint32_t tags = 1u << INTS_FOR | 1u << INTS_DELTA | 1u << INTS_PLANES | 1u << INTS_VARINT;
+    return codec_put_cheapest(out, tags, try_tag, &(numbers){v, count, s});
 }
 
 th_err codec_put_ints(codec_out *out, const int64_t *values, uint32_t count)

@@ -115,3 +115,30 @@ uint64_t codec_draft_cost(const codec_draft *draft, segment_encoder *encoder)
         cost += guess_size(th_slice_of(draft->bytes.bytes + begin, end - begin), encoder);
     return cost;
 }
+
+th_err codec_put_cheapest(codec_out *out, uint32_t tags, codec_attempt *attempt, const void *what)
+{
+    codec_draft best;
+    uint64_t best_cost = UINT64_MAX;
+    codec_draft_init(&best);
+    th_err err = TH_OK;
+    for (; err == TH_OK && tags != 0; tags &= tags - 1) {
+        codec_draft draft;
+        codec_draft_init(&draft);
+        codec_out to = *out;
+        to.draft = &draft;
+        to.directory = &draft.directory;
+        err = attempt(&to, (unsigned)__builtin_ctz(tags), what);
+        uint64_t cost = err == TH_OK ? codec_draft_cost(&draft, out->encoder) : UINT64_MAX;
+        if (cost < best_cost) {
+            codec_draft worse = best;
+            best = draft;
+            draft = worse;
+            best_cost = cost;
+        }
+        codec_draft_free(&draft);
+    }
+    if (err == TH_OK) codec_draft_replay(&best, out);
+    codec_draft_free(&best);
+    return err == TH_OK ? codec_out_error(out) : err;
+}

@@ -186,6 +186,11 @@ void codec_draft_free(codec_draft *draft);
 void codec_draft_replay(const codec_draft *draft, codec_out *out);
 /* About how many bytes of image it makes. */
 uint64_t codec_draft_cost(const codec_draft *draft, segment_encoder *encoder);
+/* Writes `what` in the form of a tag. */
+typedef th_err codec_attempt(codec_out *out, unsigned tag, const void *what);
+/* The form that is smallest after compression, of those whose bit is set in tags; of equal ones the lowest. */
+TH_MUST_CHECK th_err codec_put_cheapest(codec_out *out, uint32_t tags, codec_attempt *attempt,
+                                        const void *what);
 /* Bytes that the fast LZ4 makes of some. */
 size_t codec_squeezed(th_slice bytes, th_arena *scratch);
 

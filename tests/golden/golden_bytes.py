@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bytes of stored data as docs/FORMAT.md has them: varints, texts, LZ4 blocks."""
+"""Bytes of stored data as docs/FORMAT.md has them: varints, texts, LZ4 blocks, the layouts of a segment's rows."""
 
 import struct
 
@@ -34,6 +34,16 @@ class Reader:
 
     def end(self):
         assert self.at == len(self.data), "bytes are left over"
+
+
+def read_layouts(directory, row_count):
+    """The layout of each row, of either version."""
+    names = [directory.text() for _ in range(directory.varint())]
+    rows = []
+    for _ in range(directory.varint() if names else 0):
+        name, count = directory.varint(), directory.varint()
+        rows += [names[name]] * count
+    return rows or [b""] * row_count
 
 
 def lz4_block(data, raw_size, before=b""):

@@ -16,7 +16,7 @@ import uuid
 from datetime import datetime, timedelta, timezone
 
 import segment_v2
-from golden_bytes import Reader, lz4_block
+from golden_bytes import Reader, lz4_block, read_layouts
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TABLES = {1: "cloudtrail", 2: "config_items", 5: "vpc_flow"}
@@ -33,7 +33,7 @@ class SegmentV1:
         self.image, self.chunk_at = image, 64
         self.directory = Reader(image[at:])
         self.records = self.read_records()
-        self.layouts = self.read_layouts()
+        self.layouts = read_layouts(self.directory, self.rows)
         self.times = self.read_times()
         self.columns = [self.read_column() for _ in range(self.directory.varint())]
         self.directory.end()
@@ -55,14 +55,6 @@ class SegmentV1:
             records += [block.take(size) for size in sizes]
             block.end()
         return records
-
-    def read_layouts(self):
-        names = [self.directory.text() for _ in range(self.directory.varint())]
-        rows = []
-        for _ in range(self.directory.varint() if names else 0):
-            name, count = self.directory.varint(), self.directory.varint()
-            rows += [names[name]] * count
-        return rows or [b""] * self.rows
 
     def integers(self, chunk):
         kinds = chunk.take(self.rows)

@@ -9,7 +9,7 @@ import os
 import struct
 from datetime import datetime, timedelta, timezone
 
-from golden_bytes import Reader, lz4_block
+from golden_bytes import Reader, lz4_block, read_layouts
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PAGE = 16384
@@ -353,7 +353,7 @@ class Segment:
         self.directory = Reader(lz4_block(data, raw) if stored < raw else data)
         payloads = Payloads(self.directory, image, at)
         self.arrays = Arrays(self.directory, payloads)
-        self.layouts = self.read_layouts()
+        self.layouts = read_layouts(self.directory, self.rows)
         self.times = self.read_times()
         whole = self.directory.varint()
         self.whole = self.arrays.array(whole) if whole else []
@@ -366,14 +366,6 @@ class Segment:
         self.directory.end()
         payloads.end()
         self.records = self.assemble()
-
-    def read_layouts(self):
-        names = [self.directory.text() for _ in range(self.directory.varint())]
-        rows = []
-        for _ in range(self.directory.varint() if names else 0):
-            name, count = self.directory.varint(), self.directory.varint()
-            rows += [names[name]] * count
-        return rows or [b""] * self.rows
 
     def read_times(self):
         encoding = self.directory.byte()
