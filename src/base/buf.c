@@ -112,6 +112,10 @@ void th_buf_add_u64(th_buf *buf, uint64_t v)
 
 void th_buf_add_varint(th_buf *buf, uint64_t v)
 {
+    if (v < 0x80) { /* most of them */
+        th_buf_add_byte(buf, (uint8_t)v);
+        return;
+    }
     uint8_t bytes[10];
     size_t size = 0;
     while (v >= 0x80) {

@@ -276,6 +276,29 @@ static th_err cut_early(th_segment_builder *b)
     return TH_OK;
 }
 
+/* So few that they are smallest as they are: all of them become whole records. */
+static bool are_few(const th_segment_builder *b)
+{
+    return b->cut_rows == 0 && b->rows <= BUILD_FEW_ROWS && b->raw_bytes <= BUILD_TRY_WHOLE_FAST;
+}
+
+static th_err keep_few(th_segment_builder *b)
+{
+    if (b->book == NULL) b->book = build_book_take(b->shared, b->table); /* its paths */
+    if (b->book == NULL) return TH_ENOMEM;
+    TH_TRY(segment_grow(&b->memory, (void **)&b->row_shapes, &b->row_shapes_room, b->rows,
+                        sizeof(uint16_t)));
+    TH_TRY(segment_grow(&b->memory, (void **)&b->whole_sizes, &b->whole_room, b->rows,
+                        sizeof(uint32_t)));
+    memset(b->row_shapes, 0, b->rows * sizeof(uint16_t));
+    memcpy(b->whole_sizes, b->early_sizes, b->rows * sizeof(uint32_t));
+    th_buf empty = b->whole;
+    b->whole = b->early;
+    b->early = empty;
+    b->whole_count = b->cut_rows = b->rows;
+    return TH_OK;
+}
+
 static th_err add_record(th_segment_builder *b, th_slice record, th_slice layout)
 {
     if (b->rows >= BUILD_EARLY_ROWS) {
@@ -324,7 +347,7 @@ th_err th_segment_builder_finish(th_segment_builder *b, th_buf *out)
         /* A full budget must not keep them from being written; there are few, and all is freed below. */
         th_budget_release(budget, b->memory.charged);
         b->memory = (segment_memory){0};
-        err = cut_early(b);
+        err = are_few(b) ? keep_few(b) : cut_early(b);
     }
     if (err == TH_OK) err = build_write(b, out);
     forget_rows(b);

@@ -13,6 +13,7 @@
 #define BUILD_ARENA_MAX ((size_t)1 << 30)
 #define BUILD_IMAGE_MAX ((size_t)TH_SEGMENT_RAW_MAX * 16)
 #define BUILD_EARLY_ROWS 16u    /* rows kept as they are until it is known that more come */
+#define BUILD_FEW_ROWS 4u       /* that never are smaller as columns, so that is not tried */
 #define BUILD_RESIDUAL_MAX 16u  /* values of a column up to which it is among the residual values */
 #define BUILD_FILTER_FROM 1024u /* distinct values beyond which a stored column has a filter */
 #define BUILD_TRY_WHOLE_FAST (64u << 10) /* raw bytes up to which whole records are tried, too */
