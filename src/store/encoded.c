@@ -9,14 +9,14 @@
 
 static store_leaf_group group_of(const write_part *part)
 {
-    store_tree tree;
+    th_merkle tree;
     store_tree_unpack(&part->tree, &tree);
     return (store_leaf_group){.table = (uint16_t)part->table->id,
                               .class_id = STORE_CLASS_DEFAULT,
                               .day = part->day,
                               .first_seq = part->first_seq,
                               .rows = part->rows,
-                              .root = store_tree_root(&tree)};
+                              .root = th_merkle_root(&tree)};
 }
 
 static int group_order(const void *a, const void *b)

@@ -167,7 +167,7 @@ static th_err late_part(const th_commit_view *view, const th_stored_table *table
         part->first_seq = first_seq;
         const write_part *early = write_parts_find(&write->early, table->id, day);
         if (early != NULL) {
-            store_tree tree;
+            th_merkle tree;
             store_tree_unpack(&early->tree, &tree);
             if (!store_tree_pack(&tree, &part->tree)) return TH_ENOMEM;
         }

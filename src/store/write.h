@@ -7,24 +7,15 @@
 
 /* ---- tree.c: RFC 6962 trees that can be put aside --------------------------------------------------------------------- */
 
-#define STORE_TREE_BLOCK 64u
-typedef struct store_tree {
-    th_merkle blocks; /* over the roots of whole blocks */
-    uint32_t open;    /* leaves of the block in hand */
-    th_sha256 leaves[STORE_TREE_BLOCK];
-} store_tree;
 typedef struct store_packed_tree {
-    th_sha256 *digests; /* malloc'ed */
-    uint64_t blocks;
-    uint32_t open;
+    th_sha256 *digests; /* malloc'ed; of the whole subtrees, the smallest first */
+    uint64_t leaves;
 } store_packed_tree;
-void store_tree_init(store_tree *tree);
 /* The next leaf: the SHA-256 of a record. */
-void store_tree_add(store_tree *tree, const th_sha256 *digest);
-th_sha256 store_tree_root(const store_tree *tree);
+void store_tree_add(th_merkle *tree, const th_sha256 *digest);
 /* False: no memory. What out held is given back or used again. */
-bool store_tree_pack(const store_tree *tree, store_packed_tree *out);
-void store_tree_unpack(const store_packed_tree *packed, store_tree *out);
+bool store_tree_pack(const th_merkle *tree, store_packed_tree *out);
+void store_tree_unpack(const store_packed_tree *packed, th_merkle *out);
 
 /* ---- spool.c ------------------------------------------------------------------------------------------------------------ */
 
@@ -76,7 +67,7 @@ typedef struct write_open {
     const th_stored_table *table;
     struct write_part *part;
     th_segment_builder *builder;
-    store_tree tree;
+    th_merkle tree;
     uint32_t *prints; /* of the builder's rows */
     uint32_t print_capacity;
     bool has_prints;
