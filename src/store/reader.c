@@ -21,6 +21,7 @@ struct th_record_reader {
     th_version *version;
     th_budget *budget;
     place places[PLACES];
+    uint32_t place_count; /* in use */
     uint64_t turns;
 };
 
@@ -30,7 +31,14 @@ th_record_reader *th_record_reader_new(th_version *version, th_budget *budget)
     if (reader == NULL) return NULL;
     reader->version = version;
     reader->budget = budget;
+    reader->place_count = PLACES;
     return reader;
+}
+
+void th_record_reader_keep(th_record_reader *reader, uint32_t places)
+{
+    TH_ASSERT(places > 0 && places <= PLACES && reader->turns == 0);
+    reader->place_count = places;
 }
 
 static void place_close(place *p)
@@ -71,7 +79,7 @@ static th_err place_open(th_record_reader *reader, place *p, const th_record_id 
 static th_err seek(th_record_reader *reader, const th_record_id *id, place **out, th_diag *diag)
 {
     place *oldest = &reader->places[0], *found = NULL;
-    for (uint32_t i = 0; i < PLACES && found == NULL; i++) {
+    for (uint32_t i = 0; i < reader->place_count && found == NULL; i++) {
         if (place_holds(&reader->places[i], id)) found = &reader->places[i];
         if (reader->places[i].used < oldest->used) oldest = &reader->places[i];
     }
@@ -104,6 +112,8 @@ static th_err hand_over(place *p, uint32_t row, uint64_t count, th_records_fn fn
         th_err err = th_segment_cursor_next(p->cursor, SKIP_MAX, &p->records, &p->left);
         if (err == TH_OK && p->left == 0) err = TH_ECORRUPT;
         if (err != TH_OK) {
+            th_segment_cursor_close(p->cursor);
+            p->cursor = NULL;
             p->left = 0;
             return th_fail(diag, err, NULL, "cannot read records: %s", th_err_text(err));
         }

@@ -11,6 +11,9 @@ typedef struct th_record_reader th_record_reader;
 /* The version must outlive it. Decoded bytes are charged to budget (may be NULL). One thread. NULL: no memory. */
 th_record_reader *th_record_reader_new(th_version *version, th_budget *budget);
 void th_record_reader_free(th_record_reader *reader); /* accepts NULL */
+/* Keep at most this many places open (1 to 8, which is what a new reader has): one is enough where runs follow each
+ * other, and takes an eighth of the memory. Before the first run. */
+void th_record_reader_keep(th_record_reader *reader, uint32_t places);
 /* Bytes of rows seq .. seq + count - 1 of one (table, day), handed over piece by piece in order; a piece is valid during
  * the call. TH_ENOTFOUND, TH_ECORRUPT, TH_ELIMIT, fn's errors. */
 TH_MUST_CHECK th_err th_record_reader_run(th_record_reader *reader, uint32_t table, int32_t day,

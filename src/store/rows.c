@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Rows of a version: segments loaded through the cache, single records, runs of records. */
+ * Rows of a version: segments loaded through the cache, single records. Runs of records: reader.h. */
 #include <stdlib.h>
 
 #include "store/store_private.h"
@@ -65,58 +65,6 @@ const th_run *store_run_at(const th_run *runs, uint32_t count, uint32_t row)
 const th_run *th_loaded_run(const th_loaded *l, uint32_t row)
 {
     return store_run_at(l->runs, l->run_count, row);
-}
-
-/* Rows [begin, begin + count) of a loaded segment, some at a time. */
-static th_err hand_rows(const th_loaded *l, uint32_t begin, uint32_t count, th_records_fn fn,
-                        void *ctx, th_diag *diag)
-{
-    uint64_t average = th_segment_raw_bytes(l->segment) / th_segment_rows(l->segment) + 1;
-    uint64_t step = (UINT64_C(4) << 20) / average;
-    step = step < 1 ? 1 : step > 4096 ? 4096 : step;
-    th_arena *arena = th_arena_new((size_t)TH_SEGMENT_RAW_MAX * 4, NULL);
-    if (arena == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory for records");
-    th_err err = TH_OK;
-    for (uint32_t done = 0; done < count && err == TH_OK;) {
-        uint32_t n = count - done < step ? count - done : (uint32_t)step;
-        th_slice *records = TH_NEW_ARRAY(arena, th_slice, n);
-        err = records == NULL ? TH_ENOMEM
-                              : th_segment_records(l->segment, begin + done, n, arena, records);
-        if (err != TH_OK)
-            (void)th_fail(diag, err, NULL, "cannot read records of a segment: %s",
-                          th_err_text(err));
-        else
-            err = fn(ctx, records, n);
-        th_arena_reset(arena);
-        done += n;
-    }
-    th_arena_free(arena);
-    return err;
-}
-
-th_err th_version_record_run(th_version *version, uint32_t table, int32_t day, uint64_t seq,
-                             uint64_t count, th_records_fn fn, void *ctx, th_diag *diag)
-{
-    if (seq > UINT64_MAX - count)
-        return th_fail(diag, TH_EINVAL, NULL, "a run of rows that ends behind the last number");
-    uint64_t end = seq + count;
-    while (seq < end) {
-        th_record_id id = {.table = (uint16_t)table, .day = day, .seq = seq};
-        th_segment_ref ref;
-        th_err err = store_find_row(version, &id, &ref, diag);
-        if (err != TH_OK)
-            return th_fail(diag, err, NULL, "record %llu of a run is not there",
-                           (unsigned long long)seq);
-        uint32_t begin = (uint32_t)(seq - ref.first_seq);
-        uint64_t rows = ref.rows - begin < end - seq ? ref.rows - begin : end - seq;
-        const th_loaded *l;
-        TH_TRY(th_version_load(version, &ref, &l, diag));
-        err = hand_rows(l, begin, (uint32_t)rows, fn, ctx, diag);
-        th_version_unload(l);
-        TH_TRY(err);
-        seq += rows;
-    }
-    return TH_OK;
 }
 
 static th_err record_in(const th_loaded *l, uint32_t row, th_arena *arena, th_slice *record,

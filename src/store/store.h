@@ -195,11 +195,8 @@ const th_run *th_loaded_run(const th_loaded *loaded, uint32_t row);
 /* Bytes of one record, in the arena. TH_ENOTFOUND. arrival may be NULL. */
 TH_MUST_CHECK th_err th_version_record(th_version *version, const th_record_id *id, th_arena *arena,
                                        th_slice *record, th_run *arrival, th_diag *diag);
-/* Bytes of rows seq .. seq + count - 1 of one (table, day), handed over piece by piece in order: contents rebuild this way. */
+/* Takes some records of a run, in order (reader.h). */
 typedef th_err (*th_records_fn)(void *ctx, const th_slice *records, uint32_t count);
-TH_MUST_CHECK th_err th_version_record_run(th_version *version, uint32_t table, int32_t day,
-                                           uint64_t seq, uint64_t count, th_records_fn fn,
-                                           void *ctx, th_diag *diag);
 
 /* Candidates for known identities: calls fn for each visible row of table whose stored fingerprint equals the low 32
  * bits of one of fingerprints[0..count) (sorted ascending by low 32 bits), with after_lsn < its LSN. Not confirmed on bytes: the

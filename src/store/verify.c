@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/time.h"
+#include "store/reader.h"
 #include "store/store_private.h"
 
 enum { GROUPS_MAX = 1 << 18 };
@@ -166,6 +167,7 @@ typedef struct expected {
 
 typedef struct leaves {
     checker *c;
+    th_record_reader *log, *covered; /* records of leaves; those that leaves are about */
     expected *list;
     uint32_t count;
     uint64_t next_lsn;
@@ -225,9 +227,9 @@ static void check_run(leaves *l, uint32_t begin, uint32_t end)
     roots r = {.l = l, .at = begin, .end = end};
     th_merkle_init(&r.merkle);
     th_diag why = {0};
-    th_err err = th_version_record_run(l->c->version, first->table, first->day, first->first_seq,
-                                       last->first_seq + last->rows - first->first_seq,
-                                       add_to_roots, &r, &why);
+    th_err err = th_record_reader_run(l->covered, first->table, first->day, first->first_seq,
+                                      last->first_seq + last->rows - first->first_seq, add_to_roots,
+                                      &r, &why);
     char where[48];
     (void)snprintf(where, sizeof(where), "log position %llu",
                    (unsigned long long)l->list[r.at < end ? r.at : begin].lsn);
@@ -278,33 +280,45 @@ static th_err collect_all(void *ctx, const th_slice *records, uint32_t count)
     return l->c->fatal;
 }
 
+static th_record_reader *new_reader(const checker *c)
+{
+    th_record_reader *reader = th_record_reader_new(c->version, c->store->options.budget);
+    if (reader != NULL) th_record_reader_keep(reader, 1);
+    return reader;
+}
+
 /* Days of leaves in order are commits in order. */
+static void check_log(leaves *l, const store_refs *refs)
+{
+    checker *c = l->c;
+    for (size_t i = 0; i < refs->count && tell_progress(c); i++) {
+        const th_segment_ref *ref = &refs->refs[i];
+        th_diag why = {0};
+        th_err read = th_record_reader_run(l->log, TH_TABLE_leaves, ref->day, ref->first_seq,
+                                           ref->rows, collect_all, l, &why);
+        if (c->fatal == TH_OK && !goes_on(c, "the log", read, &why))
+            l->next_lsn = ref->last_lsn + 1;
+    }
+    if (c->fatal != TH_OK) return;
+    check_collected(l);
+    if (l->next_lsn != c->version->lsn + 1) found(c, "the log", "the last commits have no leaves");
+}
+
 static void check_leaves(checker *c)
 {
-    leaves l = {.c = c, .next_lsn = 1};
+    leaves l = {.c = c, .log = new_reader(c), .covered = new_reader(c), .next_lsn = 1};
+    store_refs refs = {0};
     th_diag why = {0};
-    th_segment_ref *refs = NULL;
-    size_t count = 0;
-    th_arena *arena = th_arena_new((size_t)512 << 20, NULL);
     l.list = malloc(GROUPS_MAX * sizeof(*l.list));
-    th_err err = arena == NULL || l.list == NULL
-                     ? TH_ENOMEM
-                     : th_version_segments(c->version, TH_TABLE_leaves, INT32_MIN, INT32_MAX, arena,
-                                           &refs, &count, &why);
-    (void)goes_on(c, "the log", err, &why);
-    for (size_t i = 0; err == TH_OK && i < count && tell_progress(c); i++) {
-        th_err read = th_version_record_run(c->version, TH_TABLE_leaves, refs[i].day,
-                                            refs[i].first_seq, refs[i].rows, collect_all, &l, &why);
-        if (c->fatal == TH_OK && !goes_on(c, "the log", read, &why))
-            l.next_lsn = refs[i].last_lsn + 1;
-    }
-    if (err == TH_OK && c->fatal == TH_OK) {
-        check_collected(&l);
-        if (l.next_lsn != c->version->lsn + 1)
-            found(c, "the log", "the last commits have no leaves");
-    }
+    th_err err =
+        l.log == NULL || l.covered == NULL || l.list == NULL
+            ? TH_ENOMEM
+            : store_refs_gather(c->version, TH_TABLE_leaves, INT32_MIN, INT32_MAX, &refs, &why);
+    if (goes_on(c, "the log", err, &why)) check_log(&l, &refs);
+    free(refs.refs);
     free(l.list);
-    th_arena_free(arena);
+    th_record_reader_free(l.covered);
+    th_record_reader_free(l.log);
 }
 
 th_err th_store_verify(th_store *store, th_damage_fn damage, void *ctx, th_progress_fn progress,
