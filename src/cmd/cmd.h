@@ -10,8 +10,10 @@
 #include "query/result.h"
 #include "store/store.h"
 
-/* A dying owner of the folder holds its lock no longer than this. */
+/* An owner of the folder that does not answer is waited for no longer than this: the lock of one that ends is free soon. */
 #define CMD_OWNER_WAIT_US (2 * INT64_C(1000000))
+/* Owners that end while we ask them, one after the other, are followed for this long. */
+#define CMD_OWNER_FOLLOW_US (10 * INT64_C(1000000))
 #define CMD_OWNER_POLL_US 20000
 
 #define CMD_EXIT_OK 0
@@ -42,6 +44,8 @@ TH_MUST_CHECK th_err cmd_node_open(const char *dir, const cmd_node_options *opti
 TH_MUST_CHECK th_err cmd_node_own(const char *dir, const cmd_node_options *options, cmd_node **out,
                                   th_diag *diag);
 void cmd_node_close(cmd_node *node); /* accepts NULL */
+/* The same for a command's own node: what others ask of it meanwhile is answered first. Accepts NULL. */
+void cmd_node_finish(cmd_node *node);
 
 /* Where a command's words go. */
 typedef struct cmd_io {
@@ -86,16 +90,28 @@ typedef struct cmd_command {
 extern const cmd_command cmd_commands[];
 const cmd_command *cmd_find(const char *name);
 
-/* The way to the archive for commands that live on the client's side (sql, the REPL, ingest). */
+/* The way to the archive for commands that live on the client's side (sql, the REPL, ingest). An owner that is no server
+ * ends when its own command has: then the way is found anew, and this process may be the owner from there on. */
 typedef struct cmd_access {
     cmd_node *node;    /* this process owns the folder, or */
     th_client *client; /* it talks to the one that does */
     const char *dir, *server;
+    cmd_node_options options;
+    int64_t lost_us; /* when the first of several owners was lost in a row; 0: none was */
 } cmd_access;
 /* Own the folder, or reach its owner through DIR/sock (a dying one is waited for, 2 s), or the server. */
 TH_MUST_CHECK th_err cmd_access_open(const cmd_call *call, const cmd_node_options *options,
                                      cmd_access *out, th_diag *diag);
 void cmd_access_close(cmd_access *access);
+/* Was the owner lost, by what a request over access->client returned? Then the request can be made again, if doing it
+ * twice does no harm, once cmd_access_again is TH_OK. */
+bool cmd_access_lost(const cmd_access *access, th_err err, int status);
+/* The way anew. Fails in words when owners go on ending, or none can be had. */
+TH_MUST_CHECK th_err cmd_access_again(cmd_access *access, th_diag *diag);
+/* A request was answered. */
+void cmd_access_found(cmd_access *access);
+/* The client to reach the owner by, which may be this process itself. */
+TH_MUST_CHECK th_err cmd_access_client(cmd_access *access, th_client **out, th_diag *diag);
 /* Run a CMD_NODE command by its words, here or there; returns its exit status. */
 int cmd_access_run(cmd_access *access, const cmd_call *like, const char *name,
                    const char *const *argv, int argc, cmd_io *io);

@@ -196,7 +196,7 @@ static int run_follow(cmd_call *call, cmd_access *access, const ingest_words *w)
     cmd_sink sink = {local_file, local_finish, &local};
     cmd_uploader *uploader = NULL;
     if (access->node == NULL) {
-        uploader = cmd_uploader_new(call, access->client, &w->options);
+        uploader = cmd_uploader_new(call, access, &w->options);
         if (uploader == NULL) return CMD_EXIT_ERROR;
         sink = (cmd_sink){cmd_uploader_file, upload_finish, uploader};
     }
@@ -223,7 +223,7 @@ int cmd_run_ingest(cmd_call *call)
             else
                 status = access.node != NULL
                              ? run_local(call, access.node, &w)
-                             : cmd_upload(call, access.client, &w.options, w.paths, w.path_count);
+                             : cmd_upload(call, &access, &w.options, w.paths, w.path_count);
             cmd_access_close(&access);
         }
     }

@@ -137,6 +137,14 @@ th_err cmd_node_own(const char *dir, const cmd_node_options *options, cmd_node *
     }
 }
 
+void cmd_node_finish(cmd_node *node)
+{
+    if (node == NULL) return;
+    th_server_finish(node->server, GRACE_US, &cmd_interrupted);
+    node->server = NULL;
+    cmd_node_close(node);
+}
+
 void cmd_node_close(cmd_node *node)
 {
     if (node == NULL) return;

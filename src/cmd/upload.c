@@ -17,7 +17,7 @@
 
 struct cmd_uploader {
     cmd_call *call;
-    th_client *client;
+    cmd_access *access;
     const th_ingest_options *options;
     uint64_t counts[8]; /* as in names below */
     uint64_t lsn, unreadable;
@@ -134,6 +134,26 @@ static th_err words_free(words_sent *w)
     return err;
 }
 
+/* An object that was sent twice is known the second time. */
+static th_err send_object(upload *u, const char *path, const words_sent *words, th_slice bytes,
+                          int *status, th_diag *diag)
+{
+    for (;;) {
+        th_client *client;
+        TH_TRY(cmd_access_client(u->access, &client, diag));
+        *status = 0;
+        th_buf_clear(&u->answer);
+        th_err err = th_client_request(client, "POST", path, words->headers, words->count, bytes,
+                                       status, keep_answer, u, &cmd_interrupted, diag);
+        if (!cmd_access_lost(u->access, err, *status)) {
+            if (err == TH_OK) cmd_access_found(u->access);
+            return err;
+        }
+        th_diag_clear(diag);
+        TH_TRY(cmd_access_again(u->access, diag));
+    }
+}
+
 /* *not_taken: the object itself is the reason; others may still be taken. */
 static th_err post_object(upload *u, const char *name, th_slice bytes, const th_header *headers,
                           size_t header_count, bool *not_taken, th_diag *diag)
@@ -143,10 +163,8 @@ static th_err post_object(upload *u, const char *name, th_slice bytes, const th_
              u->options->source != NULL ? u->options->source : "auto");
     words_sent words;
     words_of(&words, u->options, name, headers, header_count);
-    th_buf_clear(&u->answer);
     int status = 0;
-    th_err err = th_client_request(u->client, "POST", path, words.headers, words.count, bytes,
-                                   &status, keep_answer, u, &cmd_interrupted, diag);
+    th_err err = send_object(u, path, &words, bytes, &status, diag);
     if (words_free(&words) != TH_OK) {
         *not_taken = true;
         return th_fail(diag, TH_ELIMIT, NULL, "%s: too much metadata for a request", name);
@@ -250,12 +268,12 @@ static void print_sum(upload *u)
               th_buf_text(&u->reasons));
 }
 
-cmd_uploader *cmd_uploader_new(cmd_call *call, th_client *client, const th_ingest_options *options)
+cmd_uploader *cmd_uploader_new(cmd_call *call, cmd_access *access, const th_ingest_options *options)
 {
     upload *u = calloc(1, sizeof(*u));
     if (u == NULL) return NULL;
     *u =
-        (upload){.call = call, .client = client, .options = options, .started_us = th_os_mono_us()};
+        (upload){.call = call, .access = access, .options = options, .started_us = th_os_mono_us()};
     th_buf_init(&u->reasons, ANSWER_MAX);
     th_buf_init(&u->answer, ANSWER_MAX);
     return u;
@@ -289,10 +307,10 @@ int cmd_uploader_summary(cmd_uploader *u)
     return status;
 }
 
-int cmd_upload(cmd_call *call, th_client *client, const th_ingest_options *options,
+int cmd_upload(cmd_call *call, cmd_access *access, const th_ingest_options *options,
                const char *const *paths, int count)
 {
-    upload *u = cmd_uploader_new(call, client, options);
+    upload *u = cmd_uploader_new(call, access, options);
     if (u == NULL) return CMD_EXIT_ERROR;
     th_diag diag = {0};
     th_err err = TH_OK;

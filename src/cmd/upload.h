@@ -7,12 +7,12 @@
 #include "ingest/walk.h"
 
 /* Walk the paths and post each file to /v1/ingest; prints the summed counts as the local command does. */
-int cmd_upload(cmd_call *call, th_client *client, const th_ingest_options *options,
+int cmd_upload(cmd_call *call, cmd_access *access, const th_ingest_options *options,
                const char *const *paths, int count);
 
 /* The same file by file. */
 typedef struct cmd_uploader cmd_uploader;
-cmd_uploader *cmd_uploader_new(cmd_call *call, th_client *client,
+cmd_uploader *cmd_uploader_new(cmd_call *call, cmd_access *access,
                                const th_ingest_options *options); /* NULL: no memory */
 void cmd_uploader_free(cmd_uploader *uploader);                   /* accepts NULL */
 /* A th_walk_fn: post the file; the answer is the owner's ack. */

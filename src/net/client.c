@@ -32,7 +32,7 @@ struct th_client {
     llhttp_t http;
     th_buf fields; /* "name\0value\0" of the trailers, the one under way at the end */
     bool in_trailers, in_value, informational, done, close;
-    int status;
+    int status, *status_out;
     th_err (*on_body)(void *ctx, th_slice bytes);
     void *ctx;
     th_err body_error;
@@ -47,7 +47,7 @@ static int on_head(llhttp_t *http)
 {
     th_client *c = http->data;
     c->informational = http->status_code < 200;
-    c->status = http->status_code;
+    c->status = *c->status_out = http->status_code;
     c->in_trailers = !c->informational;
     return http->upgrade ? -1 : 0;
 }
@@ -371,15 +371,14 @@ th_err th_client_request(th_client *c, const char *method, const char *path,
     c->body_error = TH_OK;
     c->on_body = body_fn;
     c->ctx = ctx;
+    c->status_out = status;
     c->cancel = cancel;
     err = exchange(c, th_buf_slice(&head), body, diag);
     th_buf_free(&head);
     if (err != TH_OK) {
         disconnect(c); /* what is left of the answer is nobody's */
-        return err;
     }
-    *status = c->status;
-    return TH_OK;
+    return err;
 }
 
 th_slice th_client_trailer(const th_client *client, const char *name)

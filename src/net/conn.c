@@ -78,12 +78,29 @@ static void on_closed(uv_handle_t *handle)
     pthread_mutex_unlock(&server->lock);
 }
 
-static void drop_exchange(net_conn *conn)
+/* Requests under way: who waits for none of them is told. */
+static void count_request(net_server *server, int32_t more)
+{
+    pthread_mutex_lock(&server->lock);
+    server->request_count += (uint32_t)more;
+    if (server->request_count == 0) pthread_cond_broadcast(&server->changed);
+    pthread_mutex_unlock(&server->lock);
+}
+
+/* The request is over; the reference is the caller's. */
+static net_exchange *detach_exchange(net_conn *conn)
 {
     net_exchange *ex = conn->ex;
-    if (ex == NULL) return;
     conn->ex = NULL;
     ex->conn = NULL;
+    count_request(conn->server, -1);
+    return ex;
+}
+
+static void drop_exchange(net_conn *conn)
+{
+    if (conn->ex == NULL) return;
+    net_exchange *ex = detach_exchange(conn);
     net_exchange_abandon(ex);
     net_exchange_unref(ex);
 }
@@ -153,6 +170,7 @@ static bool begin_request(net_conn *conn)
 {
     conn->ex = net_exchange_new(conn->server, conn);
     if (conn->ex == NULL) return false;
+    count_request(conn->server, 1);
     net_exchange *ex = conn->ex;
     memcpy(ex->principal_name, conn->principal_name, sizeof(ex->principal_name));
     memcpy(ex->principal_source, conn->principal_source, sizeof(ex->principal_source));
@@ -282,9 +300,7 @@ static void end_answer(net_conn *conn)
     if (hundreds > 0 && hundreds < 6)
         atomic_fetch_add(&conn->server->counters.answers[hundreds], 1);
     bool close = ex->close || conn->server->stop_seen;
-    conn->ex = NULL;
-    ex->conn = NULL;
-    net_exchange_unref(ex);
+    net_exchange_unref(detach_exchange(conn));
     if (close) {
         linger(conn);
         return;

@@ -41,6 +41,9 @@ TH_MUST_CHECK th_err th_server_start(const th_server_options *options, th_server
 const char *th_server_address(const th_server *server, size_t index);
 /* Stop accepting, let running requests end (at most grace_us), answer 503 to new ones, close. Accepts NULL. */
 void th_server_stop(th_server *server, int64_t grace_us);
+/* The end of a process that served others by the way: goes on until no request is under way, at most grace_us, then stops
+ * like th_server_stop, but waits for an answer as long as its bytes move. Not 0 in *cancel ends the waiting. Accepts NULL. */
+void th_server_finish(th_server *server, int64_t grace_us, const volatile int *cancel);
 /* Largest and p99 loop lag since start, us. */
 void th_server_lag(const th_server *server, uint64_t *p99_us, uint64_t *max_us);
 
@@ -57,7 +60,7 @@ typedef struct th_client_header {
     th_slice value;
 } th_client_header;
 /* One request over a kept-alive connection. The body of the answer goes to on_body as it arrives; *status is the HTTP
- * status. TH_ENET when the connection fails or ends early. cancel may be NULL; not 0 ends the call with TH_ECANCELED. */
+ * status, set before the first call of on_body. TH_ENET when the connection fails or ends early. cancel may be NULL; not 0 ends the call with TH_ECANCELED. */
 TH_MUST_CHECK th_err th_client_request(th_client *client, const char *method, const char *path,
                                        const th_client_header *headers, size_t header_count,
                                        th_slice body, int *status,

@@ -209,7 +209,7 @@ struct net_server {
     pthread_mutex_t lock; /* below */
     pthread_cond_t changed;
     net_exchange *ready; /* have something for the loop; newest first */
-    uint32_t conn_count;
+    uint32_t conn_count, request_count;
     uint8_t read_buffer[NET_READ_SIZE];
 };
 TH_MUST_CHECK th_err net_server_start(const th_server_options *options,

@@ -12,6 +12,7 @@
 
 #define TICK_MS 20
 #define SWEEP_TICKS 10
+#define LOOK_UP_US 50000 /* how long an interruption of the graceful end may go unseen */
 #define QUICK_THREADS 2
 #define LOAD_THREADS 8 /* they wait for the disk together: one commit takes them all */
 #define COMMAND_THREADS 4
@@ -227,22 +228,29 @@ th_err net_server_start(const th_server_options *options, const net_services *se
     return TH_OK;
 }
 
-/* Until no connection is left or the time is over. */
-static void wait_idle(net_server *server, int64_t grace_us)
+static struct timespec time_from_now(int64_t us)
 {
     struct timespec until;
     (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += (time_t)(grace_us / TH_US_PER_SECOND);
-    until.tv_nsec += (long)(grace_us % TH_US_PER_SECOND) * 1000;
+    until.tv_sec += (time_t)(us / TH_US_PER_SECOND);
+    until.tv_nsec += (long)(us % TH_US_PER_SECOND) * 1000;
     if (until.tv_nsec >= 1000000000) {
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
     }
+    return until;
+}
+
+/* Until *count, guarded by the lock, is 0 (true) or the time is over. */
+static bool wait_for_none(net_server *server, const uint32_t *count, int64_t us)
+{
+    struct timespec until = time_from_now(us);
     pthread_mutex_lock(&server->lock);
-    while (server->conn_count > 0 &&
-           pthread_cond_timedwait(&server->changed, &server->lock, &until) == 0)
+    while (*count > 0 && pthread_cond_timedwait(&server->changed, &server->lock, &until) == 0)
         continue;
+    bool none = *count == 0;
     pthread_mutex_unlock(&server->lock);
+    return none;
 }
 
 static void tell_loop(net_server *server, atomic_bool *flag)
@@ -251,19 +259,46 @@ static void tell_loop(net_server *server, atomic_bool *flag)
     (void)uv_async_send(&server->wake);
 }
 
-void th_server_stop(th_server *server, int64_t grace_us)
+/* Stopping was told already. */
+static void end_server(net_server *s)
 {
-    net_server *s = (net_server *)server;
-    if (s == NULL) return;
-    TH_ASSERT(s->thread_runs);
-    tell_loop(s, &s->stopping);
-    wait_idle(s, grace_us);
     tell_loop(s, &s->killing);
     net_jobs_stop(s->jobs); /* what still runs was told to stop; a commit under way ends */
     s->jobs = NULL;
     tell_loop(s, &s->quitting);
     (void)pthread_join(s->thread, NULL);
     free_server(s);
+}
+
+void th_server_stop(th_server *server, int64_t grace_us)
+{
+    net_server *s = (net_server *)server;
+    if (s == NULL) return;
+    TH_ASSERT(s->thread_runs);
+    tell_loop(s, &s->stopping);
+    (void)wait_for_none(s, &s->conn_count, grace_us);
+    end_server(s);
+}
+
+void th_server_finish(th_server *server, int64_t grace_us, const volatile int *cancel)
+{
+    net_server *s = (net_server *)server;
+    if (s == NULL) return;
+    TH_ASSERT(s->thread_runs);
+    int64_t until = th_os_mono_us() + grace_us;
+    while (*cancel == 0 && th_os_mono_us() < until &&
+           !wait_for_none(s, &s->request_count, LOOK_UP_US))
+        continue;
+    tell_loop(s, &s->stopping);
+    uint64_t moved = atomic_load(&s->counters.bytes_out);
+    until = th_os_mono_us() + grace_us;
+    while (*cancel == 0 && th_os_mono_us() < until &&
+           !wait_for_none(s, &s->conn_count, LOOK_UP_US)) {
+        uint64_t now = atomic_load(&s->counters.bytes_out);
+        if (now != moved) until = th_os_mono_us() + grace_us;
+        moved = now;
+    }
+    end_server(s);
 }
 
 const char *th_server_address(const th_server *server, size_t index)
