@@ -86,15 +86,30 @@ typedef struct bind_aggs {
     th_agg_call *calls;
 } bind_aggs;
 
+/* Window calls found so far; a placeholder is a column from BIND_WINDOW_BASE on. */
+#define BIND_WINDOW_BASE 0xC0000000u
+typedef struct bind_window {
+    uint32_t partition_count, sort_count;
+    const th_expr **partition;
+    th_sort_key *sorts;
+    th_window_call call;
+} bind_window;
+typedef struct bind_windows {
+    const ast_body *body; /* with the named windows */
+    uint32_t count, capacity;
+    bind_window *items;
+} bind_windows;
+
 /* Where an expression stands. */
 typedef struct bind_place {
     binder *b;
     const bind_relation *from;
     const bind_outer *outer;
     const bind_lambda *lambda;
-    bind_aggs *aggs;    /* NULL: aggregates are not allowed here */
-    const char *clause; /* "WHERE clause" */
-    bool in_aggregate;
+    bind_aggs *aggs;       /* NULL: aggregates are not allowed here */
+    bind_windows *windows; /* NULL: window functions are not allowed here */
+    const char *clause;    /* "WHERE clause" */
+    bool in_aggregate, in_window;
     uint32_t item_count; /* ORDER BY: names mean these first */
     const bind_item *items;
     uint32_t select_count; /* SELECT list as written, for hints */
@@ -131,10 +146,29 @@ TH_MUST_CHECK th_err query_bind_call(const bind_place *at, const ast_expr *ast,
 /* bind_agg.c */
 TH_MUST_CHECK th_err query_bind_aggregate(const bind_place *at, const ast_expr *ast,
                                           const th_expr **out);
+/* The call itself, with its clauses but without a place among the aggregates of the query. inner: place of its
+ * arguments. */
+TH_MUST_CHECK th_err query_bind_agg_call(const bind_place *inner, const ast_expr *ast,
+                                         th_agg_call *out);
+/* EXPRESSION_NOT_SCALAR: an aggregate or window function where there can be none. */
+th_err query_not_scalar(const bind_place *at, const ast_expr *ast);
+bool query_agg_calls_equal(const th_agg_call *a, const th_agg_call *b);
+TH_MUST_CHECK th_err query_bind_sort_keys(const bind_place *at, uint32_t count,
+                                          const ast_sort *sorts, th_sort_key **out);
 /* expr over FROM to the same over the output of an aggregation with these keys. */
 TH_MUST_CHECK th_err query_bind_above_agg(binder *b, const bind_relation *from, const th_expr *expr,
                                           const th_expr *const *keys, uint32_t key_count,
                                           const th_expr **out);
+/* bind_window.c */
+bool query_is_window_function(th_slice name);
+TH_MUST_CHECK th_err query_bind_window(const bind_place *at, const ast_expr *ast,
+                                       const th_expr **out);
+/* plan_window.c: the nodes for these calls above *plan; places[i] is the column of call i. */
+TH_MUST_CHECK th_err query_plan_windows(binder *b, const bind_windows *windows, th_plan **plan,
+                                        uint32_t *places);
+/* e with the placeholders of window calls replaced by columns. */
+TH_MUST_CHECK th_err query_bind_above_windows(binder *b, const th_expr *e, const uint32_t *places,
+                                              const th_expr **out);
 /* bind_name.c */
 TH_MUST_CHECK th_err query_bind_name(const bind_place *at, const ast_expr *ast,
                                      const th_expr **out);

@@ -14,7 +14,7 @@ static bool sorts_equal(const th_agg_call *a, const th_agg_call *b)
     return true;
 }
 
-static bool calls_equal(const th_agg_call *a, const th_agg_call *b)
+bool query_agg_calls_equal(const th_agg_call *a, const th_agg_call *b)
 {
     if (a->aggregate != b->aggregate || a->arg_count != b->arg_count ||
         a->distinct != b->distinct || a->order_count != b->order_count ||
@@ -32,7 +32,7 @@ static th_err placeholder(const bind_place *at, const ast_expr *ast, const th_ag
 {
     bind_aggs *aggs = at->aggs;
     uint32_t i = 0;
-    while (i < aggs->count && !calls_equal(&aggs->calls[i], call)) i++;
+    while (i < aggs->count && !query_agg_calls_equal(&aggs->calls[i], call)) i++;
     if (i == aggs->count) {
         if (aggs->count == aggs->capacity) {
             uint32_t capacity = aggs->capacity == 0 ? 8 : aggs->capacity * 2;
@@ -48,7 +48,7 @@ static th_err placeholder(const bind_place *at, const ast_expr *ast, const th_ag
     return *out == NULL ? query_no_memory(at->b) : TH_OK;
 }
 
-static th_err not_here(const bind_place *at, const ast_expr *ast)
+th_err query_not_scalar(const bind_place *at, const ast_expr *ast)
 {
     size_t size = ast->source.size > 100 ? 100 : ast->source.size;
     if (at->in_aggregate) {
@@ -66,21 +66,30 @@ static th_err not_here(const bind_place *at, const ast_expr *ast)
     return TH_ESQL;
 }
 
-static th_err bind_order(const bind_place *inner, const ast_call *call, th_agg_call *out)
+th_err query_bind_sort_keys(const bind_place *at, uint32_t count, const ast_sort *sorts,
+                            th_sort_key **out)
 {
-    th_sort_key *keys = TH_NEW_ARRAY(inner->b->arena, th_sort_key, call->sort_count);
-    if (keys == NULL) return query_no_memory(inner->b);
-    for (uint32_t i = 0; i < call->sort_count; i++) {
-        const ast_sort *sort = &call->sorts[i];
-        TH_TRY(query_bind_expr(inner, sort->expr, &keys[i].expr));
+    th_sort_key *keys = TH_NEW_ARRAY(at->b->arena, th_sort_key, count);
+    if (keys == NULL) return query_no_memory(at->b);
+    for (uint32_t i = 0; i < count; i++) {
+        const ast_sort *sort = &sorts[i];
+        TH_TRY(query_bind_expr(at, sort->expr, &keys[i].expr));
         if (!th_type_is_orderable(keys[i].expr->type)) {
-            return th_fail_at(inner->b->diag, TH_ESQL, "TYPE_MISMATCH", sort->expr->line,
+            return th_fail_at(at->b->diag, TH_ESQL, "TYPE_MISMATCH", sort->expr->line,
                               sort->expr->column,
                               "ORDER BY can only be applied to orderable types");
         }
         keys[i].descending = sort->descending;
         keys[i].nulls_first = sort->nulls_first;
     }
+    *out = keys;
+    return TH_OK;
+}
+
+static th_err bind_order(const bind_place *inner, const ast_call *call, th_agg_call *out)
+{
+    th_sort_key *keys;
+    TH_TRY(query_bind_sort_keys(inner, call->sort_count, call->sorts, &keys));
     out->order = keys;
     out->order_count = call->sort_count;
     return TH_OK;
@@ -120,34 +129,42 @@ static th_err resolve(const bind_place *at, const ast_expr *ast, const th_expr *
     return TH_OK;
 }
 
-th_err query_bind_aggregate(const bind_place *at, const ast_expr *ast, const th_expr **out)
+th_err query_bind_agg_call(const bind_place *inner, const ast_expr *ast, th_agg_call *out)
 {
-    if (at->aggs == NULL || at->in_aggregate || at->lambda != NULL) return not_here(at, ast);
     const ast_call *call = ast->call;
-    bind_place inner = *at;
-    inner.in_aggregate = true;
-    inner.items = NULL;
-    inner.item_count = 0;
-    const th_expr **args = TH_NEW_ARRAY(at->b->arena, const th_expr *, ast->child_count + 1);
-    if (args == NULL) return query_no_memory(at->b);
+    const th_expr **args = TH_NEW_ARRAY(inner->b->arena, const th_expr *, ast->child_count + 1);
+    if (args == NULL) return query_no_memory(inner->b);
     for (uint32_t i = 0; i < ast->child_count; i++)
-        TH_TRY(query_bind_expr(&inner, ast->children[i], &args[i]));
+        TH_TRY(query_bind_expr(inner, ast->children[i], &args[i]));
     if (call->star && !th_slice_equal_nocase(ast->text, TH_SLICE("count"))) {
-        return th_fail_at(at->b->diag, TH_ESQL, "FUNCTION_NOT_FOUND", ast->line, ast->column,
+        return th_fail_at(inner->b->diag, TH_ESQL, "FUNCTION_NOT_FOUND", ast->line, ast->column,
                           "%.*s(*) is not a function: only count takes *",
                           TH_SLICE_ARGS(ast->text));
     }
-    th_agg_call made = {.distinct = call->distinct, .line = ast->line, .column = ast->column};
-    TH_TRY(resolve(at, ast, args, &made));
-    for (uint32_t i = 0; call->distinct && i < made.arg_count; i++) {
+    *out = (th_agg_call){.distinct = call->distinct, .line = ast->line, .column = ast->column};
+    TH_TRY(resolve(inner, ast, args, out));
+    for (uint32_t i = 0; call->distinct && i < out->arg_count; i++) {
         if (th_type_is_comparable(args[i]->type)) continue;
-        return th_fail_at(at->b->diag, TH_ESQL, "TYPE_MISMATCH", ast->line, ast->column,
+        return th_fail_at(inner->b->diag, TH_ESQL, "TYPE_MISMATCH", ast->line, ast->column,
                           "DISTINCT can only be applied to comparable types");
     }
-    if (call->sort_count > 0) TH_TRY(bind_order(&inner, call, &made));
-    if (call->distinct) TH_TRY(check_distinct_order(at, &made));
-    if (call->filter != NULL)
-        TH_TRY(query_bind_boolean(&inner, call->filter, "FILTER", &made.filter));
+    if (call->sort_count > 0) TH_TRY(bind_order(inner, call, out));
+    if (call->distinct) TH_TRY(check_distinct_order(inner, out));
+    if (call->filter == NULL) return TH_OK;
+    return query_bind_boolean(inner, call->filter, "FILTER", &out->filter);
+}
+
+th_err query_bind_aggregate(const bind_place *at, const ast_expr *ast, const th_expr **out)
+{
+    if (at->aggs == NULL || at->in_aggregate || at->lambda != NULL)
+        return query_not_scalar(at, ast);
+    bind_place inner = *at;
+    th_agg_call made;
+    inner.in_aggregate = true;
+    inner.windows = NULL;
+    inner.items = NULL;
+    inner.item_count = 0;
+    TH_TRY(query_bind_agg_call(&inner, ast, &made));
     return placeholder(at, ast, &made, out);
 }
 
@@ -180,6 +197,10 @@ static th_err map_above(void *ctx, const th_expr *e, const th_expr **out)
 {
     const above *a = ctx;
     uint32_t index = UINT32_MAX;
+    if (e->kind == TH_X_COLUMN && e->index >= BIND_WINDOW_BASE) {
+        *out = e;
+        return TH_OK;
+    }
     if (e->kind == TH_X_COLUMN && e->index >= BIND_AGG_BASE)
         index = a->key_count + (e->index - BIND_AGG_BASE);
     for (uint32_t i = 0; index == UINT32_MAX && e->kind != TH_X_CONST && i < a->key_count; i++) {

@@ -210,17 +210,14 @@ th_err query_bind_call(const bind_place *at, const ast_expr *ast, const th_expr 
 {
     binder *b = at->b;
     const ast_call *call = ast->call;
-    if (call->over != NULL) {
-        return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->line, ast->column,
-                          "Window functions are not supported: %.*s ... OVER",
-                          TH_SLICE_ARGS(ast->text));
-    }
     if (call->name.count > 1) {
         return th_fail_at(b->diag, TH_ESQL, "FUNCTION_NOT_FOUND", ast->line, ast->column,
                           "Function '%.*s' not registered",
                           (int)(ast->source.size > 100 ? 100 : ast->source.size),
                           (const char *)ast->source.bytes);
     }
+    if (call->over != NULL || query_is_window_function(ast->text))
+        return query_bind_window(at, ast, out);
     if (th_aggregate_exists(ast->text)) return query_bind_aggregate(at, ast, out);
     TH_TRY(refuse_aggregate_forms(at, ast));
     if (named(ast, "coalesce")) return coalesce(at, ast, out);

@@ -10,6 +10,7 @@ typedef struct select_state {
     const bind_outer *outer;
     bind_relation from;
     bind_aggs aggs;
+    bind_windows windows;
     uint32_t item_count, item_capacity;
     bind_item *items;
     uint32_t key_count, key_capacity;
@@ -29,6 +30,13 @@ static bind_place place_of(select_state *s, const char *clause, bool aggregates)
                         .clause = clause,
                         .select_count = s->body->item_count,
                         .select = s->body->items};
+}
+
+static bind_place window_place(select_state *s, const char *clause)
+{
+    bind_place at = place_of(s, clause, true);
+    at.windows = &s->windows;
+    return at;
 }
 
 static th_err bind_from(select_state *s)
@@ -79,7 +87,7 @@ static bool star_takes(const ast_item *item, const bind_field *f)
 /* row.* : the fields of a row */
 static th_err row_star(select_state *s, const ast_item *item, bool *found)
 {
-    bind_place at = place_of(s, "SELECT list", true);
+    bind_place at = window_place(s, "SELECT list");
     const th_expr *row;
     th_diag was = s->b->diag == NULL ? (th_diag){0} : *s->b->diag;
     th_err err = query_bind_expr(&at, item->star_of, &row);
@@ -141,7 +149,7 @@ static th_slice natural_name(const select_state *s, const ast_expr *ast, const t
 
 static th_err bind_items(select_state *s)
 {
-    bind_place at = place_of(s, "SELECT list", true);
+    bind_place at = window_place(s, "SELECT list");
     at.select_count = 0;
     for (uint32_t i = 0; i < s->body->item_count; i++) {
         const ast_item *item = &s->body->items[i];
@@ -198,7 +206,8 @@ static th_err group_ordinal(select_state *s, const ast_expr *ast, const th_expr 
     *out = s->items[n - 1].expr;
     if (!has_aggregate(*out)) return TH_OK;
     return th_fail_at(s->b->diag, TH_ESQL, "EXPRESSION_NOT_SCALAR", ast->line, ast->column,
-                      "GROUP BY clause cannot contain aggregations: position %lld is one",
+                      "GROUP BY clause cannot contain aggregations, window functions or grouping "
+                      "operations: position %lld is one",
                       (long long)n);
 }
 
@@ -246,7 +255,7 @@ static th_err sort_ordinal(select_state *s, const ast_expr *ast, uint32_t *out)
 static th_err sort_item(select_state *s, const ast_expr *ast, uint32_t *out)
 {
     if (ast->kind == AST_INTEGER) return sort_ordinal(s, ast, out);
-    bind_place at = place_of(s, "ORDER BY clause", true);
+    bind_place at = window_place(s, "ORDER BY clause");
     at.items = s->items;
     at.item_count = s->item_count - s->extra;
     at.select_count = 0;
@@ -304,6 +313,59 @@ static th_err aggregate_node(select_state *s)
     return TH_OK;
 }
 
+static th_err sorts_above(select_state *s, const bind_relation *below, uint32_t count,
+                          th_sort_key *sorts)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        TH_TRY(query_bind_above_agg(s->b, below, sorts[i].expr, s->keys, s->key_count,
+                                    &sorts[i].expr));
+    }
+    return TH_OK;
+}
+
+static th_err exprs_above(select_state *s, const bind_relation *below, uint32_t count,
+                          const th_expr **exprs)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (exprs[i] == NULL) continue;
+        TH_TRY(query_bind_above_agg(s->b, below, exprs[i], s->keys, s->key_count, &exprs[i]));
+    }
+    return TH_OK;
+}
+
+/* The window calls over the output of the aggregation. */
+static th_err windows_above(select_state *s, const bind_relation *below)
+{
+    for (uint32_t i = 0; i < s->windows.count; i++) {
+        bind_window *w = &s->windows.items[i];
+        th_agg_call *call = &w->call.call;
+        th_frame_bound *start = &w->call.start, *end = &w->call.end;
+        TH_TRY(exprs_above(s, below, w->partition_count, w->partition));
+        TH_TRY(sorts_above(s, below, w->sort_count, w->sorts));
+        TH_TRY(exprs_above(s, below, call->arg_count, (const th_expr **)(uintptr_t)call->args));
+        TH_TRY(sorts_above(s, below, call->order_count, (th_sort_key *)(uintptr_t)call->order));
+        TH_TRY(exprs_above(s, below, 1, &call->filter));
+        const th_expr *bounds[6] = {start->offset, start->limit, start->key,
+                                    end->offset,   end->limit,   end->key};
+        TH_TRY(exprs_above(s, below, 6, bounds));
+        *start = (th_frame_bound){start->kind, bounds[0], bounds[1], bounds[2]};
+        *end = (th_frame_bound){end->kind, bounds[3], bounds[4], bounds[5]};
+    }
+    return TH_OK;
+}
+
+/* Window functions see the groups that HAVING left. */
+static th_err windows(select_state *s)
+{
+    if (s->windows.count == 0) return TH_OK;
+    uint32_t *places = TH_NEW_ARRAY(s->b->arena, uint32_t, s->windows.count);
+    if (places == NULL) return query_no_memory(s->b);
+    TH_TRY(query_plan_windows(s->b, &s->windows, &s->from.plan, places));
+    for (uint32_t i = 0; i < s->item_count; i++)
+        TH_TRY(query_bind_above_windows(s->b, s->items[i].expr, places, &s->items[i].expr));
+    return TH_OK;
+}
+
 static th_err aggregate(select_state *s)
 {
     bool grouped = s->body->group_count > 0 || s->aggs.count > 0 || s->body->having != NULL;
@@ -314,6 +376,7 @@ static th_err aggregate(select_state *s)
         TH_TRY(query_bind_above_agg(s->b, &below, s->items[i].expr, s->keys, s->key_count,
                                     &s->items[i].expr));
     }
+    TH_TRY(windows_above(s, &below));
     if (s->having == NULL) return TH_OK;
     TH_TRY(query_bind_above_agg(s->b, &below, s->having, s->keys, s->key_count, &s->having));
     s->from.plan = query_plan_filter(s->b, s->from.plan, s->having);
@@ -380,7 +443,8 @@ static th_err drop_extra(select_state *s, th_plan **plan)
 th_err query_bind_select(binder *b, const ast_body *body, const ast_query *query,
                          const bind_outer *outer, th_plan **out)
 {
-    select_state s = {.b = b, .body = body, .query = query, .outer = outer};
+    select_state s = {
+        .b = b, .body = body, .query = query, .outer = outer, .windows = {.body = body}};
     TH_TRY(bind_from(&s));
     TH_TRY(bind_where(&s));
     TH_TRY(bind_items(&s));
@@ -388,6 +452,7 @@ th_err query_bind_select(binder *b, const ast_body *body, const ast_query *query
     TH_TRY(bind_having(&s));
     TH_TRY(bind_sorts(&s));
     TH_TRY(aggregate(&s));
+    TH_TRY(windows(&s));
     TH_TRY(project_items(&s, out));
     TH_TRY(distinct(&s, out));
     TH_TRY(sort_node(&s, out));

@@ -225,6 +225,45 @@ static void print_sort(th_buf *out, const th_plan *plan)
     }
 }
 
+static void print_bound(th_buf *out, const th_frame_bound *b, const th_plan *input)
+{
+    static const char *const words[] = {"UNBOUNDED PRECEDING", " PRECEDING", "CURRENT ROW",
+                                        " FOLLOWING", "UNBOUNDED FOLLOWING"};
+    if (b->offset != NULL) print_expr(out, b->offset, input, EXPLAIN_DEPTH_MAX);
+    th_buf_add_text(out, words[b->kind]);
+}
+
+static void print_window_call(th_buf *out, const th_window_call *w, const th_plan *input)
+{
+    static const char *const names[] = {
+        "",      "row_number", "rank", "dense_rank",  "percent_rank", "cume_dist",
+        "ntile", "lag",        "lead", "first_value", "last_value",   "nth_value"};
+    static const char *const units[] = {"ROWS", "RANGE", "GROUPS"};
+    th_buf_printf(out, "%s(%s",
+                  w->kind == TH_W_AGGREGATE ? w->call.aggregate->name : names[w->kind],
+                  w->call.distinct ? "DISTINCT " : "");
+    print_exprs(out, w->call.args, w->call.arg_count, input, EXPLAIN_DEPTH_MAX);
+    th_buf_add_byte(out, ')');
+    if (w->kind != TH_W_AGGREGATE && w->kind < TH_W_FIRST_VALUE) return;
+    th_buf_printf(out, " %s ", units[w->unit]);
+    print_bound(out, &w->start, input);
+    th_buf_add_text(out, " to ");
+    print_bound(out, &w->end, input);
+}
+
+static void print_window(th_buf *out, const th_plan *plan)
+{
+    const th_plan *input = plan->inputs[0];
+    th_buf_add_text(out, "Window by [");
+    print_exprs(out, plan->exprs, plan->expr_count, input, EXPLAIN_DEPTH_MAX);
+    th_buf_add_text(out, "] [");
+    for (uint32_t i = 0; i < plan->window_count; i++) {
+        if (i > 0) th_buf_add_text(out, ", ");
+        print_window_call(out, &plan->windows[i], input);
+    }
+    th_buf_add_byte(out, ']');
+}
+
 static void print_list(th_buf *out, const char *name, const th_plan *plan)
 {
     th_buf_printf(out, "%s [", name);
@@ -252,7 +291,7 @@ static void print_node(th_buf *out, const th_plan *plan)
         break;
     case TH_P_UNION_ALL: th_buf_add_text(out, "UnionAll"); break;
     case TH_P_UNNEST: print_list(out, plan->outer_unnest ? "LeftUnnest" : "Unnest", plan); break;
-    case TH_P_WINDOW: th_buf_add_text(out, "Window"); break;
+    case TH_P_WINDOW: print_window(out, plan); break;
     case TH_P_SINGLE_ROW: th_buf_add_text(out, "SingleRow"); break;
     }
 }

@@ -64,7 +64,7 @@ typedef enum th_plan_kind {
     TH_P_LIMIT,     /* offset_rows, limit_rows */
     TH_P_UNION_ALL, /* inputs of equal types */
     TH_P_UNNEST,    /* input's columns, then the elements of exprs (arrays, maps), zipped */
-    TH_P_WINDOW,
+    TH_P_WINDOW, /* input's columns, then windows; input is sorted by exprs (the partition) and sorts */
     TH_P_SINGLE_ROW /* one row, no columns: FROM-less SELECT */
 } th_plan_kind;
 
@@ -84,6 +84,45 @@ typedef struct th_agg_call {
     uint32_t order_count;
     uint32_t line, column;
 } th_agg_call;
+
+typedef enum th_window_kind {
+    TH_W_AGGREGATE,
+    TH_W_ROW_NUMBER,
+    TH_W_RANK,
+    TH_W_DENSE_RANK,
+    TH_W_PERCENT_RANK,
+    TH_W_CUME_DIST,
+    TH_W_NTILE,
+    TH_W_LAG,
+    TH_W_LEAD,
+    TH_W_FIRST_VALUE,
+    TH_W_LAST_VALUE,
+    TH_W_NTH_VALUE
+} th_window_kind;
+
+typedef enum th_frame_unit { TH_FRAME_ROWS, TH_FRAME_RANGE, TH_FRAME_GROUPS } th_frame_unit;
+typedef enum th_bound_kind {
+    TH_BOUND_UNBOUNDED_PRECEDING,
+    TH_BOUND_PRECEDING,
+    TH_BOUND_CURRENT_ROW,
+    TH_BOUND_FOLLOWING,
+    TH_BOUND_UNBOUNDED_FOLLOWING
+} th_bound_kind;
+
+/* One end of a frame. PRECEDING and FOLLOWING have an offset: of bigint for ROWS and GROUPS; for RANGE of any type, with
+ * the value to look for (the sort key moved by the offset) and the sort key, both of one type. */
+typedef struct th_frame_bound {
+    th_bound_kind kind;
+    const th_expr *offset, *limit, *key;
+} th_frame_bound;
+
+typedef struct th_window_call {
+    th_window_kind kind;
+    bool ignore_nulls;
+    th_agg_call call; /* arguments and type of all kinds; the rest only of TH_W_AGGREGATE */
+    th_frame_unit unit;
+    th_frame_bound start, end;
+} th_window_call;
 
 typedef enum th_join_kind {
     TH_JOIN_INNER,
@@ -109,19 +148,21 @@ struct th_plan {
     uint32_t scan_predicate_count;
     /* FILTER, JOIN (residual over left then right columns) */
     const th_expr *predicate;
-    /* PROJECT, VALUES (row_count rows of column_count), UNNEST, AGGREGATE keys */
+    /* PROJECT, VALUES (row_count rows of column_count), UNNEST, AGGREGATE keys, WINDOW partition keys */
     const th_expr *const *exprs;
     uint32_t expr_count;
     uint32_t row_count;
     bool with_ordinality, outer_unnest;
     const th_agg_call *aggregates;
     uint32_t aggregate_count;
+    const th_window_call *windows;
+    uint32_t window_count;
     /* JOIN: left_keys[i] = right_keys[i]; build side is input 1 */
     th_join_kind join;
     const th_expr *const *left_keys;
     const th_expr *const *right_keys;
     uint32_t key_count;
-    /* SORT, LIMIT */
+    /* SORT, WINDOW, LIMIT */
     const th_sort_key *sorts;
     uint32_t sort_count;
     bool has_limit;

@@ -517,6 +517,81 @@ static th_err narrow_unnest(binder *b, const th_plan *plan, wants *w, const th_p
     return rewrite_all(b, &below, plan->expr_count, plan->exprs, &copy->exprs);
 }
 
+static th_err collect_window(binder *b, wants *w, const th_window_call *call)
+{
+    const th_frame_bound *bounds[2] = {&call->start, &call->end};
+    for (uint32_t i = 0; i < 2; i++) {
+        TH_TRY(collect(b, w, bounds[i]->offset));
+        TH_TRY(collect(b, w, bounds[i]->limit));
+        TH_TRY(collect(b, w, bounds[i]->key));
+    }
+    return collect_call(b, w, &call->call);
+}
+
+static th_err rewrite_bound(binder *b, const wants *w, th_frame_bound *bound)
+{
+    TH_TRY(rewrite(b, w, bound->offset, &bound->offset));
+    TH_TRY(rewrite(b, w, bound->limit, &bound->limit));
+    return rewrite(b, w, bound->key, &bound->key);
+}
+
+/* The columns of the new input, then the calls that are wanted. place[i]: column of call i. */
+static th_err window_columns(binder *b, const th_plan *plan, const wants *below, const bool *used,
+                             th_plan *copy, uint32_t *place)
+{
+    const th_plan *input = copy->inputs[0];
+    uint32_t n = plan->inputs[0]->column_count, count = 0;
+    th_window_call *calls = TH_NEW_ARRAY(b->arena, th_window_call, plan->window_count);
+    th_plan_column *columns =
+        TH_NEW_ARRAY(b->arena, th_plan_column, input->column_count + plan->window_count);
+    if (calls == NULL || columns == NULL) return query_no_memory(b);
+    for (uint32_t i = 0; i < input->column_count; i++) columns[i] = input->columns[i];
+    for (uint32_t i = 0; i < plan->window_count; i++) {
+        if (!used[i]) continue;
+        calls[count] = plan->windows[i];
+        TH_TRY(rewrite_call(b, below, &plan->windows[i].call, &calls[count].call));
+        TH_TRY(rewrite_bound(b, below, &calls[count].start));
+        TH_TRY(rewrite_bound(b, below, &calls[count].end));
+        columns[input->column_count + count] = plan->columns[n + i];
+        place[i] = input->column_count + count++;
+    }
+    copy->windows = calls;
+    copy->window_count = count;
+    copy->columns = columns;
+    copy->column_count = input->column_count + count;
+    return TH_OK;
+}
+
+static th_err narrow_window(binder *b, const th_plan *plan, wants *w, const th_plan **out)
+{
+    uint32_t n = plan->inputs[0]->column_count;
+    wants below = {0}, calls = {0};
+    uint32_t *which = TH_NEW_ARRAY(b->arena, uint32_t, w->count);
+    uint32_t *place = TH_NEW_ARRAY(b->arena, uint32_t, plan->window_count);
+    bool *used = TH_NEW_ARRAY(b->arena, bool, plan->window_count);
+    if (which == NULL || place == NULL || used == NULL) return query_no_memory(b);
+    TH_TRY(split_wants(b, w, n, &below, &calls, which));
+    for (uint32_t i = 0; i < calls.count; i++) used[root_of(calls.items[i].expr)->index] = true;
+    for (uint32_t i = 0; i < plan->expr_count; i++) TH_TRY(collect(b, &below, plan->exprs[i]));
+    for (uint32_t i = 0; i < plan->sort_count; i++) TH_TRY(collect(b, &below, plan->sorts[i].expr));
+    for (uint32_t i = 0; i < plan->window_count; i++) {
+        if (used[i]) TH_TRY(collect_window(b, &below, &plan->windows[i]));
+    }
+    const th_plan *input;
+    th_plan *copy = NULL;
+    TH_TRY(narrow(b, plan->inputs[0], &below, &input));
+    TH_TRY(copy_node(b, plan, 1, &input, &copy));
+    TH_TRY(rewrite_all(b, &below, plan->expr_count, plan->exprs, &copy->exprs));
+    TH_TRY(rewrite_sorts(b, &below, plan->sort_count, plan->sorts, &copy->sorts));
+    TH_TRY(window_columns(b, plan, &below, used, copy, place));
+    for (uint32_t i = 0; i < calls.count; i++) {
+        calls.items[i].have = root_of(calls.items[i].expr);
+        calls.items[i].at = place[calls.items[i].have->index] - input->column_count;
+    }
+    *out = copy;
+    return join_wants_back(b, w, n, &below, &calls, input->column_count, which);
+}
+
 static th_err narrow(binder *b, const th_plan *plan, wants *w, const th_plan **out)
 {
     if (stack_guard_full(&b->stack)) return query_too_deep(b, 1, 1);
@@ -530,6 +605,7 @@ static th_err narrow(binder *b, const th_plan *plan, wants *w, const th_plan **o
     case TH_P_JOIN: return narrow_join(b, plan, w, out);
     case TH_P_UNION_ALL: return narrow_union(b, plan, w, out);
     case TH_P_UNNEST: return narrow_unnest(b, plan, w, out);
+    case TH_P_WINDOW: return narrow_window(b, plan, w, out);
     case TH_P_LIMIT: {
         const th_plan *input;
         TH_TRY(narrow(b, plan->inputs[0], w, &input));

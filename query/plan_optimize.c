@@ -35,13 +35,20 @@ static void number_exprs(const th_expr *const *exprs, uint32_t count, uint32_t *
     for (uint32_t i = 0; i < count; i++) number_expr(exprs[i], next);
 }
 
+static void number_call(const th_agg_call *call, uint32_t *next)
+{
+    number_exprs(call->args, call->arg_count, next);
+    number_expr(call->filter, next);
+    for (uint32_t k = 0; k < call->order_count; k++) number_expr(call->order[k].expr, next);
+}
+
 static void number_calls(const th_plan *plan, uint32_t *next)
 {
-    for (uint32_t i = 0; i < plan->aggregate_count; i++) {
-        const th_agg_call *call = &plan->aggregates[i];
-        number_exprs(call->args, call->arg_count, next);
-        number_expr(call->filter, next);
-        for (uint32_t k = 0; k < call->order_count; k++) number_expr(call->order[k].expr, next);
+    for (uint32_t i = 0; i < plan->aggregate_count; i++) number_call(&plan->aggregates[i], next);
+    for (uint32_t i = 0; i < plan->window_count; i++) {
+        number_call(&plan->windows[i].call, next);
+        number_expr(plan->windows[i].start.offset, next);
+        number_expr(plan->windows[i].end.offset, next);
     }
 }
 

@@ -147,6 +147,37 @@ static th_err push_unnest(binder *b, const th_plan *plan, const conjuncts *given
     return through(b, plan, &down, &stay, out);
 }
 
+static bool is_partition_column(const th_plan *plan, uint32_t index)
+{
+    for (uint32_t i = 0; i < plan->expr_count; i++) {
+        if (plan->exprs[i]->kind == TH_X_COLUMN && plan->exprs[i]->index == index) return true;
+    }
+    return false;
+}
+
+static bool only_partition_columns(const th_plan *plan, const th_expr *e)
+{
+    if (e->kind == TH_X_COLUMN) return is_partition_column(plan, e->index);
+    for (uint32_t i = 0; i < e->child_count; i++) {
+        if (!only_partition_columns(plan, e->children[i])) return false;
+    }
+    return true;
+}
+
+/* What takes away whole partitions changes nothing in the others. */
+static th_err push_window(binder *b, const th_plan *plan, const conjuncts *given,
+                          const th_plan **out)
+{
+    conjuncts down = {0}, stay = {0};
+    for (uint32_t i = 0; i < given->count; i++) {
+        const th_expr *e = given->items[i];
+        bool can =
+            only_partition_columns(plan, e) && !query_expr_volatile(e) && !query_expr_may_fail(e);
+        TH_TRY(add(b, can ? &down : &stay, e));
+    }
+    return through(b, plan, &down, &stay, out);
+}
+
 static th_err push_union(binder *b, const th_plan *plan, const conjuncts *given,
                          const th_plan **out)
 {
@@ -240,6 +271,7 @@ static th_err push(binder *b, const th_plan *plan, const conjuncts *given, const
     case TH_P_SORT:
         return plan->has_limit ? stop(b, plan, given, out) : through(b, plan, given, &all, out);
     case TH_P_UNION_ALL: return push_union(b, plan, given, out);
+    case TH_P_WINDOW: return push_window(b, plan, given, out);
     case TH_P_UNNEST: return push_unnest(b, plan, given, out);
     case TH_P_JOIN: return push_join(b, plan, given, out);
     default: return stop(b, plan, given, out);

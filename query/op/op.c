@@ -9,18 +9,12 @@
 #include "query/fn/call.h"
 
 static const th_op_ops *const operators[] = {
-    [TH_P_SCAN] = &th_op_scan,
-    [TH_P_VALUES] = &th_op_values,
-    [TH_P_FILTER] = &th_op_filter,
-    [TH_P_PROJECT] = &th_op_project,
-    [TH_P_AGGREGATE] = &th_op_aggregate,
-    [TH_P_JOIN] = &th_op_join,
-    [TH_P_SORT] = &th_op_sort,
-    [TH_P_LIMIT] = &th_op_limit,
-    [TH_P_UNION_ALL] = &th_op_union,
-    [TH_P_UNNEST] = &th_op_unnest,
-    [TH_P_WINDOW] = NULL,
-    [TH_P_SINGLE_ROW] = &th_op_single_row,
+    [TH_P_SCAN] = &th_op_scan,           [TH_P_VALUES] = &th_op_values,
+    [TH_P_FILTER] = &th_op_filter,       [TH_P_PROJECT] = &th_op_project,
+    [TH_P_AGGREGATE] = &th_op_aggregate, [TH_P_JOIN] = &th_op_join,
+    [TH_P_SORT] = &th_op_sort,           [TH_P_LIMIT] = &th_op_limit,
+    [TH_P_UNION_ALL] = &th_op_union,     [TH_P_UNNEST] = &th_op_unnest,
+    [TH_P_WINDOW] = &th_op_window,       [TH_P_SINGLE_ROW] = &th_op_single_row,
 };
 
 th_err op_memory(const th_op *op)
@@ -30,11 +24,7 @@ th_err op_memory(const th_op *op)
 
 static th_err new_at(th_exec *exec, const th_plan *plan, uint32_t depth, th_op **out)
 {
-    const th_op_ops *ops =
-        (size_t)plan->kind < sizeof operators / sizeof operators[0] ? operators[plan->kind] : NULL;
-    if (ops == NULL)
-        return th_fail(exec->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED",
-                       "Window functions are not supported");
+    const th_op_ops *ops = operators[plan->kind];
     if (depth > TH_SQL_DEPTH_MAX)
         return th_fail(exec->diag, TH_ELIMIT, NULL, "Query is nested too deeply");
     th_op *op = th_arena_zalloc(exec->arena, 1, ops->size);

@@ -239,6 +239,14 @@ TEST(sorts_with_a_limit_are_top_n)
              "[eventname, bytes]\n");
 }
 
+TEST(windows_stand_above_a_sort)
+{
+    explains(
+        "SELECT eventname, rank() OVER (PARTITION BY eventname ORDER BY bytes DESC) FROM events",
+        "- Project [eventname, #2]\n  - Window by [eventname] [rank()]\n    - Sort by "
+        "eventname, bytes DESC\n      - Scan default.events [eventname, bytes]\n");
+}
+
 TEST(names_that_mean_nothing)
 {
     fails("SELECT evntname FROM events",
@@ -307,8 +315,6 @@ TEST(grouping)
 TEST(what_is_not_there_yet_says_so)
 {
     fails("CREATE TABLE x (a int)", "1:1 NOT_SUPPORTED: CREATE TABLE is not supported", NULL);
-    fails("SELECT rank() OVER (ORDER BY bytes) FROM events",
-          "1:8 NOT_SUPPORTED: Window functions are not supported: rank ... OVER", NULL);
     fails("SELECT (SELECT age FROM users WHERE arn = eventname) FROM events",
           "1:43 NOT_SUPPORTED: Correlated subqueries are not supported: 'eventname' is a column of "
           "the outer query",
@@ -424,7 +430,8 @@ TEST(errors_are_printed_with_a_caret)
 }
 
 TEST_MAIN(a_scan_reads_only_what_is_named, paths_into_json_text_are_columns,
-          conditions_reach_the_scan, joins, sorts_with_a_limit_are_top_n, names_that_mean_nothing,
-          types_that_do_not_meet, grouping, what_is_not_there_yet_says_so,
-          the_engine_describes_itself, deep_statements_end_well_on_a_small_stack,
-          statements_are_split_at_semicolons, errors_are_printed_with_a_caret)
+          conditions_reach_the_scan, joins, sorts_with_a_limit_are_top_n,
+          windows_stand_above_a_sort, names_that_mean_nothing, types_that_do_not_meet, grouping,
+          what_is_not_there_yet_says_so, the_engine_describes_itself,
+          deep_statements_end_well_on_a_small_stack, statements_are_split_at_semicolons,
+          errors_are_printed_with_a_caret)
