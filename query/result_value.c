@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "json/json.h"
+#include "query/fn/call.h"
 #include "query/fn/zone.h"
 #include "query/result.h"
 #include "query/type/datetime.h"
@@ -63,6 +64,9 @@ static bool scalar_text(th_buf *out, const th_type *type, const th_value *v)
     case TH_DOUBLE: th_double_print(out, v->f, false); return true;
     case TH_DECIMAL: th_decimal_print(out, v->d, type->scale); return true;
     case TH_CHAR:
+        th_buf_add_slice(out, v->s);
+        for (size_t n = fn_utf8_length(v->s); n < type->precision; n++) th_buf_add_byte(out, ' ');
+        return true;
     case TH_VARCHAR:
     case TH_JSON: th_buf_add_slice(out, v->s); return true;
     case TH_VARBINARY: hex_pairs(out, v->s); return true;
@@ -127,7 +131,7 @@ static void value_json(th_buf *out, const th_type *type, const th_value *v);
 
 static void quoted_text(th_buf *out, const th_type *type, const th_value *v)
 {
-    if (type->kind == TH_VARCHAR || type->kind == TH_CHAR) {
+    if (type->kind == TH_VARCHAR) {
         th_json_quote(out, v->s);
         return;
     }

@@ -145,32 +145,34 @@ static uint32_t max_u32(uint32_t a, uint32_t b)
     return a > b ? a : b;
 }
 
-static const th_type *result_decimal(th_arena *arena, uint32_t precision, uint32_t scale)
+/* Of more than 38 digits the fraction gives way to the whole part, down to six digits of it. */
+static const th_type *result_decimal(th_arena *arena, uint32_t whole, uint32_t carry,
+                                     uint32_t scale)
 {
-    return th_type_decimal(arena, precision > 38 ? 38 : precision, scale);
+    if (whole + carry + scale <= 38) return th_type_decimal(arena, whole + carry + scale, scale);
+    uint32_t room = whole < 38 ? 38 - whole : 0, least = scale < 6 ? scale : 6;
+    return th_type_decimal(arena, 38, scale < room ? scale : max_u32(room, least));
 }
 
 const th_type *fn_add_decimal_type(th_arena *arena, const th_type **params, uint32_t count)
 {
     decimal_args d = args_of(params);
     (void)count;
-    uint32_t scale = max_u32(d.s1, d.s2);
-    return result_decimal(arena, scale + max_u32(d.p1 - d.s1, d.p2 - d.s2) + 1, scale);
+    return result_decimal(arena, max_u32(d.p1 - d.s1, d.p2 - d.s2), 1, max_u32(d.s1, d.s2));
 }
 
 const th_type *fn_mul_decimal_type(th_arena *arena, const th_type **params, uint32_t count)
 {
     decimal_args d = args_of(params);
     (void)count;
-    return d.s1 + d.s2 > 38 ? NULL : result_decimal(arena, d.p1 + d.p2, d.s1 + d.s2);
+    return result_decimal(arena, d.p1 - d.s1 + d.p2 - d.s2, 0, d.s1 + d.s2);
 }
 
 const th_type *fn_div_decimal_type(th_arena *arena, const th_type **params, uint32_t count)
 {
     decimal_args d = args_of(params);
     (void)count;
-    uint32_t grow = d.s2 > d.s1 ? d.s2 - d.s1 : 0;
-    return result_decimal(arena, d.p1 + d.s2 + grow, max_u32(d.s1, d.s2));
+    return result_decimal(arena, d.p1 - d.s1 + d.s2, 0, max_u32(6, d.s1 + d.p2 + 1));
 }
 
 const th_type *fn_mod_decimal_type(th_arena *arena, const th_type **params, uint32_t count)
@@ -178,7 +180,7 @@ const th_type *fn_mod_decimal_type(th_arena *arena, const th_type **params, uint
     decimal_args d = args_of(params);
     (void)count;
     uint32_t scale = max_u32(d.s1, d.s2), whole1 = d.p1 - d.s1, whole2 = d.p2 - d.s2;
-    return result_decimal(arena, scale + (whole1 < whole2 ? whole1 : whole2), scale);
+    return result_decimal(arena, whole1 < whole2 ? whole1 : whole2, 0, scale);
 }
 
 static th_err decimal_overflow(th_fn_call *call)
@@ -195,37 +197,43 @@ static bool align(const th_fn_call *call, const th_value *args, th_i128 *a, th_i
            !__builtin_mul_overflow(args[1].d, th_pow10(scale - d.s2), b);
 }
 
+/* Both at the larger scale, which 128 bits must hold, then at the scale of the result. */
+static th_err add_decimal(th_fn_call *call, th_i128 a, th_i128 b, th_value *out)
+{
+    decimal_args d = args_of(call->arg_types);
+    uint32_t scale = max_u32(d.s1, d.s2);
+    bool ok = !__builtin_mul_overflow(a, th_pow10(scale - d.s1), &a) &&
+              !__builtin_mul_overflow(b, th_pow10(scale - d.s2), &b) &&
+              !__builtin_add_overflow(a, b, &a) &&
+              th_decimal_rescale(a, scale, call->type->scale, &out->d) &&
+              th_decimal_fits(out->d, 38);
+    return ok ? TH_OK : decimal_overflow(call);
+}
+
 th_err fn_add_decimal(th_fn_call *call, const th_value *args, th_value *out)
 {
-    th_i128 a, b;
-    if (!align(call, args, &a, &b) || __builtin_add_overflow(a, b, &out->d) ||
-        !th_decimal_fits(out->d, 38))
-        return decimal_overflow(call);
-    return TH_OK;
+    return add_decimal(call, args[0].d, args[1].d, out);
 }
 
 th_err fn_sub_decimal(th_fn_call *call, const th_value *args, th_value *out)
 {
-    th_i128 a, b;
-    if (!align(call, args, &a, &b) || __builtin_sub_overflow(a, b, &out->d) ||
-        !th_decimal_fits(out->d, 38))
-        return decimal_overflow(call);
-    return TH_OK;
+    return add_decimal(call, args[0].d, -args[1].d, out);
 }
 
 th_err fn_mul_decimal(th_fn_call *call, const th_value *args, th_value *out)
 {
-    if (__builtin_mul_overflow(args[0].d, args[1].d, &out->d) || !th_decimal_fits(out->d, 38))
-        return decimal_overflow(call);
-    return TH_OK;
+    decimal_args d = args_of(call->arg_types);
+    bool ok = th_decimal_multiply(args[0].d, args[1].d, d.s1 + d.s2 - call->type->scale, &out->d);
+    return ok ? TH_OK : decimal_overflow(call);
 }
 
 th_err fn_div_decimal(th_fn_call *call, const th_value *args, th_value *out)
 {
     decimal_args d = args_of(call->arg_types);
     if (args[1].d == 0) return fn_fail(call, "DIVISION_BY_ZERO", "Division by zero");
-    uint32_t shift = max_u32(d.s1, d.s2) + d.s2 - d.s1;
-    return th_decimal_divide(args[0].d, shift, args[1].d, &out->d) ? TH_OK : decimal_overflow(call);
+    uint32_t shift = call->type->scale + d.s2 - d.s1; /* never below 0: see result_decimal */
+    bool ok = shift <= 38 && th_decimal_divide(args[0].d, shift, args[1].d, &out->d);
+    return ok ? TH_OK : decimal_overflow(call);
 }
 
 th_err fn_mod_decimal(th_fn_call *call, const th_value *args, th_value *out)

@@ -43,6 +43,8 @@ th_err th_control_check(th_query_control *control, th_diag *diag);
 /* CAST(in AS to). in is not NULL. */
 th_err th_cast_value(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in,
                      th_value *out);
+/* char(n) is held without its trailing blanks; this puts them back. */
+th_err fn_pad_char(th_fn_call *call, const th_type *type, th_slice s, th_value *out);
 /* JSON text of a value, appended; NULL is null. */
 th_err cast_append_json(th_fn_call *call, th_buf *out, const th_type *type, const th_value *v);
 /* The value of raw JSON text as type. */

@@ -239,6 +239,25 @@ th_err fn_round_decimal_to(th_fn_call *call, const th_value *args, th_value *out
                : fn_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE", "decimal overflow");
 }
 
+const th_type *fn_truncate_decimal_to_type(th_arena *arena, const th_type **params, uint32_t count)
+{
+    (void)arena;
+    (void)count;
+    return params[0];
+}
+
+th_err fn_truncate_decimal_to(th_fn_call *call, const th_value *args, th_value *out)
+{
+    int64_t scale = call->arg_types[0]->scale, digits = args[1].i;
+    out->d = args[0].d;
+    if (digits >= scale) return TH_OK;
+    if (digits < scale - 38)
+        out->d = 0;
+    else
+        out->d -= out->d % th_pow10((uint32_t)(scale - digits));
+    return TH_OK;
+}
+
 th_err fn_round_double(th_fn_call *call, const th_value *args, th_value *out)
 {
     double x = args[0].f;

@@ -64,9 +64,12 @@ static th_err compile_pattern(th_fn_call *call, th_slice source, regexp *r)
     return TH_OK;
 }
 
-static th_err pattern_of(th_fn_call *call, th_slice source, regexp **out)
+static th_err pattern_of(th_fn_call *call, th_value pattern, regexp **out)
 {
     regexp *r = *call->state;
+    if (call->arg_types[1]->kind == TH_CHAR)
+        TH_TRY(fn_pad_char(call, call->arg_types[1], pattern.s, &pattern));
+    th_slice source = pattern.s;
     if (r == NULL || !th_slice_equal(r->source, source)) {
         r = TH_NEW(call->query, regexp);
         if (r == NULL) return fn_memory(call);
@@ -114,7 +117,7 @@ th_err fn_regexp_like(th_fn_call *call, const th_value *args, th_value *out)
 {
     regexp *r;
     bool found;
-    TH_TRY(pattern_of(call, args[1].s, &r));
+    TH_TRY(pattern_of(call, args[1], &r));
     TH_TRY(search(call, r, args[0].s, 0, &found));
     out->i = found;
     return TH_OK;
@@ -137,7 +140,7 @@ th_err fn_regexp_extract(th_fn_call *call, const th_value *args, th_value *out)
     regexp *r;
     bool found, set;
     uint32_t group;
-    TH_TRY(pattern_of(call, args[1].s, &r));
+    TH_TRY(pattern_of(call, args[1], &r));
     TH_TRY(check_group(call, r, args, &group));
     TH_TRY(search(call, r, args[0].s, 0, &found));
     out->null = true;
@@ -164,7 +167,7 @@ th_err fn_regexp_extract_all(th_fn_call *call, const th_value *args, th_value *o
     uint32_t group;
     th_builder b;
     th_slice s = args[0].s;
-    TH_TRY(pattern_of(call, args[1].s, &r));
+    TH_TRY(pattern_of(call, args[1], &r));
     TH_TRY(check_group(call, r, args, &group));
     if (!th_builder_init(&b, call->arena, call->type, 1, false)) return fn_memory(call);
     for (size_t at = 0; at != SIZE_MAX && at <= s.size; at = after_match(r, s)) {
@@ -182,7 +185,7 @@ th_err fn_regexp_count(th_fn_call *call, const th_value *args, th_value *out)
     regexp *r;
     bool found;
     th_slice s = args[0].s;
-    TH_TRY(pattern_of(call, args[1].s, &r));
+    TH_TRY(pattern_of(call, args[1], &r));
     for (size_t at = 0; at != SIZE_MAX && at <= s.size; at = after_match(r, s)) {
         TH_TRY(search(call, r, s, at, &found));
         if (!found) break;
@@ -201,7 +204,7 @@ th_err fn_regexp_position(th_fn_call *call, const th_value *args, th_value *out)
     if (start < 1) return fn_bad(call, "start position cannot be smaller than 1");
     if (occurrence < 1) return fn_bad(call, "occurrence cannot be smaller than 1");
     out->i = -1;
-    TH_TRY(pattern_of(call, args[1].s, &r));
+    TH_TRY(pattern_of(call, args[1], &r));
     if ((uint64_t)start > fn_utf8_length(s)) return TH_OK;
     for (size_t at = fn_utf8_prefix(s, (size_t)start - 1); at != SIZE_MAX && at <= s.size;
          at = after_match(r, s)) {
@@ -223,7 +226,7 @@ th_err fn_regexp_split(th_fn_call *call, const th_value *args, th_value *out)
     th_builder b;
     th_slice s = args[0].s;
     size_t last = 0;
-    TH_TRY(pattern_of(call, args[1].s, &r));
+    TH_TRY(pattern_of(call, args[1], &r));
     if (!th_builder_init(&b, call->arena, call->type, 1, false)) return fn_memory(call);
     for (size_t at = 0; at != SIZE_MAX && at <= s.size; at = after_match(r, s)) {
         TH_TRY(search(call, r, s, at, &found));
@@ -296,7 +299,7 @@ th_err fn_regexp_replace(th_fn_call *call, const th_value *args, th_value *out)
     th_slice s = args[0].s, text = call->arg_count > 2 ? args[2].s : TH_SLICE("");
     th_buf *b = fn_scratch(call);
     size_t last = 0, count = 0;
-    TH_TRY(pattern_of(call, args[1].s, &r));
+    TH_TRY(pattern_of(call, args[1], &r));
     for (size_t at = 0; at != SIZE_MAX && at <= s.size; at = after_match(r, s)) {
         TH_TRY(search(call, r, s, at, &found));
         if (!found) break;

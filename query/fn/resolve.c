@@ -160,6 +160,9 @@ static const th_type *build(pattern *p, const th_type *arg, th_arena *arena,
         return arg != NULL && arg->kind == TH_CHAR ? th_type_varchar_of(arena, arg->precision)
                                                    : &th_type_varchar;
     }
+    if (th_slice_is(w, "pattern"))
+        return arg != NULL && (arg->kind == TH_VARCHAR || arg->kind == TH_CHAR) ? arg
+                                                                                : &th_type_varchar;
     if (th_slice_is(w, "char"))
         return arg != NULL && arg->kind == TH_CHAR ? arg
                                                    : th_type_with_precision(arena, TH_CHAR, 1);
@@ -264,6 +267,7 @@ bool signature_matches(const char *params, const th_type *const *args, uint32_t 
 const th_type *signature_result(const char *result, const signature_match *match, th_arena *arena)
 {
     if (result[0] == '$') return match->params[result[1] - '1'];
+    if (strcmp(result, "array($1)") == 0) return th_type_array(arena, match->params[0]);
     pattern p = {result};
     return build(&p, NULL, arena, match);
 }

@@ -195,7 +195,10 @@ static th_err to_decimal(th_fn_call *call, const th_type *from, const th_type *t
         break;
     case TH_DECIMAL: ok = th_decimal_rescale(in->d, from->scale, to->scale, &out->d); break;
     case TH_REAL:
-    case TH_DOUBLE: ok = th_decimal_from_double(in->f, to->precision, to->scale, &out->d); break;
+    case TH_DOUBLE:
+        ok =
+            th_decimal_from_double(in->f, from->kind == TH_REAL, to->precision, to->scale, &out->d);
+        break;
     case TH_JSON: return cast_from_json(call, to, in->s, out);
     default:
         if (!th_type_is_integer(from) && from->kind != TH_BOOLEAN)
@@ -320,6 +323,7 @@ static th_err to_timestamp(th_fn_call *call, const th_type *from, const th_type 
 static th_err to_varbinary(th_fn_call *call, const th_type *from, const th_type *to,
                            const th_value *in, th_value *out)
 {
+    if (from->kind == TH_CHAR) return fn_pad_char(call, from, in->s, out);
     if (from->kind != TH_VARCHAR && from->kind != TH_VARBINARY && from->kind != TH_UUID &&
         from->kind != TH_IPADDRESS)
         return cast_unsupported(call, from, to);

@@ -54,6 +54,19 @@ static th_err check_length(th_fn_call *call, const th_type *from, const th_type 
                    (const char *)out->s.bytes, to->precision);
 }
 
+th_err fn_pad_char(th_fn_call *call, const th_type *from, th_slice s, th_value *out)
+{
+    size_t length = fn_utf8_length(s), missing = from->precision - length;
+    out->s = s;
+    if (length >= from->precision) return TH_OK;
+    uint8_t *bytes = th_arena_alloc(call->arena, s.size + missing);
+    if (bytes == NULL) return fn_memory(call);
+    if (s.size > 0) memcpy(bytes, s.bytes, s.size);
+    memset(bytes + s.size, ' ', missing);
+    out->s = th_slice_of(bytes, s.size + missing);
+    return TH_OK;
+}
+
 th_err cast_to_varchar(th_fn_call *call, const th_type *from, const th_type *to, const th_value *in,
                        th_value *out)
 {
@@ -61,8 +74,6 @@ th_err cast_to_varchar(th_fn_call *call, const th_type *from, const th_type *to,
     switch (from->kind) {
     case TH_CHAR:
     case TH_VARCHAR:
-        if (from->kind == TH_CHAR)
-            while (s.size > 0 && s.bytes[s.size - 1] == ' ') s.size--;
         if (to->precision != TH_UNBOUNDED && s.size > to->precision)
             s.size = fn_utf8_prefix(s, to->precision);
         if (to->kind == TH_CHAR)

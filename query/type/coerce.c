@@ -58,7 +58,6 @@ bool th_type_can_coerce(const th_type *from, const th_type *to)
     switch (f) {
     case TH_DECIMAL: return t == TH_REAL || t == TH_DOUBLE;
     case TH_REAL: return t == TH_DOUBLE;
-    case TH_VARCHAR: return t == TH_CHAR && from->precision <= to->precision;
     case TH_CHAR: return t == TH_VARCHAR && from->precision <= to->precision;
     case TH_DATE: return t == TH_TIMESTAMP || t == TH_TIMESTAMP_TZ;
     case TH_TIMESTAMP: return t == TH_TIMESTAMP_TZ && from->precision <= to->precision;
@@ -124,10 +123,8 @@ const th_type *th_type_common_super(th_arena *arena, const th_type *a, const th_
     if (th_type_is_numeric(a) && th_type_is_numeric(b)) return super_numeric(arena, a, b);
     if (is_text(a) && is_text(b)) {
         uint32_t n = max_u32(a->precision, b->precision);
-        if (a->kind == TH_CHAR || b->kind == TH_CHAR) {
-            if (n <= 65536) return th_type_with_precision(arena, TH_CHAR, n);
-            return &th_type_varchar;
-        }
+        if (a->kind == TH_CHAR && b->kind == TH_CHAR)
+            return th_type_with_precision(arena, TH_CHAR, n);
         return th_type_varchar_of(arena, n);
     }
     if (is_day_or_timestamp(a) && is_day_or_timestamp(b)) {
@@ -153,7 +150,7 @@ static bool can_cast_scalar(const th_type *from, const th_type *to)
     if (f == t) return true;
     switch (f) {
     case TH_VARCHAR:
-    case TH_CHAR: return t != TH_FUNCTION && (t != TH_VARBINARY || f == TH_VARCHAR);
+    case TH_CHAR: return t != TH_FUNCTION;
     case TH_BOOLEAN: return to_number || t == TH_VARCHAR || t == TH_JSON || t == TH_CHAR;
     case TH_JSON:
         return to_number || t == TH_VARCHAR || t == TH_BOOLEAN || t == TH_DATE || t == TH_TIMESTAMP;

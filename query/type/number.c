@@ -292,6 +292,27 @@ bool th_decimal_divide(th_i128 a, uint32_t shift, th_i128 b, th_i128 *out)
     return true;
 }
 
+/* n / 10^drop, rounded half away from zero, with a sign. False: over 38 digits. */
+static bool wide_shorten(u256 n, uint32_t drop, bool minus, th_i128 *out)
+{
+    unsigned __int128 d = (unsigned __int128)th_pow10(drop), q, r;
+    if (!wide_divide(n, d, &q, &r)) return false;
+    if (r >= d - r) q++;
+    if (q >= (unsigned __int128)th_pow10(TH_DECIMAL_DIGITS_MAX)) return false;
+    *out = minus ? -(th_i128)q : (th_i128)q;
+    return true;
+}
+
+static unsigned __int128 magnitude(th_i128 v)
+{
+    return v < 0 ? -(unsigned __int128)v : (unsigned __int128)v;
+}
+
+bool th_decimal_multiply(th_i128 a, th_i128 b, uint32_t drop, th_i128 *out)
+{
+    return wide_shorten(wide_multiply(magnitude(a), magnitude(b)), drop, (a < 0) != (b < 0), out);
+}
+
 double th_decimal_to_double(th_i128 v, uint32_t scale)
 {
     uint8_t text[64];
@@ -304,29 +325,36 @@ double th_decimal_to_double(th_i128 v, uint32_t scale)
     return d;
 }
 
-bool th_decimal_from_double(double v, uint32_t precision, uint32_t scale, th_i128 *out)
+bool th_decimal_from_double(double v, bool real, uint32_t precision, uint32_t scale, th_i128 *out)
 {
-    char text[400];
-    th_i128 r = 0;
+    /* from the shortest digits that name the number, not from its exact binary value */
+    char text[64];
+    th_buf b = {.bytes = (uint8_t *)text, .capacity = sizeof text, .limit = sizeof text - 1};
+    th_i128 digits = 0;
+    int64_t exponent = 0;
     if (isnan(v) || isinf(v) || fabs(v) >= 1e38) return false;
-    if (v == 0) {
-        *out = 0;
-        return true;
-    }
-    /* exact decimal expansion, as new BigDecimal(double) has it, rounded once */
-    (void)snprintf(text, sizeof text, "%.*f", 60, fabs(v));
-    char *point = strchr(text, '.');
-    uint32_t taken = 0;
-    for (char *p = text; *p != 0; p++) {
-        if (p == point) continue;
-        if (p > point && taken == scale) {
-            if (*p >= '5') r++;
+    th_double_print(&b, fabs(v), real);
+    for (size_t i = 0, point = SIZE_MAX; i < b.size; i++) {
+        if (text[i] == '.') {
+            point = i;
+        } else if (text[i] == 'E') {
+            exponent += strtol(text + i + 1, NULL, 10);
             break;
+        } else {
+            digits = digits * 10 + (text[i] - '0');
+            exponent -= point != SIZE_MAX;
         }
-        if (__builtin_mul_overflow(r, 10, &r)) return false;
-        r += *p - '0';
-        taken += p > point;
     }
-    *out = v < 0 ? -r : r;
-    return th_decimal_fits(r, precision);
+    exponent += scale;
+    if (exponent >= 0) {
+        if (exponent > TH_DECIMAL_DIGITS_MAX && digits != 0) return false;
+        if (digits == 0) exponent = 0;
+        if (__builtin_mul_overflow(digits, th_pow10((uint32_t)exponent), &digits)) return false;
+    } else if (exponent < -TH_DECIMAL_DIGITS_MAX) {
+        digits = 0;
+    } else {
+        (void)th_decimal_rescale(digits, (uint32_t)-exponent, 0, &digits);
+    }
+    *out = v < 0 ? -digits : digits;
+    return th_decimal_fits(digits, precision);
 }

@@ -27,7 +27,10 @@ bool th_decimal_rescale(th_i128 v, uint32_t from, uint32_t to, th_i128 *out);
 /* a * 10^shift / b rounded half away from zero; b is not 0, shift <= 76. False: does not fit 38 digits. */
 bool th_decimal_divide(th_i128 a, uint32_t shift, th_i128 b, th_i128 *out);
 double th_decimal_to_double(th_i128 v, uint32_t scale);
-/* Rounded half away from zero. False: NaN, infinite or too large. */
-bool th_decimal_from_double(double v, uint32_t precision, uint32_t scale, th_i128 *out);
+/* a * b / 10^drop, rounded half away from zero; drop <= 38. False: does not fit 38 digits. */
+bool th_decimal_multiply(th_i128 a, th_i128 b, uint32_t drop, th_i128 *out);
+/* Of the shortest digits that name the number, rounded half away from zero; real: shortest for 32 bits. False: NaN,
+ * infinite or too large. */
+bool th_decimal_from_double(double v, bool real, uint32_t precision, uint32_t scale, th_i128 *out);
 
 #endif

@@ -4,16 +4,39 @@
 """The expression and query vectors of ../shared/queries/trino-vectors: what was once right stays right. The numbers
 below only ever get stricter."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from java_value import judged  # noqa: E402
 
 SHARED = os.environ.get("SHARED") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "shared")
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROGRAM = os.path.join(HERE, "..", "..", "zig-out", "tests", "sql", "trino_vectors")
-RIGHT_MIN = {"expressions.jsonl": 4320, "queries.jsonl": 396}
-WRONG_MAX = {"expressions.jsonl": 17, "queries.jsonl": 6}
+# Their test sets up another world for these: a legacy cast of char, the version of the program.
+OTHER_WORLD = {"TestLegacyCharToVarcharCast.java#L54", "TestVersionFunction.java#L28"}
+RIGHT_MIN = {"expressions.jsonl": 5202, "queries.jsonl": 396}
+WRONG_MAX = {"expressions.jsonl": 0, "queries.jsonl": 6}
+
+
+def judge(path):
+    """What the program says of the file. Its Java values are made plain first; --failures prints what is not right."""
+    with open(path) as lines, tempfile.NamedTemporaryFile("w", suffix=".jsonl") as plain:
+        unread = 0
+        for line in lines:
+            vector = json.loads(line)
+            vector = None if vector["origin"].rsplit("/", 1)[-1] in OTHER_WORLD else judged(vector)
+            unread += vector is None
+            if vector is not None:
+                plain.write(json.dumps(vector, ensure_ascii=False) + "\n")
+        plain.flush()
+        verbose = ["-v"] if "--failures" in sys.argv else []
+        out = subprocess.run([PROGRAM, *verbose, plain.name], capture_output=True, text=True, errors="replace").stdout
+    return out, unread
 
 
 def main():
@@ -24,12 +47,12 @@ def main():
         if not os.path.exists(path) or not os.path.exists(PROGRAM):
             print(f"ok {name} # skip: no vectors or no program")
             continue
-        out = subprocess.run([PROGRAM, path], capture_output=True, text=True).stdout
+        out, unread = judge(path)
         m = re.search(r"(\d+) right, (\d+) unsupported, (\d+) wrong", out)
         right, wrong = (int(m[1]), int(m[3])) if m else (0, 10**9)
         good = right >= RIGHT_MIN[name] and wrong <= WRONG_MAX[name]
         failed += not good
-        print(f"{'ok' if good else 'not ok'} {name}: {out.strip()}")
+        print(f"{'ok' if good else 'not ok'} {name}: {out.strip()}, {unread} unread")
     return 1 if failed else 0
 
 

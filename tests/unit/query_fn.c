@@ -7,7 +7,18 @@ TEST(arithmetic)
     VALUE("1 + 2, 7 / 2, -7 / 2, -7 % 3, 7e0 / 2, 2 * 3.5", "3, 3, -3, -1, 3.5, 7.0");
     VALUE("DECIMAL '1.10' + DECIMAL '2.205', DECIMAL '10' / DECIMAL '3', DECIMAL '1.5' * DECIMAL "
           "'1.5'",
-          "3.305, 3, 2.25");
+          "3.305, 3.333333, 2.25");
+    VALUE("DECIMAL '-9' / DECIMAL '5', DECIMAL '1' / DECIMAL "
+          "'99999999999999999999999999999999999999'",
+          "-1.800000, 0.0000000000000000000000000000000000000");
+    VALUE("DECIMAL '1234567890123456789.0123456789012345678' * DECIMAL '3'",
+          "3703703670370370367.037037036703703703");
+    ERROR("SELECT DECIMAL '99999999999999999999999999999999999999' + DECIMAL '1'",
+          "NUMERIC_VALUE_OUT_OF_RANGE");
+    VALUE("CAST(1.2345678901234568E24 AS decimal(30,5)), CAST(REAL '1456213.432' AS decimal(18,9))",
+          "1234567890123456800000000.00000, 1456213.400000000");
+    VALUE("typeof(DECIMAL '1' / DECIMAL '3'), truncate(DECIMAL '1239.99', -1)",
+          "decimal(7,6), 1230.00");
     VALUE("1e0 / 0e0, -1e0 / 0e0, 0e0 / 0e0", "Infinity, -Infinity, NaN");
     ERROR("SELECT 1 / 0", "DIVISION_BY_ZERO");
     ERROR("SELECT 5 % 0", "DIVISION_BY_ZERO");
@@ -27,6 +38,23 @@ TEST(comparison_is_three_valued)
           "NULL, true, false");
     VALUE("greatest(1, 3, 2), least('b', 'a'), greatest(1, NULL)", "3, a, NULL");
     ERROR("SELECT timestamp '2024-01-01 00:00:00' > 'x'", "TYPE_MISMATCH");
+}
+
+/* char(n) has n characters where they are looked at, and compares without the blanks at its end. */
+TEST(char_of_fixed_length)
+{
+    VALUE("CAST('ab' AS char(4)), CAST('ab' AS char(4)) = 'ab', length(CAST('ab' AS char(4)))",
+          "ab  , true, 4");
+    VALUE("CAST('ab' AS char(4)) LIKE 'ab', CAST('ab' AS char(4)) LIKE 'ab  '", "false, true");
+    VALUE("'<' || reverse(CAST('ab' AS char(4))) || '>', '<' || CAST(CAST('ab' AS char(4)) AS "
+          "varchar) || '>'",
+          "<  ba>, <ab>");
+    VALUE(
+        "'<' || lpad(CAST('ab' AS char(3)), 5, 'x') || '>', to_hex(to_utf8(CAST('a' AS char(2))))",
+        "<xxab >, 6120");
+    VALUE("typeof(concat(CAST('a' AS char(2)), CAST('b' AS char(3)))), typeof(upper(CAST('a' AS "
+          "char(2))))",
+          "char(5), char(2)");
 }
 
 TEST(text)
@@ -233,5 +261,6 @@ TEST(other)
     VALUE("length(CAST(uuid() AS varchar)), uuid() = uuid()", "36, false");
 }
 
-TEST_MAIN(arithmetic, comparison_is_three_valued, text, like, regular_expressions, json, dates,
-          instants, arrays_and_maps, lambdas, bytes_and_addresses, mathematics, other)
+TEST_MAIN(arithmetic, comparison_is_three_valued, char_of_fixed_length, text, like,
+          regular_expressions, json, dates, instants, arrays_and_maps, lambdas, bytes_and_addresses,
+          mathematics, other)
