@@ -158,17 +158,21 @@ static const th_expr *shortest(const wants *w, const th_expr *h)
     return best;
 }
 
+/* What e names, on top of what the scan's column is already narrowed to: a subquery's plan may come here twice. */
 static th_err scan_column(binder *b, const th_plan *scan, const th_expr *e, th_scan_column *out)
 {
     const th_expr *path = is_json_path(e) ? e->children[0] : e, *f;
     uint32_t depth = 0;
     for (f = path; f->kind == TH_X_FIELD; f = f->children[0]) depth++;
-    th_slice *fields = TH_NEW_ARRAY(b->arena, th_slice, depth);
+    *out = scan->scan_columns[f->index];
+    if (e->kind == TH_X_COLUMN) return TH_OK;
+    th_slice *fields = TH_NEW_ARRAY(b->arena, th_slice, out->field_count + depth);
     if (fields == NULL) return query_no_memory(b);
-    *out = (th_scan_column){.column = scan->scan_columns[f->index].column,
-                            .fields = fields,
-                            .field_count = depth,
-                            .type = e->type};
+    for (uint32_t i = 0; i < out->field_count; i++) fields[i] = out->fields[i];
+    out->fields = fields;
+    out->field_count += depth;
+    out->type = e->type;
+    depth = out->field_count;
     for (f = path; f->kind == TH_X_FIELD; f = f->children[0])
         fields[--depth] = f->children[0]->type->names[f->index];
     if (path == e) return TH_OK;

@@ -2,6 +2,7 @@
  * Conditions that a scan can use to skip segments and rows: a column against constants. The filter above the scan
  * stays; the scan says which of them it took exactly. */
 #include "query/bind.h"
+#include "query/type/coerce.h"
 
 typedef struct scan_predicates {
     uint32_t count;
@@ -15,10 +16,20 @@ static const struct {
                    {"$lt", TH_CMP_LT, TH_CMP_GT}, {"$le", TH_CMP_LE, TH_CMP_GE},
                    {"$gt", TH_CMP_GT, TH_CMP_LT}, {"$ge", TH_CMP_GE, TH_CMP_LE}};
 
+/* Do different values stay different, and in their order? CAST(ts AS date) = d is no condition on ts = midnight. */
+static bool keeps_order(const th_type *from, const th_type *to)
+{
+    bool small = from->kind == TH_TINYINT || from->kind == TH_SMALLINT;
+    if (to->kind == TH_REAL) return small;
+    if (to->kind == TH_DOUBLE) return small || from->kind == TH_INTEGER || from->kind == TH_REAL;
+    return th_type_can_coerce(from, to);
+}
+
 /* The column under e, when e is one or a cast of one that loses nothing. */
 static const th_expr *column_of(const th_expr *e)
 {
-    if (e->kind == TH_X_CAST && !e->try_cast) e = e->children[0];
+    if (e->kind == TH_X_CAST && !e->try_cast && keeps_order(e->children[0]->type, e->type))
+        e = e->children[0];
     return e->kind == TH_X_COLUMN ? e : NULL;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Hash join: the right side is held in memory, the left side streams. Pairs that the keys allow are made a few
- * thousand at a time and put to the residual predicate. NULL keys match nothing. */
+ * thousand at a time and put to the residual predicate. Keys that are NULL or hold
+ * one match nothing. */
 #include "base/limits.h"
 #include "query/op/op.h"
 #include "query/op/valueset.h"
@@ -79,12 +80,19 @@ static th_err read_right(join_op *j)
     return TH_OK;
 }
 
-/* The key tuple of one row; false when one is NULL. */
+/* Does the value equal itself? NaN and what holds a NULL further in do not. */
+static bool can_match(const th_type *type, const th_value *v)
+{
+    bool plain = type->child_count == 0 && type->kind != TH_DOUBLE && type->kind != TH_REAL;
+    return plain || th_value_equal3(type, v, v) == 1;
+}
+
+/* The key tuple of one row; false when it can match nothing. */
 static bool key_of(const join_op *j, const th_vector *keys, uint32_t row, th_value *tuple)
 {
     for (uint32_t k = 0; k < j->op.plan->key_count; k++) {
         th_value_get(&keys[k], row, &tuple[k]);
-        if (tuple[k].null) return false;
+        if (tuple[k].null || !can_match(keys[k].type, &tuple[k])) return false;
     }
     return true;
 }

@@ -32,6 +32,7 @@ typedef struct memory_provider {
     memory_table *tables[MEMORY_TABLES_MAX];
     const th_table *list[MEMORY_TABLES_MAX];
     uint32_t count, segment_rows;
+    bool prune; /* leave out segments in which no row can satisfy the scan's predicates */
     int open_segments;
 } memory_provider;
 
@@ -39,6 +40,8 @@ struct th_scan {
     memory_provider *p;
     const memory_table *table;
     th_scan_spec copy;
+    uint32_t *first; /* of the segments that pruning left: their first rows */
+    uint32_t segments;
 };
 
 struct th_scan_segment {
@@ -102,14 +105,57 @@ static bool memory_can_json_path(th_snapshot *s, const th_table *table,
     return false;
 }
 
+static bool memory_may_hold(const th_vector *v, uint32_t row, const th_scan_predicate *p)
+{
+    th_value x, y;
+    th_value_get(v, row, &x);
+    if (p->compare == TH_CMP_IS_NULL || p->compare == TH_CMP_NOT_NULL)
+        return x.null == (p->compare == TH_CMP_IS_NULL);
+    for (uint32_t i = 0; i < p->values->count && !x.null; i++) {
+        th_value_get(p->values, i, &y);
+        int c = th_value_compare(v->type, &x, &y);
+        bool prefix = p->compare == TH_CMP_PREFIX && x.s.size >= y.s.size &&
+                      memcmp(x.s.bytes, y.s.bytes, y.s.size) == 0;
+        bool holds[] = {[TH_CMP_EQ] = c == 0,
+                        [TH_CMP_NE] = c != 0,
+                        [TH_CMP_LT] = c<0, [TH_CMP_LE] = c <= 0, [TH_CMP_GT] = c> 0,
+                        [TH_CMP_GE] = c >= 0,
+                        [TH_CMP_IN] = c == 0,
+                        [TH_CMP_PREFIX] = prefix};
+        if (holds[p->compare]) return true;
+    }
+    return false;
+}
+
+/* Can a row of [first, first + rows) satisfy this predicate? Columns below a path are not looked at. */
+static bool memory_segment_may(const th_scan *scan, uint32_t first, const th_scan_predicate *p)
+{
+    const th_scan_column *column = &scan->copy.columns[p->scan_column];
+    uint32_t end = first + scan->p->segment_rows;
+    if (end > scan->table->rows) end = scan->table->rows;
+    if (column->field_count > 0 || column->json_path.size > 0) return true;
+    for (uint32_t i = first; i < end; i++)
+        if (memory_may_hold(&scan->table->vectors[column->column], i, p)) return true;
+    return false;
+}
+
 static th_err memory_scan_open(th_snapshot *s, const th_scan_spec *spec, th_scan **out,
                                th_diag *diag)
 {
     th_scan *scan = TH_NEW(spec->arena, th_scan);
     if (scan == NULL) return th_fail_memory(diag);
-    *scan = (th_scan){(memory_provider *)s, spec->table->handle, *spec};
+    *scan = (th_scan){(memory_provider *)s, spec->table->handle, *spec, NULL, 0};
+    uint32_t step = scan->p->segment_rows;
+    scan->first = TH_NEW_ARRAY(spec->arena, uint32_t, scan->table->rows / step + 1);
+    if (scan->first == NULL) return th_fail_memory(diag);
+    for (uint32_t first = 0; first < scan->table->rows; first += step) {
+        bool may = true;
+        for (uint32_t i = 0; i < spec->predicate_count && scan->p->prune; i++)
+            may = may && memory_segment_may(scan, first, &spec->predicates[i]);
+        if (may) scan->first[scan->segments++] = first;
+    }
     for (uint32_t i = 0; i < spec->predicate_count; i++)
-        spec->answers[i] = TH_PREDICATE_UNSUPPORTED;
+        spec->answers[i] = scan->p->prune ? TH_PREDICATE_INEXACT : TH_PREDICATE_UNSUPPORTED;
     *out = scan;
     return TH_OK;
 }
@@ -121,12 +167,12 @@ static void memory_scan_close(th_scan *scan)
 
 static uint32_t memory_segment_count(th_scan *scan)
 {
-    return (scan->table->rows + scan->p->segment_rows - 1) / scan->p->segment_rows;
+    return scan->segments;
 }
 
 static void memory_segment_info(th_scan *scan, uint32_t index, th_segment_info *out)
 {
-    uint32_t first = index * scan->p->segment_rows, left = scan->table->rows - first;
+    uint32_t first = scan->first[index], left = scan->table->rows - first;
     *out = (th_segment_info){.rows = left < scan->p->segment_rows ? left : scan->p->segment_rows,
                              .min_us = 1};
 }
@@ -136,7 +182,7 @@ static th_err memory_segment_open(th_scan *scan, uint32_t index, th_arena *arena
 {
     th_scan_segment *segment = TH_NEW(arena, th_scan_segment);
     if (segment == NULL) return th_fail_memory(diag);
-    *segment = (th_scan_segment){scan, index * scan->p->segment_rows};
+    *segment = (th_scan_segment){scan, scan->first[index]};
     scan->p->open_segments++;
     if (scan->copy.control != NULL) atomic_fetch_add(&scan->copy.control->segments_read, 1);
     *out = segment;
