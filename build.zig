@@ -89,7 +89,7 @@ const modules = [_]Module{
             "result_table.c",       "result_value.c",        "run.c",                 "type/cast.c",          "type/cast_json.c",  "type/cast_text.c",
             "type/coerce.c",        "type/datetime.c",       "type/number.c",         "type/type.c",          "type/type_parse.c", "value.c",
             "op/window.c",          "op/window_aggregate.c", "op/window_frame.c",     "op/window_value.c",    "bind_window.c",     "plan_window.c",
-            "fn/aggregate_merge.c", "fn/text_types.c",       "fn/char.c",
+            "fn/aggregate_merge.c", "fn/text_types.c",       "fn/char.c",             "options.c",
         },
     },
     .{
@@ -573,5 +573,8 @@ pub fn build(b: *std.Build) void {
     const segment_bench = shipped.program("segment_bench", &.{"tests/bench/segment_bench.c"}, indexOf("ingest").?);
     const run_segment_bench = b.addRunArtifact(segment_bench);
     if (b.args) |args| run_segment_bench.addArgs(args);
+    const query_bench = shipped.program("query_bench", &.{"tests/bench/query_bench.c"}, indexOf("engine").?);
+    const bench_programs = b.step("bench-programs", "Programs that the benches use, into zig-out/bench/");
+    bench_programs.dependOn(&b.addInstallArtifact(query_bench, .{ .dest_dir = .{ .override = .{ .custom = "bench" } } }).step);
     b.step("bench-segment", "Speed and size of segments alone [-- TABLE FILE]").dependOn(&run_segment_bench.step);
 }

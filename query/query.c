@@ -70,7 +70,8 @@ static th_err open_statement(statement *s)
                           .row_limit = env->limits.rows,
                           .now_us = clock_us(CLOCK_REALTIME),
                           .user = env->principal.name,
-                          .temp_dir = env->temp_dir};
+                          .temp_dir = env->temp_dir,
+                          .options = env->options};
     return TH_OK;
 }
 

@@ -18,12 +18,22 @@ typedef struct th_query_limits {
     uint64_t rows;         /* result rows; 0 = none */
 } th_query_limits;
 
+/* How a statement is run; answers are the same whatever they say. All zero: as fast as can be. */
+typedef struct th_query_options {
+    uint32_t threads;   /* most that work for one statement; 0 = as many as there are cores */
+    bool plain_vectors; /* no shortcut by dictionary, kernel or kept count: row by row */
+    bool plain_plan;    /* the plan as it was bound */
+} th_query_options;
+/* "threads=1,vectors=off,optimizer=off", each of them or none; false when it is nothing of that. */
+bool th_query_options_parse(th_slice text, th_query_options *out);
+
 typedef struct th_query_env {
     th_provider *provider;
     th_session *session; /* may be NULL */
     th_principal principal;
     th_as_known_at as_known_at;
     th_query_limits limits;
+    th_query_options options;
     th_budget *budget;         /* parent of the query's memory; may be NULL */
     th_query_control *control; /* may be NULL; shared with whoever cancels or shows progress */
     const th_slice *params;    /* values of ?, each SQL literal text */

@@ -27,6 +27,7 @@ typedef struct th_run_env {
     uint16_t zone;             /* session zone (query/fn/zone.h); 0 = UTC */
     const char *user;          /* current_user; may be NULL */
     const char *temp_dir;
+    th_query_options options;
     th_op_stats *op_stats; /* by plan id, zeroed by the caller; may be NULL */
     uint32_t op_stats_count;
     const th_vector *const *outer_row; /* values of TH_X_OUTER; NULL at the top */

@@ -92,6 +92,10 @@ int cmd_run_statement(cmd_call *call)
     if (sql == NULL || !th_format_parse(format_name, &writer_options.format)) {
         return cmd_usage(call->io, "sql", "no format '%s'", format_name);
     }
+    const char *how = getenv("TRAILHOLD_TEST_QUERY");
+    if (how != NULL && !th_query_options_parse(th_slice_text(how), &env.options)) {
+        return cmd_usage(call->io, "sql", "TRAILHOLD_TEST_QUERY says '%s'", how);
+    }
     if (!parse_as_known_at(as_known_at, &env.as_known_at)) {
         return cmd_usage(call->io, "sql", "--as-known-at wants a log position or a time, not '%s'",
                          as_known_at);

@@ -106,8 +106,8 @@ def files_of(folder):
 class Results:
     """Values by section and row: shown as they come, kept for the file."""
 
-    def __init__(self, about):
-        self.about, self.sections, self.section, self.failures = about, {}, None, []
+    def __init__(self, about, name="store"):
+        self.name, self.about, self.sections, self.section, self.failures = name, about, {}, None, []
 
     def start(self, section, title):
         self.section = self.sections.setdefault(section, {})
@@ -150,7 +150,7 @@ class Results:
 
     def write(self, folder):
         os.makedirs(folder, exist_ok=True)
-        path = os.path.join(folder, time.strftime("store-%Y%m%dT%H%M%S.json"))
+        path = os.path.join(folder, time.strftime(f"{self.name}-%Y%m%dT%H%M%S.json"))
         with open(path, "w", encoding="utf-8") as file:
             json.dump({"about": self.about, "failures": self.failures, "sections": self.sections}, file, indent=1)
         print(f"\nresult file: {path}", flush=True)

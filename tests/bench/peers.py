@@ -22,14 +22,18 @@ def column(path):
     return path.replace(".", "_")
 
 
-def load_duckdb(trail, database):
+def load_duckdb(trail, database, numbers=None):
+    """numbers: columns more, name -> path of a number."""
     import duckdb
     connection = duckdb.connect(database, config={"threads": THREADS})
     connection.execute("SET preserve_insertion_order=false")
     columns = ["CAST(r->>'eventTime' AS TIMESTAMP) AS event_time", "CAST(r->>'readOnly' AS BOOLEAN) AS read_only"]
-    for path in TEXTS:
+    def value(path):
         *folders, last = path.split(".")
-        columns.append("r" + "".join(f"->'{name}'" for name in folders) + f"->>'{last}' AS {column(path)}")
+        return "r" + "".join(f"->'{name}'" for name in folders) + f"->>'{last}'"
+
+    columns += [f"{value(path)} AS {column(path)}" for path in TEXTS]
+    columns += [f"TRY_CAST({value(path)} AS DOUBLE) AS {name}" for name, path in (numbers or {}).items()]
     start, cpu = time.monotonic(), time.process_time()
     connection.execute(f"CREATE TABLE trail AS SELECT {', '.join(columns)}, r AS record FROM (SELECT unnest(Records) AS r FROM "
                        f"read_json('{trail}/**/*.json.gz', columns={{'Records': 'JSON[]'}}, maximum_object_size=268435456))")
@@ -40,7 +44,8 @@ def load_duckdb(trail, database):
     return duckdb.__version__, seconds, rows
 
 
-def load_chdb(trail, database):
+def load_chdb(trail, database, numbers=None, indexes=()):
+    """numbers: columns more, name -> path of a number; indexes: more of the table's definition."""
     import chdb
     from chdb import session
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -53,11 +58,18 @@ def load_chdb(trail, database):
     columns = ["event_time DateTime('UTC')", "read_only Bool"]
     values = ["parseDateTimeBestEffort(JSONExtractString(record, 'eventTime'), 'UTC') AS event_time",
               "JSONExtractBool(record, 'readOnly') AS read_only"]
+
+    def steps(path):
+        return ", ".join(f"'{name}'" for name in path.split("."))
+
     for path in TEXTS:
         columns.append(f"{column(path)} " + ("LowCardinality(String)" if path in REPEATING else "String"))
-        values.append("JSONExtractString(record, " + ", ".join(f"'{name}'" for name in path.split(".")) + f") AS {column(path)}")
+        values.append(f"JSONExtractString(record, {steps(path)}) AS {column(path)}")
+    for name, path in (numbers or {}).items():
+        columns.append(f"{name} Nullable(Float64)")
+        values.append(f"JSONExtract(record, {steps(path)}, 'Nullable(Float64)') AS {name}")
     ask("CREATE DATABASE IF NOT EXISTS bench ENGINE = Atomic")
-    ask(f"CREATE TABLE bench.trail ({', '.join(columns)}, record String CODEC(ZSTD(3))) ENGINE = MergeTree ORDER BY event_time")
+    ask(f"CREATE TABLE bench.trail ({', '.join(columns)}, {', '.join(['record String CODEC(ZSTD(3))', *indexes])}) ENGINE = MergeTree ORDER BY event_time")
     start, cpu = time.monotonic(), time.process_time()
     ask(f"INSERT INTO bench.trail SELECT {', '.join(values)}, record FROM (SELECT arrayJoin(JSONExtractArrayRaw(json, 'Records')) "
         f"AS record FROM file('{trail}/**/*.json.gz', 'JSONAsString', 'json String')) "
