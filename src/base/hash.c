@@ -28,11 +28,6 @@ th_sha256 th_sha256_of(th_slice s)
     return finish(&ctx);
 }
 
-void th_sha256_many(const th_slice *in, size_t count, th_sha256 *out)
-{
-    for (size_t i = 0; i < count; i++) out[i] = th_sha256_of(in[i]);
-}
-
 th_sha256 th_sha256_pair(th_slice a, th_slice b)
 {
     SHA256_CTX ctx;

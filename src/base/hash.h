@@ -25,9 +25,6 @@ void th_sha256_update(th_sha256_ctx *ctx, th_slice s);
 th_sha256 th_sha256_finish(th_sha256_ctx *ctx); /* resets the context: it can be used again */
 void th_sha256_free(th_sha256_ctx *ctx);
 
-/* Digests of many slices, out[i] that of in[i]. */
-void th_sha256_many(const th_slice *in, size_t count, th_sha256 *out);
-
 /* HMAC-SHA-256 with a 32-byte key: fingerprints of identities. */
 th_sha256 th_hmac_sha256(const uint8_t key[32], th_slice s);
 /* The same with the key's blocks hashed once. As secret as the key. */

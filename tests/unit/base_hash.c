@@ -55,13 +55,11 @@ TEST(a_digest_in_pieces_is_that_of_the_whole)
     th_sha256_ctx *ctx = th_sha256_new();
     for (size_t size = 0; size < sizeof bytes; size++) {
         th_slice whole = th_slice_of(bytes, size);
-        th_sha256 want = th_sha256_of(whole), many[2], have;
+        th_sha256 want = th_sha256_of(whole), have;
         for (size_t at = 0, step = size % 90 + 1; at < size; at += step)
             th_sha256_update(ctx, th_slice_of(bytes + at, size - at < step ? size - at : step));
         have = th_sha256_finish(ctx);
         CHECK(th_sha256_equal(&want, &have));
-        th_sha256_many((th_slice[]){TH_SLICE("abc"), whole}, 2, many);
-        CHECK(th_sha256_equal(&want, &many[1]));
     }
     th_sha256_free(ctx);
 }
