@@ -131,9 +131,16 @@ static th_err find_groups(agg_op *g, const th_batch *in, uint32_t *out)
     uint32_t n = g->op.plan->expr_count;
     th_vector *keys = TH_NEW_ARRAY(g->input_arena, th_vector, n);
     if (keys == NULL) return op_memory(&g->op);
-    for (uint32_t i = 0; i < n; i++) TH_TRY(th_eval_run(g->keys[i], in, g->input_arena, &keys[i]));
-    bool ok = n == 1 && keys[0].form == TH_DICT ? groups_by_code(g, &keys[0], in->rows, out)
-                                                : groups_by_value(g, keys, in->rows, out);
+    bool same = true;
+    for (uint32_t i = 0; i < n; i++) {
+        TH_TRY(th_eval_run(g->keys[i], in, g->input_arena, &keys[i]));
+        same = same && keys[i].form == TH_CONST;
+    }
+    bool ok = n == 1 && keys[0].form == TH_DICT
+                  ? groups_by_code(g, &keys[0], in->rows, out)
+                  : groups_by_value(g, keys, same ? 1 : in->rows, out);
+    if (ok && same)
+        for (uint32_t i = 1; i < in->rows; i++) out[i] = out[0];
     return ok && grow_states(g) ? TH_OK : op_memory(&g->op);
 }
 

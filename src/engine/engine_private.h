@@ -99,7 +99,7 @@ void engine_prune(const engine_table *table, const th_scan_spec *spec, engine_da
 
 /* meta.c: a hidden column for the given rows of a loaded segment. */
 typedef struct engine_rows {
-    const th_loaded *loaded;
+    const th_loaded *loaded; /* NULL when the column does not read the segment */
     const engine_unit *unit;
     const engine_source *sources;
     th_version *version;
@@ -115,6 +115,10 @@ TH_MUST_CHECK th_err engine_partition_column(const engine_rows *rows, const char
                                              th_arena *arena, th_vector *out, th_diag *diag);
 TH_MUST_CHECK th_err engine_meta_column(const engine_rows *rows, engine_meta meta, th_arena *arena,
                                         th_vector *out, uint64_t *bytes, th_diag *diag);
+
+/* Is the segment looked into for such a column, or does the list of segments know it? */
+bool engine_partition_reads(const char *name);
+bool engine_meta_reads(engine_meta meta);
 
 /* Where JSON keys that are not the field's name are looked up; NULL schema: nowhere. */
 typedef struct engine_names {

@@ -36,21 +36,40 @@ static th_err meta_record(const engine_rows *rows, th_arena *arena, th_vector *o
     return TH_OK;
 }
 
-static th_err meta_id(const engine_rows *rows, th_arena *arena, bool day_only, th_vector *out)
+/* One text for all rows; bytes NULL: NULL. */
+static th_err same_text(const engine_rows *rows, th_slice text, th_arena *arena, th_vector *out)
+{
+    th_slice *value = th_arena_alloc(arena, sizeof(*value));
+    uint64_t *valid = TH_NEW(arena, uint64_t);
+    if (value == NULL || valid == NULL) return TH_ELIMIT;
+    *value = text;
+    *valid = text.bytes != NULL;
+    *out = (th_vector){.type = &th_type_varchar,
+                       .form = TH_CONST,
+                       .count = rows->count,
+                       .valid = valid,
+                       .data.str = value};
+    return TH_OK;
+}
+
+static th_err meta_day(const engine_rows *rows, th_arena *arena, th_vector *out)
+{
+    char day[16];
+    th_day_format(rows->unit->ref.day, day);
+    const char *text = th_arena_printf(arena, "%s", day);
+    return text == NULL ? TH_ELIMIT : same_text(rows, th_slice_text(text), arena, out);
+}
+
+static th_err meta_id(const engine_rows *rows, th_arena *arena, th_vector *out)
 {
     th_slice *values = NULL;
     TH_TRY(text_vector(arena, rows->count, &values, out));
     char day[16];
-    th_day_format(rows->loaded->ref.day, day);
-    const char *table = th_model_table(rows->loaded->ref.table)->name;
+    th_day_format(rows->unit->ref.day, day);
+    const char *table = th_model_table(rows->unit->ref.table)->name;
     for (uint32_t i = 0; i < rows->count; i++) {
-        if (day_only && i > 0) {
-            values[i] = values[0];
-            continue;
-        }
-        unsigned long long seq = rows->loaded->ref.first_seq + engine_row(rows, i);
-        char *text = day_only ? th_arena_printf(arena, "%s", day)
-                              : th_arena_printf(arena, "%s/%s/%llu", table, day, seq);
+        unsigned long long seq = rows->unit->ref.first_seq + engine_row(rows, i);
+        char *text = th_arena_printf(arena, "%s/%s/%llu", table, day, seq);
         if (text == NULL) return TH_ELIMIT;
         values[i] = th_slice_text(text);
     }
@@ -67,7 +86,7 @@ static th_err meta_number(const engine_rows *rows, engine_meta meta, th_arena *a
     for (uint32_t i = 0; i < rows->count; i++) {
         uint32_t row = engine_row(rows, i);
         switch (meta) {
-        case META_SEQ: values[i] = (int64_t)(rows->loaded->ref.first_seq + row); break;
+        case META_SEQ: values[i] = (int64_t)(rows->unit->ref.first_seq + row); break;
         case META_LSN: values[i] = (int64_t)th_loaded_run(rows->loaded, row)->lsn; break;
         case META_INGESTED: values[i] = th_loaded_run(rows->loaded, row)->arrival_us; break;
         default:
@@ -149,7 +168,7 @@ static th_err meta_origin(const engine_rows *rows, bool path, th_arena *arena, t
 static th_err place_column(const engine_rows *rows, bool region, th_arena *arena, th_slice *values,
                            th_diag *diag)
 {
-    const th_stored_table *table = th_model_table(rows->loaded->ref.table);
+    const th_stored_table *table = th_model_table(rows->unit->ref.table);
     const th_run *last = NULL;
     th_object_key key;
     bool keyed = false;
@@ -190,31 +209,36 @@ static const char *day_part(const char *name, int32_t day, th_arena *arena)
 /* The day as a date; NULL when it is unknown. */
 static th_err date_column(const engine_rows *rows, th_arena *arena, th_vector *out)
 {
-    int64_t *values = NULL;
-    TH_TRY(int_vector(arena, rows->count, &th_type_date, &values, out));
-    uint64_t *valid = TH_NEW_ARRAY(arena, uint64_t, (size_t)rows->count / 64 + 1);
-    if (valid == NULL) return TH_ELIMIT;
-    for (uint32_t i = 0; i < rows->count; i++) {
-        values[i] = rows->loaded->ref.day;
-        if (rows->loaded->ref.day != TH_DAY_UNDATED) valid[i / 64] |= UINT64_C(1) << (i % 64);
-    }
-    out->valid = valid;
+    int64_t *value = TH_NEW(arena, int64_t);
+    uint64_t *valid = TH_NEW(arena, uint64_t);
+    if (value == NULL || valid == NULL) return TH_ELIMIT;
+    *value = rows->unit->ref.day;
+    *valid = rows->unit->ref.day != TH_DAY_UNDATED;
+    *out = (th_vector){.type = &th_type_date,
+                       .form = TH_CONST,
+                       .count = rows->count,
+                       .valid = valid,
+                       .data.i64 = value};
     return TH_OK;
+}
+
+static bool is_place(const char *name)
+{
+    return strcmp(name, "region") == 0 || strcmp(name, "account") == 0;
 }
 
 th_err engine_partition_column(const engine_rows *rows, const char *name, th_arena *arena,
                                th_vector *out, th_diag *diag)
 {
     if (strcmp(name, "date as date") == 0) return date_column(rows, arena, out);
+    if (!is_place(name)) {
+        const char *part = day_part(name, rows->unit->ref.day, arena);
+        if (part == NULL && rows->unit->ref.day != TH_DAY_UNDATED) return TH_ELIMIT;
+        return same_text(rows, part == NULL ? (th_slice){0} : th_slice_text(part), arena, out);
+    }
     th_slice *values = NULL;
     TH_TRY(text_vector(arena, rows->count, &values, out));
-    bool region = strcmp(name, "region") == 0;
-    if (region || strcmp(name, "account") == 0) {
-        TH_TRY(place_column(rows, region, arena, values, diag));
-    } else {
-        th_slice part = th_slice_text(day_part(name, rows->loaded->ref.day, arena));
-        for (uint32_t i = 0; i < rows->count; i++) values[i] = part;
-    }
+    TH_TRY(place_column(rows, strcmp(name, "region") == 0, arena, values, diag));
     uint64_t *valid = TH_NEW_ARRAY(arena, uint64_t, (size_t)rows->count / 64 + 1);
     if (valid == NULL) return TH_ELIMIT;
     for (uint32_t i = 0; i < rows->count; i++) {
@@ -224,14 +248,31 @@ th_err engine_partition_column(const engine_rows *rows, const char *name, th_are
     return TH_OK;
 }
 
+bool engine_partition_reads(const char *name)
+{
+    return is_place(name);
+}
+
+bool engine_meta_reads(engine_meta meta)
+{
+    switch (meta) {
+    case META_ID:
+    case META_DAY:
+    case META_SEQ:
+    case META_VARIANT:
+    case META_CONFLICT: return false;
+    default: return true;
+    }
+}
+
 th_err engine_meta_column(const engine_rows *rows, engine_meta meta, th_arena *arena,
                           th_vector *out, uint64_t *bytes, th_diag *diag)
 {
     switch (meta) {
     case META_RECORD:
     case META_SEARCH: return meta_record(rows, arena, out, bytes);
-    case META_ID: return meta_id(rows, arena, false, out);
-    case META_DAY: return meta_id(rows, arena, true, out);
+    case META_ID: return meta_id(rows, arena, out);
+    case META_DAY: return meta_day(rows, arena, out);
     case META_CONFLICT: return meta_conflict(rows, arena, out);
     case META_OBJECT: return meta_origin(rows, false, arena, out, diag);
     case META_PATH: return meta_origin(rows, true, arena, out, diag);

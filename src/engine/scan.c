@@ -77,21 +77,22 @@ void engine_segment_info(th_scan *scan, uint32_t index, th_segment_info *out)
         (th_segment_info){unit->count, unit->ref.stored_bytes, unit->ref.min_us, unit->ref.max_us};
 }
 
+static th_version *version_of(const th_scan *scan)
+{
+    const engine_window *window = scan->snapshot->window;
+    return window != NULL ? window->version : scan->snapshot->version;
+}
+
+/* Nothing is read before a column needs it: rows are counted, and counted by day, from the list of segments. */
 th_err engine_segment_open(th_scan *scan, uint32_t index, th_arena *arena, th_scan_segment **out,
                            th_diag *diag)
 {
+    (void)diag;
     TH_ASSERT(index < scan->unit_count);
     th_scan_segment *segment = TH_NEW(arena, th_scan_segment);
     if (segment == NULL) return TH_ELIMIT;
     segment->scan = scan;
     segment->unit = &scan->units[index];
-    const engine_window *window = scan->snapshot->window;
-    th_version *version = window != NULL ? window->version : scan->snapshot->version;
-    TH_TRY(th_version_load(version, &segment->unit->ref, &segment->loaded, diag));
-    if (scan->spec.control != NULL) {
-        count(&scan->spec.control->segments_read, 1);
-        count(&scan->spec.control->rows_read, segment->unit->count);
-    }
     *out = segment;
     return TH_OK;
 }
@@ -102,27 +103,55 @@ void engine_segment_close(th_scan_segment *segment)
     th_version_unload(segment->loaded);
 }
 
+static th_err load(th_scan_segment *segment, th_diag *diag)
+{
+    const th_scan *scan = segment->scan;
+    if (segment->loaded != NULL) return TH_OK;
+    TH_TRY(th_version_load(version_of(scan), &segment->unit->ref, &segment->loaded, diag));
+    if (scan->spec.control != NULL) {
+        count(&scan->spec.control->segments_read, 1);
+        count(&scan->spec.control->rows_read, segment->unit->count);
+    }
+    return TH_OK;
+}
+
+/* The name of a column that the key layout gives, not the record; NULL: another one. */
+static const char *partition_of(const engine_table *table, uint32_t column)
+{
+    if (column >= table->meta_first) return NULL;
+    const th_schema_column *c = &table->schema->columns[column];
+    return c->path[0] == '\0' ? c->computed : NULL;
+}
+
+static bool reads(const engine_table *table, uint32_t column)
+{
+    const char *partition = partition_of(table, column);
+    if (partition != NULL) return engine_partition_reads(partition);
+    return column < table->meta_first ||
+           engine_meta_reads((engine_meta)(column - table->meta_first));
+}
+
 th_err engine_segment_column(th_scan_segment *segment, uint32_t col, uint32_t begin, uint32_t rows,
                              th_arena *arena, th_vector *out, th_diag *diag)
 {
     const th_scan *scan = segment->scan;
     TH_ASSERT(col < scan->spec.column_count && (uint64_t)begin + rows <= segment->unit->count);
-    const engine_window *window = scan->snapshot->window;
+    const th_scan_column *column = &scan->spec.columns[col];
+    const char *partition = partition_of(scan->table, column->column);
+    if (reads(scan->table, column->column)) TH_TRY(load(segment, diag));
     engine_rows range = {.loaded = segment->loaded,
                          .unit = segment->unit,
                          .sources = scan->sources,
-                         .version = window != NULL ? window->version : scan->snapshot->version,
+                         .version = version_of(scan),
                          .begin = begin,
                          .count = rows};
-    const th_scan_column *column = &scan->spec.columns[col];
     uint64_t bytes = 0;
     th_err err;
-    if (column->column >= scan->table->meta_first) {
+    if (partition != NULL) {
+        err = engine_partition_column(&range, partition, arena, out, diag);
+    } else if (column->column >= scan->table->meta_first) {
         err = engine_meta_column(&range, (engine_meta)(column->column - scan->table->meta_first),
                                  arena, out, &bytes, diag);
-    } else if (scan->table->schema->columns[column->column].path[0] == '\0') {
-        err = engine_partition_column(&range, scan->table->schema->columns[column->column].computed,
-                                      arena, out, diag);
     } else {
         err = engine_schema_column(&range, scan->table, column, arena, out, &bytes, diag);
     }

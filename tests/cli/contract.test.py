@@ -119,6 +119,12 @@ def bytes_back(path, trail):
 
 
 def answers():
+    for columns in ("count(*)", "year, month, day, count(*)", "_day, count(*), max(_seq)"):
+        by = columns[:columns.index("count(*)")].rstrip(", ")
+        r = run("sql", "-c", f"EXPLAIN ANALYZE SELECT {columns} FROM cloudtrail {'GROUP BY ' + by if by else ''}")
+        check(f"{columns} reads no segment", b"segments read 0," in r.stdout, r.stdout)
+    r = run("sql", "-c", "EXPLAIN ANALYZE SELECT count(*), max(eventname) FROM cloudtrail")
+    check("a column's values read some", b"segments read " in r.stdout and b"segments read 0," not in r.stdout, r.stdout)
     sql = "SELECT eventid, errorcode, '' AS empty, 'a\"b,c' AS odd, ARRAY[1, 2] AS list FROM cloudtrail WHERE eventid LIKE '%001'"
     ident = event(1)["eventID"]
     r = run("sql", "-c", sql)
