@@ -122,8 +122,8 @@ static void put_counts(th_json_writer *w, const th_ingest *in, const ingest_obje
     put_slice(w, "source", c->source);
     put_slice(w, "form", c->form);
     put_number(w, "records", c->records);
-    put_number(w, "duplicates", known ? c->records : o->duplicates + o->now_duplicates);
-    put_number(w, "variants", known ? 0 : o->variants + o->now_variants);
+    put_number(w, "duplicates", known ? c->records : o->duplicates);
+    put_number(w, "variants", known ? 0 : o->variants);
     put_number(w, "quarantined", c->refused);
 }
 

@@ -26,10 +26,13 @@ th_err ingest_grow(void **at, uint32_t count, uint32_t *capacity, size_t size)
 static bool fill(th_ingest *in, const th_ingest_options *options)
 {
     in->arena = th_arena_new(BATCH_ARENA_MAX, NULL);
-    in->days_arena = th_arena_new(16u << 20, NULL);
+    in->staged.arena = th_arena_new(BATCH_ARENA_MAX, NULL);
+    in->window.arena = th_arena_new(BATCH_ARENA_MAX, NULL);
+    in->days_arena = th_arena_new(64u << 20, NULL);
     in->resolving = th_arena_new(BATCH_ARENA_MAX, NULL);
     in->kept = th_arena_new(256u << 20, NULL);
-    if (in->arena == NULL || in->days_arena == NULL || in->resolving == NULL || in->kept == NULL)
+    if (in->arena == NULL || in->staged.arena == NULL || in->window.arena == NULL ||
+        in->days_arena == NULL || in->resolving == NULL || in->kept == NULL)
         return false;
     in->options = *options;
     const char **texts[] = {&in->options.source,      &in->options.as_prefix, &in->options.case_id,
@@ -42,7 +45,10 @@ static bool fill(th_ingest *in, const th_ingest_options *options)
     }
     in->who = in->options.who;
     in->tmp_dir = th_arena_printf(in->kept, "%s/tmp", th_store_dir(in->store));
-    return in->tmp_dir != NULL;
+    if (in->tmp_dir == NULL) return false;
+    ingest_log_init(&in->refusals, in->tmp_dir);
+    ingest_log_init(&in->mark_log, in->tmp_dir);
+    return true;
 }
 
 th_ingest *th_ingest_new(th_store *store, const th_ingest_options *options)
@@ -61,9 +67,9 @@ th_ingest *th_ingest_new(th_store *store, const th_ingest_options *options)
     if (in->source == INGEST_RECOGNISER_COUNT) in->source = INGEST_AUTO;
     in->batch_bytes = options->batch_bytes == 0 ? INGEST_BATCH_BYTES : options->batch_bytes;
     if (in->batch_bytes > INGEST_BATCH_BYTES_MAX) in->batch_bytes = INGEST_BATCH_BYTES_MAX;
-    /* Most files fit a commit whole: their rows then name their delivery, which parts cannot. */
-    in->part_bytes =
+    in->window_bytes =
         in->batch_bytes * 3 < INGEST_BATCH_BYTES_MAX ? in->batch_bytes * 3 : INGEST_BATCH_BYTES_MAX;
+    in->days_max = INGEST_DAYS_MAX;
     in->batch_objects = options->batch_objects == 0 ? INGEST_BATCH_OBJECTS : options->batch_objects;
     if (!fill(in, options)) {
         th_ingest_free(in);
@@ -79,16 +85,22 @@ void th_ingest_free(th_ingest *in)
         th_diag unread = {0};
         (void)!ingest_pool_finish(in, &unread);
     }
-    if (in->arena != NULL && in->days_arena != NULL) ingest_forget_batch(in);
+    if (in->tmp_dir != NULL) {
+        ingest_forget_batch(in);
+        ingest_log_free(&in->refusals);
+        ingest_log_free(&in->mark_log);
+    }
     th_arena_free(in->arena);
+    th_arena_free(in->staged.arena);
+    th_arena_free(in->window.arena);
     th_arena_free(in->days_arena);
     th_arena_free(in->resolving);
     th_arena_free(in->kept);
     ingest_spare_free(&in->spare);
     free(in->inflate_state);
     free(in->objects.at);
-    free(in->items.at);
-    free(in->refusals.at);
+    free(in->staged.items.at);
+    free(in->window.items.at);
     free(in->marks.at);
     free(in->reasons.at);
     free(in->chains);
@@ -96,42 +108,11 @@ void th_ingest_free(th_ingest *in)
     free(in);
 }
 
-static th_err stage_outside(th_ingest *in)
-{
-    for (uint32_t i = 0; i < in->objects.count; i++) {
-        ingest_object *o = &in->objects.at[i];
-        TH_TRY(ingest_stage_outside(in, i, o->container, &o->container_item, &o->container_items));
-        if (o->trailing.size == 0) continue;
-        TH_TRY(INGEST_GROW(in->refusals));
-        ingest_refusal *r = &in->refusals.at[in->refusals.count++];
-        *r = (ingest_refusal){.object = i,
-                              .offset = o->container_used,
-                              .size = o->trailing.size,
-                              .reason = o->container_problem};
-        TH_TRY(ingest_stage_outside(in, i, o->trailing, &r->first_blob, &r->blob_count));
-    }
-    return TH_OK;
-}
-
-static th_err commit_batch(th_ingest *in, th_diag *diag)
-{
-    TH_TRY(ingest_identify_objects(in));
-    th_version *version = th_store_version(in->store);
-    th_err err = ingest_find_contents(in, version, diag);
-    th_version_release(version);
-    for (uint32_t i = 0; err == TH_OK && i < in->objects.count; i++) {
-        const ingest_object *o = &in->objects.at[i];
-        if (!o->known && o->same == INGEST_NONE) err = ingest_stage_object(in, i, diag);
-    }
-    if (err == TH_OK) err = stage_outside(in);
-    return err == TH_OK ? ingest_commit_items(in, false, diag) : err;
-}
-
 th_err th_ingest_commit(th_ingest *in, th_diag *diag)
 {
     TH_TRY(ingest_pool_finish(in, diag));
     if (in->objects.count == 0) return TH_OK;
-    th_err err = commit_batch(in, diag);
+    th_err err = ingest_commit_batch(in, diag);
     ingest_forget_batch(in);
     return err == TH_OK ? TH_OK
                         : th_fail(diag, err, NULL, "cannot store objects: %s", th_err_text(err));

@@ -2,6 +2,7 @@
  * An object on its way into the batch: container, content, hashes, headers. */
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 
 #include "base/limits.h"
 #include "ingest/ingest_private.h"
@@ -114,11 +115,20 @@ static th_err fill_object(th_ingest *in, ingest_object *o, const th_object_input
     return fill_content(in, o, input->bytes, owned, diag);
 }
 
+void ingest_object_forget(ingest_object *o)
+{
+    if (o->has_recipe) ingest_recipe_free(&o->recipe);
+    if (o->moved != NULL) ingest_log_free(o->moved);
+    free(o->moved);
+    o->has_recipe = false;
+    o->moved = NULL;
+    o->draft = (th_slice){0};
+}
+
 static void free_object(ingest_object *o)
 {
     ingest_slurp_free(&o->store);
-    if (o->has_recipe) ingest_recipe_free(&o->recipe);
-    if (o->has_trial) ingest_recipe_free(&o->trial);
+    ingest_object_forget(o);
 }
 
 void ingest_forget_batch(th_ingest *in)
@@ -127,6 +137,8 @@ void ingest_forget_batch(th_ingest *in)
     in->objects.count = 0;
     in->object_bytes = 0;
     ingest_stage_clear(in);
+    in->window.items.count = 0;
+    th_arena_reset(in->window.arena);
     th_arena_reset(in->arena);
 }
 
@@ -165,7 +177,7 @@ static th_err take_object(th_ingest *in, const th_object_input *input, ingest_sl
     ingest_object o = {.same = INGEST_NONE};
     ingest_slurp_init(&o.store, in->tmp_dir, in->memory_max, &in->spare);
     th_err err = fill_object(in, &o, input, owned, diag);
-    bool large = o.content.size + in->object_bytes > in->part_bytes;
+    bool large = o.content.size + in->object_bytes > in->window_bytes;
     if (err == TH_OK && large && in->objects.count > 0) {
         /* The batch in hand goes first, and the arena with it: this object is then taken again. */
         if (owned != NULL && !o.gzipped) {

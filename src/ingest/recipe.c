@@ -32,22 +32,6 @@ static void copy_buf(th_buf *dst, const th_buf *src)
     th_buf_add_slice(dst, th_buf_slice(src));
 }
 
-th_err ingest_recipe_copy(ingest_recipe *dst, const ingest_recipe *src)
-{
-    copy_buf(&dst->steps, &src->steps);
-    copy_buf(&dst->gap, &src->gap);
-    copy_buf(&dst->separator, &src->separator);
-    copy_buf(&dst->between, &src->between);
-    dst->open = src->open;
-    dst->has_between = src->has_between;
-    dst->step = src->step;
-    dst->expected = src->expected;
-    dst->table = src->table;
-    dst->day = src->day;
-    TH_TRY(th_buf_error(&dst->steps));
-    return th_buf_error(&dst->gap);
-}
-
 static void add_signed(th_buf *out, int64_t v)
 {
     th_buf_add_varint(out, ((uint64_t)v << 1) ^ (uint64_t)(v >> 63));
@@ -61,34 +45,49 @@ static void write_place(th_buf *out, int32_t day, uint64_t first, uint64_t count
     th_buf_add_varint(out, size);
 }
 
-static void write_run(ingest_recipe *r)
+static void write_run(ingest_step_writer *w, const ingest_step *s, th_buf *out)
 {
-    const ingest_step *s = &r->step;
-    bool place = s->table != r->table || s->day != r->day;
-    bool separator =
-        r->has_between && !th_slice_equal(th_buf_slice(&r->between), th_buf_slice(&r->separator));
+    bool place = s->table != w->table || s->day != w->day;
+    bool separator = !th_slice_equal(s->bytes, w->separator);
     unsigned flags = (place ? FLAG_PLACE : 0u) | (separator ? FLAG_SEPARATOR : 0u) |
                      (s->lead ? FLAG_LEAD : 0u) |
                      (s->mode == INGEST_MODE_ESCAPED ? FLAG_ESCAPED : 0u) |
                      (s->mode == INGEST_MODE_GHOST ? FLAG_GHOST : 0u);
-    th_buf_add_byte(&r->steps, INGEST_STEP_RUN);
-    th_buf_add_byte(&r->steps, (uint8_t)flags);
+    th_buf_add_byte(out, INGEST_STEP_RUN);
+    th_buf_add_byte(out, (uint8_t)flags);
     if (place) {
-        th_buf_add_varint(&r->steps, s->table);
-        add_signed(&r->steps, s->day);
-        r->expected = 0;
+        th_buf_add_varint(out, s->table);
+        add_signed(out, s->day);
+        w->expected = 0;
     }
-    if (s->mode == INGEST_MODE_ESCAPED) th_buf_add_byte(&r->steps, s->escape);
+    if (s->mode == INGEST_MODE_ESCAPED) th_buf_add_byte(out, s->escape);
     if (separator) {
-        th_buf_add_varint(&r->steps, r->between.size);
-        th_buf_add_slice(&r->steps, th_buf_slice(&r->between));
-        copy_buf(&r->separator, &r->between);
+        th_buf_add_varint(out, s->bytes.size);
+        th_buf_add_slice(out, s->bytes);
+        w->separator = s->bytes;
     }
-    add_signed(&r->steps, (int64_t)(s->first - r->expected));
-    th_buf_add_varint(&r->steps, s->count);
-    r->table = s->table;
-    r->day = s->day;
-    r->expected = s->first + s->count;
+    add_signed(out, (int64_t)(s->first - w->expected));
+    th_buf_add_varint(out, s->count);
+    w->table = s->table;
+    w->day = s->day;
+    w->expected = s->first + s->count;
+}
+
+void ingest_step_write(ingest_step_writer *writer, const ingest_step *step, th_buf *out)
+{
+    switch (step->kind) {
+    case INGEST_STEP_LITERAL:
+        th_buf_add_byte(out, INGEST_STEP_LITERAL);
+        th_buf_add_varint(out, step->bytes.size);
+        th_buf_add_slice(out, step->bytes);
+        break;
+    case INGEST_STEP_RUN: write_run(writer, step, out); break;
+    case INGEST_STEP_BLOB:
+        th_buf_add_byte(out, INGEST_STEP_BLOB);
+        write_place(out, step->day, step->first, step->count, step->size);
+        break;
+    case INGEST_STEP_MORE: TH_ASSERT(false);
+    }
 }
 
 /* Write the step that is open. */
@@ -97,19 +96,21 @@ static void close_step(ingest_recipe *r)
     if (!r->open) return;
     r->open = false;
     if (r->step.kind == INGEST_STEP_RUN) {
-        write_run(r);
+        r->step.bytes = r->has_between ? th_buf_slice(&r->between) : r->writer.separator;
+        ingest_step_write(&r->writer, &r->step, &r->steps);
+        /* `between` will be another run's. */
+        if (r->has_between) copy_buf(&r->separator, &r->between);
+        r->writer.separator = th_buf_slice(&r->separator);
     } else {
-        th_buf_add_byte(&r->steps, INGEST_STEP_BLOB);
-        write_place(&r->steps, r->step.day, r->step.first, r->step.count, r->step.size);
+        ingest_step_write(&r->writer, &r->step, &r->steps);
     }
 }
 
 static void close_gap(ingest_recipe *r)
 {
     if (r->gap.size == 0) return;
-    th_buf_add_byte(&r->steps, INGEST_STEP_LITERAL);
-    th_buf_add_varint(&r->steps, r->gap.size);
-    th_buf_add_slice(&r->steps, th_buf_slice(&r->gap));
+    ingest_step gap = {.kind = INGEST_STEP_LITERAL, .bytes = th_buf_slice(&r->gap)};
+    ingest_step_write(&r->writer, &gap, &r->steps);
     th_buf_clear(&r->gap);
 }
 
@@ -261,6 +262,11 @@ th_err ingest_content_head_read(th_slice row, ingest_content_head *head,
         return th_fail(diag, TH_ECORRUPT, NULL, "a content's row is damaged");
     head->recogniser_version = (uint32_t)recogniser;
     return TH_OK;
+}
+
+ingest_recipe_reader ingest_recipe_reader_of(th_slice steps)
+{
+    return (ingest_recipe_reader){.in = th_reader_of(steps)};
 }
 
 void ingest_recipe_reader_more(ingest_recipe_reader *steps, th_slice bytes)

@@ -46,17 +46,29 @@ typedef struct ingest_content_head {
 
 /* ---- writing: parts in the order of the content ---- */
 
+/* What the next step written is told against. */
+typedef struct ingest_step_writer {
+    th_slice separator; /* of the last run; borrowed */
+    uint64_t expected;  /* sequence after the last run; table and day of it: */
+    uint16_t table;
+    int32_t day;
+} ingest_step_writer;
+/* Steps other than MORE. */
+void ingest_step_write(ingest_step_writer *writer, const ingest_step *step, th_buf *out);
+
+/* A part's row may be one of a commit that has no sequences yet. Its number is then its number among the commit's own rows
+ * of its (table, day), with this bit; such a recipe is a draft, written anew once the sequences are known. */
+#define INGEST_SEQ_OWN (UINT64_C(1) << 63)
+
 typedef struct ingest_recipe {
-    th_buf steps;     /* finished */
+    th_buf steps;     /* finished; may be taken away from time to time */
     th_buf gap;       /* literal bytes behind the last part */
     th_buf separator; /* of the last run written */
     th_buf between;   /* of the open run */
     bool open;        /* a run or blob step that may still grow */
     bool has_between;
     ingest_step step;
-    uint64_t expected; /* sequence after the last run; table and day of it: */
-    uint16_t table;
-    int32_t day;
+    ingest_step_writer writer;
 } ingest_recipe;
 
 void ingest_recipe_init(ingest_recipe *recipe);
@@ -67,8 +79,6 @@ void ingest_recipe_record(ingest_recipe *recipe, ingest_record_mode mode, uint8_
 void ingest_recipe_blob(ingest_recipe *recipe, int32_t day, uint64_t seq, uint64_t size);
 /* Finish: recipe->steps holds all. */
 TH_MUST_CHECK th_err ingest_recipe_finish(ingest_recipe *recipe);
-/* dst becomes a copy of src: for trying something that may have to be undone. */
-TH_MUST_CHECK th_err ingest_recipe_copy(ingest_recipe *dst, const ingest_recipe *src);
 
 void ingest_content_head_write(th_buf *out, const ingest_content_head *head);
 /* A step of kind MORE. */
@@ -88,6 +98,8 @@ typedef struct ingest_recipe_reader {
 /* TH_ECORRUPT, TH_EVERSION. */
 TH_MUST_CHECK th_err ingest_content_head_read(th_slice row, ingest_content_head *head,
                                               ingest_recipe_reader *steps, th_diag *diag);
+/* Steps without a head: a draft's. */
+ingest_recipe_reader ingest_recipe_reader_of(th_slice steps);
 /* More steps, from blobs. State goes on. */
 void ingest_recipe_reader_more(ingest_recipe_reader *steps, th_slice bytes);
 /* False at the end; then steps->in.bad says whether that was damage. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What the store and the batch itself already hold. Fingerprints give candidates, bytes decide:
  *
- *   1. twins inside the batch: a hash of bytes; different bytes in chains by the low 32 bits of fingerprints
- *   2. candidates of the version, for all items at once; each segment is loaded once and its rows read in runs
- *   3. groups of variants (variant_group.c) */
+ *   1. twins inside the window: a hash of bytes; different bytes in chains by the low 32 bits of fingerprints
+ *   2. rows of earlier windows (resolve_seen.c)
+ *   3. candidates of the version, for all items at once; each segment is loaded once and its rows read in runs
+ *   4. groups of variants (variant_group.c) */
 #include "ingest/resolve.h"
 
 #include <stdlib.h>
@@ -20,8 +21,7 @@ static int by_low(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Sorted by low 32 bits, one of each. */
-static size_t sort_low(uint64_t *at, size_t count)
+size_t resolve_sort_low(uint64_t *at, size_t count)
 {
     size_t kept = 0;
     if (count > 1) qsort(at, count, sizeof(*at), by_low);
@@ -93,7 +93,7 @@ static uint64_t *content_fingerprints(th_ingest *in, size_t *count)
         if (!in->objects.at[i].known && in->objects.at[i].same == INGEST_NONE)
             list[n++] = in->objects.at[i].fingerprint;
     }
-    *count = list == NULL ? 0 : sort_low(list, n);
+    *count = list == NULL ? 0 : resolve_sort_low(list, n);
     return list;
 }
 
@@ -103,7 +103,6 @@ th_err ingest_find_contents(th_ingest *in, th_version *version, th_diag *diag)
     size_t count;
     uint64_t *list = content_fingerprints(in, &count);
     if (list == NULL) return th_fail(diag, TH_ELIMIT, NULL, "no memory to look contents up");
-    in->contents_lsn = th_version_lsn(version);
     content_search search = {in, version, diag, list};
     return count == 0 ? TH_OK
                       : th_version_find(version, TH_TABLE_contents, 0, list, count, take_content,
@@ -115,7 +114,7 @@ th_err ingest_find_contents(th_ingest *in, th_version *version, th_diag *diag)
 static th_err make_chains(th_ingest *in)
 {
     uint32_t size = 1024;
-    while (size < in->items.count * 2) size *= 2;
+    while (size < in->window.items.count * 2) size *= 2;
     if (in->chains == NULL || in->chain_mask != size - 1) {
         free(in->chains);
         free(in->twins);
@@ -136,13 +135,13 @@ static uint32_t *chain_slot(const th_ingest *in, uint32_t low)
     uint32_t at = low * 2654435761u;
     for (;; at++) {
         uint32_t *slot = &in->chains[at & in->chain_mask];
-        if (*slot == 0 || (uint32_t)in->items.at[*slot - 1].fingerprint == low) return slot;
+        if (*slot == 0 || (uint32_t)in->window.items.at[*slot - 1].fingerprint == low) return slot;
     }
 }
 
 bool resolve_is_alone(const th_ingest *in, uint32_t index)
 {
-    const ingest_item *item = &in->items.at[index];
+    const ingest_item *item = &in->window.items.at[index];
     return item->next == INGEST_NONE && !item->has_stored &&
            *chain_slot(in, (uint32_t)item->fingerprint) == index + 1;
 }
@@ -158,7 +157,7 @@ static uint32_t *twin_slot(const th_ingest *in, uint16_t table, th_slice bytes, 
     for (uint32_t at = (uint32_t)hash;; at++) {
         uint32_t *slot = &in->twins[at & in->chain_mask];
         if (*slot == 0) return slot;
-        const ingest_item *item = &in->items.at[*slot - 1];
+        const ingest_item *item = &in->window.items.at[*slot - 1];
         if (item->hash == hash && item->table == table && th_slice_equal(item->bytes, bytes))
             return slot;
     }
@@ -166,32 +165,30 @@ static uint32_t *twin_slot(const th_ingest *in, uint16_t table, th_slice bytes, 
 
 static void find_twin(th_ingest *in, uint32_t index)
 {
-    ingest_item *item = &in->items.at[index];
-    /* Equal lines are separate facts. */
-    if (th_model_table(item->table)->identity != TH_IDENTITY_POSITION) {
-        item->hash = th_xxh3_seed(item->bytes, in->seed);
-        uint32_t *slot = twin_slot(in, item->table, item->bytes, item->hash);
-        if (*slot != 0) {
-            item->fate = INGEST_FATE_TWIN;
-            item->twin = *slot - 1;
-            in->items.at[item->twin].any_delivered |= item->delivered_form;
-            return;
-        }
-        *slot = index + 1;
+    ingest_item *item = &in->window.items.at[index];
+    item->hash = th_xxh3_seed(item->bytes, in->seed);
+    uint32_t *slot = twin_slot(in, item->table, item->bytes, item->hash);
+    if (*slot != 0) {
+        item->fate = INGEST_FATE_TWIN;
+        item->twin = *slot - 1;
+        in->window.items.at[item->twin].any_delivered |= item->delivered_form;
+        return;
     }
+    *slot = index + 1;
     uint32_t *chain = chain_slot(in, (uint32_t)item->fingerprint);
     item->next = *chain - 1;
     *chain = index + 1;
+    item->asks = true;
 }
 
 static th_err find_twins(th_ingest *in)
 {
     TH_TRY(make_chains(in));
-    for (uint32_t i = 0; i < in->items.count; i++) {
-        ingest_item *item = &in->items.at[i];
+    for (uint32_t i = 0; i < in->window.items.count; i++) {
+        ingest_item *item = &in->window.items.at[i];
         item->fate = INGEST_FATE_NEW;
         item->next = INGEST_NONE;
-        item->promote = item->variant = item->has_stored = false;
+        item->promote = item->variant = item->has_stored = item->asks = false;
         item->any_delivered = item->delivered_form;
         if (item->fingerprint != 0 && ingest_item_counts(in, item)) find_twin(in, i);
     }
@@ -224,8 +221,11 @@ static uint32_t find_sibling(resolve_run *r, uint64_t fingerprint, th_slice reco
     ingest_identity(r->table, record, NULL, &no_content, 0, &r->identity);
     if (th_buf_error(&r->identity) != TH_OK) return INGEST_NONE;
     uint64_t whole = th_store_fingerprint(in->store, th_buf_slice(&r->identity));
-    for (uint32_t i = chain_of(in, fingerprint); i != INGEST_NONE; i = in->items.at[i].next) {
-        if (in->items.at[i].table == r->table->id && in->items.at[i].fingerprint == whole) return i;
+    for (uint32_t i = chain_of(in, fingerprint); i != INGEST_NONE;
+         i = in->window.items.at[i].next) {
+        if (in->window.items.at[i].table == r->table->id &&
+            in->window.items.at[i].fingerprint == whole)
+            return i;
     }
     return INGEST_NONE;
 }
@@ -237,40 +237,21 @@ static void make_known(ingest_item *item, const resolve_candidate *c)
     item->seq = c->seq;
 }
 
-/* Of a stored line only its fingerprint tells the place: it must be one that a broken-off load left behind. */
-static void judge_line(resolve_run *r, const resolve_candidate *c, th_slice record,
-                       const th_run *run)
-{
-    th_ingest *in = r->in;
-    if (run->object_seq != UINT64_MAX) return;
-    for (uint32_t i = chain_of(in, c->fingerprint); i != INGEST_NONE; i = in->items.at[i].next) {
-        ingest_item *item = &in->items.at[i];
-        if (item->table != r->table->id || item->fate != INGEST_FATE_NEW) continue;
-        if (!th_slice_equal(item->bytes, record)) continue;
-        make_known(item, c);
-        return;
-    }
-}
-
 /* One stored row against the items that asked for it. */
 static th_err judge(resolve_run *r, const resolve_candidate *c, th_slice record, const th_run *run)
 {
     th_ingest *in = r->in;
-    if (r->table->identity == TH_IDENTITY_POSITION) {
-        judge_line(r, c, record, run);
-        return TH_OK;
-    }
     uint16_t table = (uint16_t)r->table->id;
     uint32_t same = *twin_slot(in, table, record, th_xxh3_seed(record, in->seed)) - 1;
     uint32_t sibling = same;
     if (same != INGEST_NONE) {
-        if (in->items.at[same].fate == INGEST_FATE_KNOWN) return TH_OK;
-        make_known(&in->items.at[same], c);
+        if (in->window.items.at[same].fate == INGEST_FATE_KNOWN) return TH_OK;
+        make_known(&in->window.items.at[same], c);
     } else if (r->table->identity == TH_IDENTITY_EVENT) {
         sibling = find_sibling(r, c->fingerprint, record);
     }
     if (sibling == INGEST_NONE || r->table->identity != TH_IDENTITY_EVENT) return TH_OK;
-    ingest_item *item = &in->items.at[sibling];
+    ingest_item *item = &in->window.items.at[sibling];
     item->has_stored = true;
     resolve_member member = {.fingerprint = item->fingerprint,
                              .table = table,
@@ -279,7 +260,8 @@ static th_err judge(resolve_run *r, const resolve_candidate *c, th_slice record,
                              .object_day = run->object_day,
                              .object_seq = run->object_seq,
                              .item = INGEST_NONE,
-                             .known = same};
+                             .known = same,
+                             .seen = INGEST_SEEN_NONE};
     member.record = same != INGEST_NONE ? item->bytes : th_arena_copy(in->resolving, record);
     return member.record.bytes == NULL ? TH_ELIMIT : resolve_add_member(r, &member);
 }
@@ -337,14 +319,12 @@ static th_err find_stored(resolve_run *r, const th_stored_table *table)
 {
     th_ingest *in = r->in;
     size_t count = 0;
-    for (uint32_t i = 0; i < in->items.count; i++) {
-        const ingest_item *item = &in->items.at[i];
-        if (item->table == table->id && item->fingerprint != 0 && item->fate == INGEST_FATE_NEW &&
-            ingest_item_counts(in, item))
-            r->fingerprints[count++] = item->fingerprint;
+    for (uint32_t i = 0; i < in->window.items.count; i++) {
+        const ingest_item *item = &in->window.items.at[i];
+        if (item->asks && item->table == table->id) r->fingerprints[count++] = item->fingerprint;
     }
     if (count == 0) return TH_OK;
-    count = sort_low(r->fingerprints, count);
+    count = resolve_sort_low(r->fingerprints, count);
     r->table = table;
     r->candidate_count = 0;
     TH_TRY(th_version_find(r->version, (uint32_t)table->id, 0, r->fingerprints, count,
@@ -362,17 +342,13 @@ static th_err find_stored(resolve_run *r, const th_stored_table *table)
 
 static void count_fates(th_ingest *in)
 {
-    for (uint32_t i = 0; i < in->objects.count; i++) {
-        ingest_object *o = &in->objects.at[i];
-        o->now_new = o->now_duplicates = o->now_variants = 0;
-    }
-    for (uint32_t i = 0; i < in->items.count; i++) {
-        const ingest_item *item = &in->items.at[i];
+    for (uint32_t i = 0; i < in->window.items.count; i++) {
+        const ingest_item *item = &in->window.items.at[i];
         ingest_object *o = &in->objects.at[item->object];
         if (item->table == TH_TABLE_blobs || !ingest_item_counts(in, item)) continue;
-        o->now_new += item->fate == INGEST_FATE_NEW;
-        o->now_duplicates += item->fate != INGEST_FATE_NEW;
-        o->now_variants += item->variant;
+        o->added += item->fate == INGEST_FATE_NEW;
+        o->duplicates += item->fate != INGEST_FATE_NEW;
+        o->variants += item->variant;
     }
 }
 
@@ -382,8 +358,10 @@ static th_err run_resolve(resolve_run *r)
     size_t table_count;
     const th_stored_table *tables = th_model_tables(&table_count);
     TH_TRY(find_twins(in));
+    if (in->seen != NULL) TH_TRY(resolve_seen(r));
     for (size_t i = 0; i < table_count; i++) {
-        if (tables[i].identity != TH_IDENTITY_NONE) TH_TRY(find_stored(r, &tables[i]));
+        if (tables[i].identity == TH_IDENTITY_EVENT || tables[i].identity == TH_IDENTITY_VERSION)
+            TH_TRY(find_stored(r, &tables[i]));
     }
     in->marks.count = 0;
     TH_TRY(resolve_variants(r));
@@ -391,14 +369,14 @@ static th_err run_resolve(resolve_run *r)
     return TH_OK;
 }
 
-th_err ingest_resolve(th_ingest *in, th_version *version, th_diag *diag)
+th_err ingest_resolve(th_ingest *in, th_diag *diag)
 {
     th_arena_reset(in->resolving);
-    resolve_run r = {.in = in, .version = version, .diag = diag};
+    resolve_run r = {.in = in, .version = in->version, .diag = diag};
     th_buf_init(&r.identity, TH_RECORD_SIZE_MAX * 2u);
     r.rows = th_arena_new(2u * TH_SEGMENT_RAW_MAX, NULL);
     r.segments = th_arena_new(256u << 20, NULL);
-    r.fingerprints = malloc((in->items.count + 1u) * sizeof(*r.fingerprints));
+    r.fingerprints = malloc((in->window.items.count + 1u) * sizeof(*r.fingerprints));
     th_err err = r.rows == NULL || r.segments == NULL || r.fingerprints == NULL ? TH_ENOMEM
                                                                                 : run_resolve(&r);
     th_buf_free(&r.identity);
@@ -407,58 +385,6 @@ th_err ingest_resolve(th_ingest *in, th_version *version, th_diag *diag)
     free(r.fingerprints);
     free(r.candidates);
     free(r.members);
-    in->snapshot_lsn = th_version_lsn(version);
     return err == TH_OK ? TH_OK
                         : th_fail(diag, err, NULL, "cannot look records up: %s", th_err_text(err));
-}
-
-/* ---- in late() ---------------------------------------------------------------------------------------------------------- */
-
-static th_err note_hit(void *ctx, size_t which, const th_record_id *id)
-{
-    (void)which;
-    (void)id;
-    *(bool *)ctx = true;
-    return TH_ECANCELED; /* one is enough */
-}
-
-static th_err any_since(th_ingest *in, th_version *version, uint32_t table, uint64_t *list,
-                        size_t count, bool *hit, th_diag *diag)
-{
-    if (count == 0 || *hit) return TH_OK;
-    th_diag own = {0};
-    count = sort_low(list, count);
-    th_err err =
-        th_version_find(version, table, in->snapshot_lsn, list, count, note_hit, hit, &own);
-    return err == TH_OK || *hit ? TH_OK : th_fail(diag, err, NULL, "%s", own.text);
-}
-
-th_err ingest_check_since(th_ingest *in, th_version *version, bool *hit, th_diag *diag)
-{
-    *hit = false;
-    if (th_version_lsn(version) <= in->snapshot_lsn) return TH_OK;
-    uint64_t *list = malloc(((size_t)in->items.count + in->objects.count + 1) * sizeof(*list));
-    if (list == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory to look identities up");
-    size_t table_count, count = 0;
-    const th_stored_table *tables = th_model_tables(&table_count);
-    for (uint32_t i = 0; i < in->objects.count && !in->part; i++) {
-        if (!in->objects.at[i].known) list[count++] = in->objects.at[i].fingerprint;
-    }
-    th_err err = any_since(in, version, TH_TABLE_contents, list, count, hit, diag);
-    for (size_t t = 0; err == TH_OK && t < table_count; t++) {
-        count = 0;
-        for (uint32_t i = 0; i < in->items.count; i++) {
-            const ingest_item *item = &in->items.at[i];
-            bool asks = item->fate == INGEST_FATE_NEW || item->promote;
-            if (item->table == tables[t].id && item->fingerprint != 0 && asks &&
-                ingest_item_counts(in, item))
-                list[count++] = item->fingerprint;
-        }
-        err = any_since(in, version, (uint32_t)tables[t].id, list, count, hit, diag);
-        /* Marks carry the identity they are about: a promotion changes what another write's variants come to. */
-        if (err == TH_OK && tables[t].identity == TH_IDENTITY_EVENT)
-            err = any_since(in, version, TH_TABLE_hidden_rows, list, count, hit, diag);
-    }
-    free(list);
-    return err;
 }

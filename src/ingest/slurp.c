@@ -61,26 +61,32 @@ void ingest_spare_free(ingest_spare *spare)
 
 /* ---- gathering ---------------------------------------------------------------------------------------------------------- */
 
-static th_err open_spool(ingest_slurp *slurp, th_diag *diag)
+th_err ingest_unnamed_file(const char *dir, int *fd, th_diag *diag)
 {
     uint8_t random[8];
     char hex[17] = "", path[TH_PATH_SIZE_MAX];
     TH_TRY(th_os_random(random, sizeof(random)));
     th_hex_encode(random, sizeof(random), hex);
-    if ((size_t)snprintf(path, sizeof(path), "%s/object-%.16s", slurp->dir, hex) >= sizeof(path))
+    if ((size_t)snprintf(path, sizeof(path), "%s/object-%.16s", dir, hex) >= sizeof(path))
         return th_fail(diag, TH_ELIMIT, NULL,
                        "the path of the folder for large objects is too long");
-    TH_TRY(th_os_mkdirs(slurp->dir, 0700, diag));
+    TH_TRY(th_os_mkdirs(dir, 0700, diag));
     th_diag own = {0};
-    slurp->fd = th_os_open(path, O_RDWR | O_CREAT | O_EXCL, 0600, &own);
-    if (slurp->fd < 0) return th_fail(diag, own.code, NULL, "%s", own.text);
-    return th_os_unlink(path, diag);
+    int opened = th_os_open(path, O_RDWR | O_CREAT | O_EXCL, 0600, &own);
+    if (opened < 0) return th_fail(diag, own.code, NULL, "%s", own.text);
+    th_err err = th_os_unlink(path, diag);
+    if (err != TH_OK) {
+        th_os_close(opened);
+        return err;
+    }
+    *fd = opened;
+    return TH_OK;
 }
 
 static th_err spool(ingest_slurp *slurp, th_slice bytes, th_diag *diag)
 {
     if (slurp->fd < 0) {
-        TH_TRY(open_spool(slurp, diag));
+        TH_TRY(ingest_unnamed_file(slurp->dir, &slurp->fd, diag));
         TH_TRY(th_os_write_all(slurp->fd, th_slice_of(slurp->bytes, slurp->size), diag));
         give_spare(slurp->spare, slurp->bytes, slurp->capacity);
         slurp->bytes = NULL;

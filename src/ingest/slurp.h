@@ -30,6 +30,9 @@ typedef struct ingest_slurp {
     bool mapped;
 } ingest_slurp;
 
+/* A file under dir that has no name any more: it is gone with its descriptor. */
+TH_MUST_CHECK th_err ingest_unnamed_file(const char *dir, int *fd, th_diag *diag);
+
 void ingest_slurp_init(ingest_slurp *slurp, const char *dir, size_t memory_max,
                        ingest_spare *spare);
 /* Expect so many bytes in all; more or fewer may come. */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * From contents to items: each record gets time, day and fingerprint; long runs of other bytes become chunks for `blobs`.
- * What is staged borrows from contents, which live until their commit. */
+ * What is staged borrows from contents, which live until their commit, and from the window that it lies in. */
 #include "base/limits.h"
 #include "base/time.h"
 #include "ingest/escape.h"
 #include "ingest/ingest_private.h"
 #include "os/os.h"
+
+enum { WINDOW_DAYS_FEW = 64 }; /* a write encodes so many days at a time */
 
 typedef struct stage {
     th_ingest *in;
@@ -13,6 +15,7 @@ typedef struct stage {
     th_diag *diag;
     th_buf identity;
     uint64_t ordinal;
+    uint64_t unplaced; /* records that were refused because their day had no room */
 } stage;
 
 void ingest_identity(const th_stored_table *table, th_slice record,
@@ -27,28 +30,35 @@ void ingest_identity(const th_stored_table *table, th_slice record,
 
 void ingest_stage_clear(th_ingest *in)
 {
-    in->items.count = 0;
-    in->refusals.count = 0;
-    in->marks.count = 0;
-    in->item_bytes = 0;
+    in->staged.items.count = 0;
+    in->staged.bytes = 0;
+    in->staged.many_days = false;
+    th_arena_reset(in->staged.arena);
+    ingest_log_clear(&in->refusals);
     in->days = NULL;
     th_arena_reset(in->days_arena);
     in->last_table = 0;
+    in->today = th_day_from_us(th_os_now_us());
+    for (uint32_t i = 0; i < in->objects.count; i++) in->objects.at[i].cursor = 0;
 }
 
-/* Count the item's (table, day). */
-static th_err count_day(th_ingest *in, uint16_t table, int32_t day)
+/* Count the (table, day). *fits: the commit has room for it, or `always`. */
+static th_err count_day(th_ingest *in, uint16_t table, int32_t day, bool always, bool *fits)
 {
+    *fits = true;
     if (in->days != NULL && in->last_table == table && in->last_day == day) return TH_OK;
     if (in->days == NULL) in->days = th_map_new(in->days_arena);
-    uint8_t key[6] = {(uint8_t)table,
-                      (uint8_t)(table >> 8),
-                      (uint8_t)day,
-                      (uint8_t)((uint32_t)day >> 8),
-                      (uint8_t)((uint32_t)day >> 16),
-                      (uint8_t)((uint32_t)day >> 24)};
-    if (in->days == NULL || th_map_put(in->days, th_slice_of(key, sizeof(key)), 0, NULL) == NULL)
-        return TH_ENOMEM;
+    if (in->days == NULL) return TH_ENOMEM;
+    uint8_t bytes[6] = {(uint8_t)table,
+                        (uint8_t)(table >> 8),
+                        (uint8_t)day,
+                        (uint8_t)((uint32_t)day >> 8),
+                        (uint8_t)((uint32_t)day >> 16),
+                        (uint8_t)((uint32_t)day >> 24)};
+    th_slice key = th_slice_of(bytes, sizeof(bytes));
+    *fits = always || th_map_count(in->days) < in->days_max || th_map_get(in->days, key) != NULL;
+    if (!*fits) return TH_OK;
+    if (th_map_put(in->days, key, 0, NULL) == NULL) return TH_ENOMEM;
     in->last_table = table;
     in->last_day = day;
     return TH_OK;
@@ -56,26 +66,28 @@ static th_err count_day(th_ingest *in, uint16_t table, int32_t day)
 
 static th_err add_item(th_ingest *in, const ingest_item *item)
 {
-    TH_TRY(INGEST_GROW(in->items));
-    TH_TRY(count_day(in, item->table, item->day));
-    in->items.at[in->items.count++] = *item;
-    in->item_bytes += item->bytes.size;
+    ingest_window *w = &in->staged;
+    TH_TRY(INGEST_GROW(w->items));
+    w->items.at[w->items.count++] = *item;
+    w->bytes += item->bytes.size;
+    w->many_days = th_map_count(in->days) > WINDOW_DAYS_FEW;
     return TH_OK;
 }
 
-/* Contents that are larger than a commit may be leave in parts: rows first, their deliveries with the last one. */
 static th_err make_room(stage *s)
 {
-    th_ingest *in = s->in;
-    bool full = in->item_bytes >= in->part_bytes || in->items.count >= INGEST_ITEMS_MAX ||
-                (in->days != NULL && th_map_count(in->days) >= INGEST_DAYS_MAX);
-    if (!full) return TH_OK;
-    return ingest_commit_items(in, true, s->diag);
+    const ingest_window *w = &s->in->staged;
+    bool full = w->bytes >= s->in->window_bytes || w->items.count >= INGEST_ITEMS_MAX;
+    return full ? ingest_window_hand_over(s->in, s->diag) : TH_OK;
 }
 
-static int32_t today(void)
+static th_err add_blob(th_ingest *in, ingest_item *item)
 {
-    return th_day_from_us(th_os_now_us());
+    bool fits;
+    item->table = TH_TABLE_blobs;
+    item->day = in->today;
+    TH_TRY(count_day(in, item->table, item->day, true, &fits));
+    return add_item(in, item);
 }
 
 /* Bytes [offset, offset + size) of the content, for `blobs`. */
@@ -89,12 +101,9 @@ static th_err add_blobs(stage *s, uint64_t offset, uint64_t size)
             .offset = offset,
             .size = chunk,
             .object = s->object,
-            .day = today(),
-            .table = TH_TABLE_blobs,
         };
-        TH_TRY(add_item(s->in, &item));
+        TH_TRY(add_blob(s->in, &item));
         TH_TRY(make_room(s));
-        object = &s->in->objects.at[s->object];
         offset += chunk;
         size -= chunk;
     }
@@ -107,44 +116,36 @@ static th_err cover_gap(stage *s, uint64_t from, uint64_t to)
     return to - from > INGEST_LITERAL_MAX ? add_blobs(s, from, to - from) : TH_OK;
 }
 
-th_err ingest_stage_outside(th_ingest *in, uint32_t object, th_slice bytes, uint32_t *first,
-                            uint32_t *count)
+th_err ingest_stage_outside(th_ingest *in, uint32_t object, th_slice bytes, ingest_blob_items *out)
 {
-    *first = in->items.count;
+    out->first = in->staged.items.count;
     while (bytes.size > 0) {
         size_t chunk = bytes.size < TH_CHUNK_SIZE_MAX ? bytes.size : TH_CHUNK_SIZE_MAX;
         ingest_item item = {
             .bytes = th_slice_of(bytes.bytes, chunk),
             .object = object,
-            .day = today(),
-            .table = TH_TABLE_blobs,
             .outside = true,
         };
-        TH_TRY(add_item(in, &item));
+        TH_TRY(add_blob(in, &item));
         bytes = th_slice_of(bytes.bytes + chunk, bytes.size - chunk);
     }
-    *count = in->items.count - *first;
+    out->count = in->staged.items.count - out->first;
     return TH_OK;
 }
 
 static th_err stage_refusal(stage *s, const ingest_piece *piece)
 {
-    th_ingest *in = s->in;
-    th_slice reason = th_arena_copy(in->arena, th_slice_text(piece->reason));
-    TH_TRY(INGEST_GROW(in->refusals));
-    in->refusals.at[in->refusals.count++] = (ingest_refusal){
-        .object = s->object,
-        .offset = piece->offset,
-        .size = piece->size,
-        .reason = reason.bytes == NULL ? "not valid" : (const char *)reason.bytes,
-    };
+    ingest_refusal refusal = {
+        .object = s->object, .offset = piece->offset, .size = piece->size, .reason = piece->reason};
+    ingest_refusal_write(&s->in->refusals.tail, &refusal);
+    TH_TRY(ingest_log_settle(&s->in->refusals, s->diag));
     /* A long piece is chunks of its own; a short one is part of the bytes between records. */
     return piece->size > INGEST_LITERAL_MAX ? add_blobs(s, piece->offset, piece->size) : TH_OK;
 }
 
 static th_err fill_escaped(stage *s, const ingest_piece *piece, ingest_item *item)
 {
-    th_slice copy = th_arena_copy(s->in->arena, piece->record);
+    th_slice copy = th_arena_copy(s->in->staged.arena, piece->record);
     if (copy.bytes == NULL) return TH_ENOMEM;
     const ingest_object *object = &s->in->objects.at[s->object];
     th_slice raw = th_slice_of(object->content.bytes + piece->offset, (size_t)piece->size);
@@ -155,20 +156,17 @@ static th_err fill_escaped(stage *s, const ingest_piece *piece, ingest_item *ite
     return TH_OK;
 }
 
-/* Lines are separate facts, equal or not. Only those of a content that goes in parts are looked up: a load that was
- * killed between two parts left some of them behind, without a delivery. */
-static bool is_deduplicated(const stage *s, const th_stored_table *table)
+/* Lines are separate facts, equal or not. */
+static bool is_deduplicated(const th_stored_table *table)
 {
-    if (table->identity == TH_IDENTITY_POSITION)
-        return s->in->objects.at[s->object].content.size > s->in->part_bytes;
     return table->identity == TH_IDENTITY_EVENT || table->identity == TH_IDENTITY_VERSION;
 }
 
-static th_err stage_record(stage *s, const ingest_piece *piece)
+static th_err fill_item(stage *s, const ingest_piece *piece, ingest_item *item)
 {
     th_ingest *in = s->in;
     const th_stored_table *table = th_model_table(ingest_recognisers[piece->recogniser].table);
-    ingest_item item = {
+    *item = (ingest_item){
         .bytes = piece->record,
         .layout = piece->layout,
         .offset = piece->offset,
@@ -177,20 +175,29 @@ static th_err stage_record(stage *s, const ingest_piece *piece)
         .table = (uint16_t)table->id,
         .delivered_form = piece->delivered_form,
     };
-    if (piece->kind == INGEST_ESCAPED) TH_TRY(fill_escaped(s, piece, &item));
     const struct th_json_members *members = piece->members;
-    item.has_time = th_model_time_in(table, item.bytes, members, item.layout, &item.time_us);
-    item.day = th_model_day(item.has_time, item.time_us);
-    if (is_deduplicated(s, table)) {
+    item->has_time = th_model_time_in(table, item->bytes, members, item->layout, &item->time_us);
+    item->day = th_model_day(item->has_time, item->time_us);
+    if (is_deduplicated(table)) {
         th_buf_clear(&s->identity);
-        ingest_identity(table, item.bytes, members, &in->objects.at[s->object].sha, s->ordinal,
+        ingest_identity(table, item->bytes, members, &in->objects.at[s->object].sha, s->ordinal,
                         &s->identity);
         TH_TRY(th_buf_error(&s->identity));
-        item.fingerprint = th_store_fingerprint(in->store, th_buf_slice(&s->identity));
+        item->fingerprint = th_store_fingerprint(in->store, th_buf_slice(&s->identity));
     }
     s->ordinal++;
-    TH_TRY(add_item(in, &item));
-    if (item.mode != INGEST_MODE_GHOST) return TH_OK;
+    /* Beside the thread that encodes there is time for it here. */
+    item->has_sha = in->helper != NULL;
+    if (item->has_sha) item->sha = th_sha256_of(item->bytes);
+    return TH_OK;
+}
+
+static th_err stage_record(stage *s, const ingest_piece *piece, ingest_item *item)
+{
+    /* Only now: the copy is the window's that the item goes to. */
+    if (piece->kind == INGEST_ESCAPED) TH_TRY(fill_escaped(s, piece, item));
+    TH_TRY(add_item(s->in, item));
+    if (item->mode != INGEST_MODE_GHOST) return TH_OK;
     /* No known writer escapes like this: the string's own bytes are kept beside the record. */
     return cover_gap(s, piece->offset, piece->offset + piece->size);
 }
@@ -199,14 +206,28 @@ static th_err stage_piece(void *ctx, const ingest_piece *piece)
 {
     stage *s = ctx;
     ingest_object *object = &s->in->objects.at[s->object];
-    uint64_t cursor = object->cursor;
+    ingest_item item = {0};
+    ingest_piece unplaced;
+    if (piece->kind != INGEST_REFUSED) {
+        bool fits;
+        TH_TRY(fill_item(s, piece, &item));
+        TH_TRY(count_day(s->in, item.table, item.day, false, &fits));
+        if (!fits) {
+            unplaced = (ingest_piece){.kind = INGEST_REFUSED,
+                                      .offset = piece->offset,
+                                      .size = piece->size,
+                                      .reason = "one commit has records of too many days"};
+            piece = &unplaced;
+            s->unplaced++;
+        }
+    }
     bool own_chunks = piece->kind != INGEST_REFUSED || piece->size > INGEST_LITERAL_MAX;
     /* A short refused piece is left to the gap that it lies in. */
     if (own_chunks) {
-        TH_TRY(cover_gap(s, cursor, piece->offset));
-        s->in->objects.at[s->object].cursor = piece->offset + piece->size;
+        TH_TRY(cover_gap(s, object->cursor, piece->offset));
+        object->cursor = piece->offset + piece->size;
     }
-    TH_TRY(piece->kind == INGEST_REFUSED ? stage_refusal(s, piece) : stage_record(s, piece));
+    TH_TRY(piece->kind == INGEST_REFUSED ? stage_refusal(s, piece) : stage_record(s, piece, &item));
     return make_room(s);
 }
 
@@ -226,18 +247,38 @@ th_err ingest_stage_object(th_ingest *in, uint32_t index, th_diag *diag)
     } else {
         err = ingest_split(object->content, in->source, stage_piece, &s, &result);
     }
-    object = &in->objects.at[index];
     if (err == TH_OK) err = cover_gap(&s, object->cursor, object->content.size);
     th_buf_free(&s.identity);
     if (err != TH_OK)
         return th_fail(diag, err, NULL, "cannot take %s apart: %s", object->name, th_err_text(err));
-    object = &in->objects.at[index];
     object->cursor = object->content.size;
     object->result = result;
     object->source =
         th_slice_text(result.source == INGEST_AUTO ? "" : ingest_recognisers[result.source].name);
     object->form = th_slice_text(result.form);
-    object->records = result.records;
-    object->refused = result.refused;
+    object->records = result.records - s.unplaced;
+    object->refused = result.refused + s.unplaced;
     return TH_OK;
+}
+
+/* ---- refused pieces, in their log ---------------------------------------------------------------------------------------- */
+
+void ingest_refusal_write(th_buf *out, const ingest_refusal *r)
+{
+    size_t size = strlen(r->reason) + 1;
+    th_buf_add_u32(out, r->object);
+    th_buf_add_u64(out, r->offset);
+    th_buf_add_u64(out, r->size);
+    th_buf_add_u32(out, (uint32_t)size);
+    th_buf_add(out, r->reason, size);
+}
+
+bool ingest_refusal_next(th_reader *in, ingest_refusal *out)
+{
+    if (in->bad || in->pos == in->end) return false;
+    out->object = th_take_u32(in);
+    out->offset = th_take_u64(in);
+    out->size = th_take_u64(in);
+    out->reason = (const char *)th_take_bytes(in, th_take_u32(in)).bytes;
+    return !in->bad;
 }

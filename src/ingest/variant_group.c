@@ -97,7 +97,12 @@ static th_err is_promoted(resolve_run *r, const resolve_member *m, bool *promote
 /* Rank of a stored row, as earlier commits left it. */
 static th_err stored_form(resolve_run *r, const resolve_member *m, bool *delivered)
 {
+    if (m->seen != INGEST_SEEN_NONE) {
+        *delivered = ingest_seen_at(r->in->seen, m->seen)->delivered;
+        return TH_OK;
+    }
     TH_TRY(form_of(r, m->object_day, m->object_seq, delivered));
+    if (!*delivered) *delivered = resolve_was_promoted(r->in, m);
     return *delivered ? TH_OK : is_promoted(r, m, delivered);
 }
 
@@ -117,7 +122,7 @@ static th_err add_mark(th_ingest *in, const resolve_member *m, uint8_t action)
 static ingest_item *item_of(th_ingest *in, const resolve_member *m)
 {
     uint32_t index = m->item != INGEST_NONE ? m->item : m->known;
-    return index == INGEST_NONE ? NULL : &in->items.at[index];
+    return index == INGEST_NONE ? NULL : &in->window.items.at[index];
 }
 
 typedef struct group {
@@ -134,14 +139,15 @@ static th_err fill_group(resolve_run *r, group *g)
         const resolve_member *m = &g->members[i];
         ingest_item *item = item_of(in, m);
         bool delivered = false;
-        if (m->item == INGEST_NONE) TH_TRY(stored_form(r, m, &delivered));
-        /* Rows of a content that is committed in parts have no delivery that could tell. */
+        if (m->item == INGEST_NONE)
+            TH_TRY(stored_form(r, m, &delivered));
         else
-            delivered = item->delivered_form && !in->part;
+            delivered = item->delivered_form;
         g->before[i].delivered_form = g->after[i].delivered_form = delivered;
         if (item != NULL && item->any_delivered && !delivered) {
             g->after[i].delivered_form = true;
             item->promote = g->changed = true;
+            if (m->seen != INGEST_SEEN_NONE) ingest_seen_at(in->seen, m->seen)->delivered = true;
             TH_TRY(add_mark(in, m, INGEST_MARK_PROMOTE));
         }
         if (m->item != INGEST_NONE) {
@@ -204,26 +210,43 @@ static int by_identity(const void *a, const void *b)
         return x->item == INGEST_NONE ? -1 : 1;
     if (x->item != y->item) return x->item < y->item ? -1 : 1;
     if (x->day != y->day) return x->day < y->day ? -1 : 1;
-    return x->seq < y->seq ? -1 : x->seq > y->seq;
+    if (x->seq != y->seq) return x->seq < y->seq ? -1 : 1;
+    return x->known < y->known ? -1 : x->known > y->known;
+}
+
+/* Rows of earlier windows may have been found twice: for another text of their identity, and for their own. */
+static size_t drop_doubles(resolve_member *at, size_t count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        const resolve_member *last = kept == 0 ? NULL : &at[kept - 1];
+        if (last != NULL && at[i].item == INGEST_NONE && last->item == INGEST_NONE &&
+            last->table == at[i].table && last->fingerprint == at[i].fingerprint &&
+            last->day == at[i].day && last->seq == at[i].seq)
+            continue;
+        at[kept++] = at[i];
+    }
+    return kept;
 }
 
 /* New items join their groups. One that is alone matters only when its row needs a promotion. */
 static th_err add_items(resolve_run *r)
 {
     th_ingest *in = r->in;
-    for (uint32_t i = 0; i < in->items.count; i++) {
-        const ingest_item *item = &in->items.at[i];
+    for (uint32_t i = 0; i < in->window.items.count; i++) {
+        const ingest_item *item = &in->window.items.at[i];
         if (item->fingerprint == 0 || item->fate != INGEST_FATE_NEW ||
             !ingest_item_counts(in, item))
             continue;
         if (th_model_table(item->table)->identity != TH_IDENTITY_EVENT) continue;
-        bool needs_promotion = item->any_delivered && (!item->delivered_form || in->part);
+        bool needs_promotion = item->any_delivered && !item->delivered_form;
         if (resolve_is_alone(in, i) && !needs_promotion) continue; /* nearly all */
         resolve_member m = {.fingerprint = item->fingerprint,
                             .table = item->table,
                             .day = item->day,
                             .item = i,
                             .object_seq = UINT64_MAX,
+                            .seen = INGEST_SEEN_NONE,
                             .record = item->bytes};
         TH_TRY(resolve_add_member(r, &m));
     }
@@ -236,7 +259,7 @@ static bool is_plain(const resolve_run *r, const resolve_member *m, size_t count
     if (count > 1) return false;
     const ingest_item *item = item_of(r->in, m);
     if (item == NULL || !item->any_delivered) return true;
-    return m->item != INGEST_NONE && item->delivered_form && !r->in->part;
+    return m->item != INGEST_NONE && item->delivered_form;
 }
 
 th_err resolve_variants(resolve_run *r)
@@ -244,6 +267,7 @@ th_err resolve_variants(resolve_run *r)
     TH_TRY(add_items(r));
     if (r->member_count == 0) return TH_OK;
     qsort(r->members, r->member_count, sizeof(*r->members), by_identity);
+    r->member_count = drop_doubles(r->members, r->member_count);
     for (size_t from = 0, end; from < r->member_count; from = end) {
         const resolve_member *first = &r->members[from];
         size_t stored = 0;

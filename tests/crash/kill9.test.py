@@ -9,7 +9,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from rig import Rig, failpoints  # noqa: E402
 
-SKIP = {"journal_rolled", "journal_created", "part_written", "part_renamed", "compact_before_catalog",
+SKIP = {"ingest_window", "journal_rolled", "journal_created", "part_written", "part_renamed", "compact_before_catalog",
         "compact_after_catalog", "trash_renamed", "plugin_before_findings", "plugin_after_findings", "plugin_after_cursor"}
 
 

@@ -4,8 +4,6 @@
 
 #include <ftw.h>
 #include <pthread.h>
-#include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -315,7 +313,7 @@ TEST(what_is_shown_does_not_depend_on_order_or_commits)
         size_t order[ARRIVALS];
         shuffle(order);
         th_store *store = open_new();
-        /* In every second round each content is larger than a commit may be. */
+        /* In every second round each content is a commit of its own, and each record a window. */
         th_ingest_options options = {.quiet = true, .batch_bytes = (uint64_t)round % 2};
         th_ingest *ingest = th_ingest_new(store, &options);
         for (size_t i = 0; i < ARRIVALS; i++) {
@@ -388,94 +386,6 @@ TEST(threads_that_load_the_same_store_it_once)
     close_and_remove(shared_store);
 }
 
-/* ---- large contents ------------------------------------------------------------------------------------------------------- */
-
-enum { LINES = 6000 };
-
-/* Flow log lines, every seventh equal to an earlier one. */
-static void make_lines(th_buf *text)
-{
-    th_buf_init(text, 1 << 20);
-    for (int i = 0; i < LINES; i++) {
-        th_buf_printf(text,
-                      "2 123456789012 eni-%d 10.0.0.1 10.0.0.2 443 50000 6 1 40 %d %d ACCEPT OK\n",
-                      i % 7, 1600000000 + i / 50, 1600000060 + i / 50);
-    }
-}
-
-static const th_ingest_options small_parts = {.quiet = true, .batch_bytes = 20000};
-
-TEST(a_load_that_was_killed_between_parts_is_taken_up)
-{
-    th_buf text;
-    make_lines(&text);
-    th_store *store = open_new();
-    th_store_close(store);
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        /* The fifth commit never comes. */
-        setenv("TRAILHOLD_FAILPOINT", "commit_before_txn:5", 1);
-        th_failpoints_init();
-        th_store_options options = {.no_background = true};
-        th_object_input input = {.name = "flow.log", .bytes = th_buf_slice(&text)};
-        if (th_store_open(folder, &options, &store, NULL, NULL) != TH_OK) _exit(2);
-        th_ingest *ingest = th_ingest_new(store, &small_parts);
-        th_err err = th_ingest_object(ingest, &input, NULL);
-        if (err == TH_OK) err = th_ingest_commit(ingest, NULL);
-        _exit(3);
-    }
-    int status = 0;
-    CHECK_EQ_I64(waitpid(child, &status, 0), child);
-    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-    th_store_options options = {.no_background = true};
-    CHECK_EQ_I64(th_store_open(folder, &options, &store, NULL, NULL), TH_OK);
-    uint64_t left = rows_of(store, TH_TABLE_vpc_flow);
-    CHECK(left > 500 && left < LINES);
-    CHECK_EQ_U64(rows_of(store, TH_TABLE_objects), 0);
-    th_ingest *ingest = th_ingest_new(store, &small_parts);
-    load_slice(ingest, "flow.log", th_buf_slice(&text));
-    commit(ingest);
-    CHECK_EQ_U64(th_ingest_summary_get(ingest)->records, LINES - left);
-    th_ingest_free(ingest);
-    CHECK_EQ_U64(rows_of(store, TH_TABLE_vpc_flow), LINES);
-    check_back(store, th_buf_slice(&text));
-    th_buf_free(&text);
-    close_and_remove(store);
-}
-
-TEST(a_content_larger_than_a_commit_goes_in_parts)
-{
-    th_store *store = open_new();
-    th_buf text;
-    make_lines(&text);
-    th_ingest_options options = small_parts;
-    th_ingest *ingest = th_ingest_new(store, &options);
-    load_slice(ingest, "flow.log", th_buf_slice(&text));
-    commit(ingest);
-    CHECK_EQ_U64(th_ingest_summary_get(ingest)->records, LINES);
-    CHECK(th_store_lsn(store) > 5);
-    th_ingest_free(ingest);
-    check_back(store, th_buf_slice(&text));
-    CHECK_EQ_U64(rows_of(store, TH_TABLE_vpc_flow), LINES);
-    CHECK_EQ_U64(rows_of(store, TH_TABLE_objects), 1);
-
-    /* A piece that nobody takes, too. */
-    th_buf_add_text(&text, "{");
-    for (size_t i = 0; i < text.size; i++)
-        if (i == 0 || text.bytes[i - 1] == '\n') text.bytes[i] = 'x';
-    ingest = th_ingest_new(store, &options);
-    load_slice(ingest, "unknown", th_buf_slice(&text));
-    commit(ingest);
-    CHECK_EQ_U64(th_ingest_summary_get(ingest)->quarantined, 1);
-    th_ingest_free(ingest);
-    check_back(store, th_buf_slice(&text));
-    th_buf_free(&text);
-    close_and_remove(store);
-}
-
 TEST_MAIN(contents_come_back_and_are_stored_once, containers_good_and_bad, names_and_lists,
           what_is_shown_does_not_depend_on_order_or_commits,
-          threads_that_load_the_same_store_it_once,
-          a_load_that_was_killed_between_parts_is_taken_up,
-          a_content_larger_than_a_commit_goes_in_parts)
+          threads_that_load_the_same_store_it_once)

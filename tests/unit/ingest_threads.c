@@ -142,7 +142,7 @@ static th_ingest *new_ingest(th_store *store)
     return th_ingest_new(store, &options);
 }
 
-/* The other load ends after this one has looked its contents up and before it resolves its records. */
+/* The other load ends after this one has looked everything up and before it commits. */
 TEST(contents_that_another_load_stored_meanwhile_are_known)
 {
     make_folder();
@@ -155,24 +155,24 @@ TEST(contents_that_another_load_stored_meanwhile_are_known)
     th_object_input object = {
         .name = "a.json",
         .bytes = th_slice_text("{\"eventName\":\"A\",\"eventSource\":\"s\",\"eventID\":\"1\","
-                          "\"eventTime\":\"2024-01-31T12:00:00Z\"}\n")};
+                               "\"eventTime\":\"2024-01-31T12:00:00Z\"}\n")};
     th_ingest *slow = new_ingest(store), *quick = new_ingest(store);
     CHECK(th_ingest_object(slow, &object, &diag) == TH_OK);
     CHECK(ingest_identify_objects(slow) == TH_OK);
-    th_version *version = th_store_version(store);
-    CHECK(ingest_find_contents(slow, version, &diag) == TH_OK);
-    th_version_release(version);
-    CHECK(ingest_stage_object(slow, 0, &diag) == TH_OK);
+    bool staged = false;
+    CHECK(ingest_prepare(slow, &staged, &diag) == TH_OK);
 
     CHECK(th_ingest_object(quick, &object, &diag) == TH_OK);
     CHECK(th_ingest_commit(quick, &diag) == TH_OK);
-    CHECK(ingest_commit_items(slow, false, &diag) == TH_OK);
+    CHECK(ingest_commit_prepared(slow, &diag) == TH_EAGAIN);
+    ingest_forget_try(slow);
+    CHECK(ingest_commit_batch(slow, &diag) == TH_OK);
 
     CHECK_EQ_U64(th_ingest_summary_get(quick)->objects, 1);
     CHECK_EQ_U64(th_ingest_summary_get(slow)->objects, 0);
     CHECK_EQ_U64(th_ingest_summary_get(slow)->objects_known, 1);
     uint64_t contents = 0;
-    version = th_store_version(store);
+    th_version *version = th_store_version(store);
     CHECK(th_version_rows(version, TH_TABLE_contents, &contents, &diag) == TH_OK);
     CHECK_EQ_U64(contents, 1);
     th_version_release(version);
