@@ -89,7 +89,7 @@ const modules = [_]Module{
             "result_table.c",       "result_value.c",        "run.c",                 "type/cast.c",          "type/cast_json.c",  "type/cast_text.c",
             "type/coerce.c",        "type/datetime.c",       "type/number.c",         "type/type.c",          "type/type_parse.c", "value.c",
             "op/window.c",          "op/window_aggregate.c", "op/window_frame.c",     "op/window_value.c",    "bind_window.c",     "plan_window.c",
-            "fn/aggregate_merge.c", "fn/text_types.c",       "fn/char.c",             "options.c",
+            "fn/aggregate_merge.c", "fn/text_types.c",       "fn/char.c",             "options.c",            "bind_group.c",      "fn/aggregate_text.c",
         },
     },
     .{

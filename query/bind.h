@@ -84,7 +84,32 @@ typedef struct bind_lambda {
 typedef struct bind_aggs {
     uint32_t count, capacity;
     th_agg_call *calls;
+    uint32_t grouping_count, grouping_capacity;
+    struct bind_grouping *groupings;
 } bind_aggs;
+
+/* GROUPING(a, b): over FROM, and what it is over the output of the aggregation. A placeholder is a column from
+ * BIND_GROUPING_BASE on. */
+#define BIND_GROUPING_BASE 0xA0000000u
+typedef struct bind_grouping {
+    const ast_expr *ast;
+    const th_expr **args;
+    const th_type *type;
+    const th_expr *above;
+} bind_grouping;
+
+/* GROUP BY. Each set is the list of its keys. */
+typedef struct bind_set {
+    uint32_t count;
+    uint32_t *keys; /* ascending */
+} bind_set;
+typedef struct bind_groups {
+    uint32_t count, capacity;
+    const th_expr *
+        *keys; /* over FROM; when there are several sets the number of the set comes last */
+    uint32_t set_count; /* 0: no GROUP BY; 1: the keys as they are */
+    bind_set *sets;
+} bind_groups;
 
 /* Window calls found so far; a placeholder is a column from BIND_WINDOW_BASE on. */
 #define BIND_WINDOW_BASE 0xC0000000u
@@ -156,9 +181,19 @@ bool query_agg_calls_equal(const th_agg_call *a, const th_agg_call *b);
 TH_MUST_CHECK th_err query_bind_sort_keys(const bind_place *at, uint32_t count,
                                           const ast_sort *sorts, th_sort_key **out);
 /* expr over FROM to the same over the output of an aggregation with these keys. */
-TH_MUST_CHECK th_err query_bind_above_agg(binder *b, const bind_relation *from, const th_expr *expr,
-                                          const th_expr *const *keys, uint32_t key_count,
-                                          const th_expr **out);
+TH_MUST_CHECK th_err query_bind_above_agg(binder *b, const bind_relation *from,
+                                          const bind_groups *groups, const bind_aggs *aggs,
+                                          const th_expr *expr, const th_expr **out);
+/* bind_group.c
+ * Keys and sets of GROUP BY. at: the GROUP BY clause; items: what ordinals mean. */
+TH_MUST_CHECK th_err query_bind_groups(const bind_place *at, const ast_body *body,
+                                       uint32_t item_count, const bind_item *items,
+                                       bind_groups *out);
+TH_MUST_CHECK th_err query_bind_grouping(const bind_place *at, const ast_expr *ast,
+                                         const th_expr **out);
+/* The aggregation above *plan. Afterwards groups and the groupings of aggs speak of its output. */
+TH_MUST_CHECK th_err query_plan_groups(binder *b, bind_groups *groups, bind_aggs *aggs,
+                                       th_plan **plan);
 /* bind_window.c */
 bool query_is_window_function(th_slice name);
 TH_MUST_CHECK th_err query_bind_window(const bind_place *at, const ast_expr *ast,

@@ -171,8 +171,8 @@ th_err query_bind_aggregate(const bind_place *at, const ast_expr *ast, const th_
 typedef struct above {
     binder *b;
     const bind_relation *from;
-    const th_expr *const *keys;
-    uint32_t key_count;
+    const bind_groups *groups;
+    const bind_aggs *aggs;
 } above;
 
 static th_err not_grouped(const above *a, const th_expr *e)
@@ -196,17 +196,20 @@ static th_err not_grouped(const above *a, const th_expr *e)
 static th_err map_above(void *ctx, const th_expr *e, const th_expr **out)
 {
     const above *a = ctx;
+    const bind_groups *groups = a->groups;
     uint32_t index = UINT32_MAX;
-    if (e->kind == TH_X_COLUMN && e->index >= BIND_WINDOW_BASE) {
-        *out = e;
+    bool column_like = e->kind == TH_X_COLUMN;
+    if (column_like && e->index >= BIND_GROUPING_BASE) {
+        bool window = e->index >= BIND_WINDOW_BASE;
+        *out = window ? e : a->aggs->groupings[e->index - BIND_GROUPING_BASE].above;
         return TH_OK;
     }
-    if (e->kind == TH_X_COLUMN && e->index >= BIND_AGG_BASE)
-        index = a->key_count + (e->index - BIND_AGG_BASE);
-    for (uint32_t i = 0; index == UINT32_MAX && e->kind != TH_X_CONST && i < a->key_count; i++) {
-        if (query_expr_equal(e, a->keys[i])) index = i;
+    if (column_like && e->index >= BIND_AGG_BASE)
+        index = groups->count + (e->index - BIND_AGG_BASE);
+    for (uint32_t i = 0; index == UINT32_MAX && e->kind != TH_X_CONST && i < groups->count; i++) {
+        if (query_expr_equal(e, groups->keys[i])) index = i;
     }
-    if (index == UINT32_MAX) return e->kind == TH_X_COLUMN ? not_grouped(a, e) : TH_OK;
+    if (index == UINT32_MAX) return column_like ? not_grouped(a, e) : TH_OK;
     th_expr *column = query_expr_new(a->b, TH_X_COLUMN, e->type, NULL);
     if (column == NULL) return query_no_memory(a->b);
     column->line = e->line;
@@ -216,9 +219,9 @@ static th_err map_above(void *ctx, const th_expr *e, const th_expr **out)
     return TH_OK;
 }
 
-th_err query_bind_above_agg(binder *b, const bind_relation *from, const th_expr *expr,
-                            const th_expr *const *keys, uint32_t key_count, const th_expr **out)
+th_err query_bind_above_agg(binder *b, const bind_relation *from, const bind_groups *groups,
+                            const bind_aggs *aggs, const th_expr *expr, const th_expr **out)
 {
-    above ctx = {b, from, keys, key_count};
+    above ctx = {b, from, groups, aggs};
     return query_expr_rewrite(b, expr, map_above, &ctx, out);
 }

@@ -404,7 +404,7 @@ th_err query_bind_expr(const bind_place *at, const ast_expr *ast, const th_expr 
     case AST_IN_QUERY: return in_query(at, ast, ast->negated, out);
     case AST_QUANTIFIED: return quantified(at, ast, out);
     case AST_PARAM: return param(at, ast, out);
-    case AST_GROUPING: return not_yet(at, ast, "GROUPING");
+    case AST_GROUPING: return query_bind_grouping(at, ast, out);
     case AST_LAMBDA: return not_yet(at, ast, "A lambda outside a function's arguments");
     default: return query_bind_literal(at->b, ast, false, out);
     }

@@ -13,8 +13,7 @@ typedef struct select_state {
     bind_windows windows;
     uint32_t item_count, item_capacity;
     bind_item *items;
-    uint32_t key_count, key_capacity;
-    const th_expr **keys;
+    bind_groups groups;
     const th_expr *having;
     uint32_t sort_count;
     th_sort_key *sorts;
@@ -166,71 +165,10 @@ static th_err bind_items(select_state *s)
     return TH_OK;
 }
 
-static th_err add_key(select_state *s, const ast_expr *ast, const th_expr *e)
-{
-    if (!th_type_is_comparable(e->type)) {
-        return th_fail_at(s->b->diag, TH_ESQL, "TYPE_MISMATCH", ast->line, ast->column,
-                          "Type is not comparable, and therefore cannot be used in GROUP BY");
-    }
-    for (uint32_t i = 0; i < s->key_count; i++) {
-        if (query_expr_equal(s->keys[i], e)) return TH_OK;
-    }
-    if (s->key_count == s->key_capacity) {
-        uint32_t capacity = s->key_capacity == 0 ? 8 : s->key_capacity * 2;
-        const th_expr **keys = TH_NEW_ARRAY(s->b->arena, const th_expr *, capacity);
-        if (keys == NULL) return query_no_memory(s->b);
-        for (uint32_t i = 0; i < s->key_count; i++) keys[i] = s->keys[i];
-        s->keys = keys;
-        s->key_capacity = capacity;
-    }
-    s->keys[s->key_count++] = e;
-    return TH_OK;
-}
-
-static bool has_aggregate(const th_expr *e)
-{
-    if (e->kind == TH_X_COLUMN && e->index >= BIND_AGG_BASE) return true;
-    for (uint32_t i = 0; i < e->child_count; i++) {
-        if (has_aggregate(e->children[i])) return true;
-    }
-    return false;
-}
-
-static th_err group_ordinal(select_state *s, const ast_expr *ast, const th_expr **out)
-{
-    int64_t n = 0;
-    if (!th_slice_to_i64(ast->text, &n) || n < 1 || n > s->item_count) {
-        return th_fail_at(s->b->diag, TH_ESQL, "INVALID_COLUMN_REFERENCE", ast->line, ast->column,
-                          "GROUP BY position %.*s is not in select list", TH_SLICE_ARGS(ast->text));
-    }
-    *out = s->items[n - 1].expr;
-    if (!has_aggregate(*out)) return TH_OK;
-    return th_fail_at(s->b->diag, TH_ESQL, "EXPRESSION_NOT_SCALAR", ast->line, ast->column,
-                      "GROUP BY clause cannot contain aggregations, window functions or grouping "
-                      "operations: position %lld is one",
-                      (long long)n);
-}
-
 static th_err bind_keys(select_state *s)
 {
     bind_place at = place_of(s, "GROUP BY clause", false);
-    for (uint32_t g = 0; g < s->body->group_count; g++) {
-        const ast_group *group = &s->body->groups[g];
-        if (group->kind != AST_GROUP_SIMPLE) {
-            return th_fail_at(s->b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", group->line,
-                              group->column, "GROUPING SETS, ROLLUP and CUBE are not supported");
-        }
-        for (uint32_t i = 0; i < group->sets[0].count; i++) {
-            const ast_expr *ast = group->sets[0].items[i];
-            const th_expr *e;
-            if (ast->kind == AST_INTEGER)
-                TH_TRY(group_ordinal(s, ast, &e));
-            else
-                TH_TRY(query_bind_expr(&at, ast, &e));
-            TH_TRY(add_key(s, ast, e));
-        }
-    }
-    return TH_OK;
+    return query_bind_groups(&at, s->body, s->item_count, s->items, &s->groups);
 }
 
 static th_err bind_having(select_state *s)
@@ -251,6 +189,21 @@ static th_err sort_ordinal(select_state *s, const ast_expr *ast, uint32_t *out)
     return TH_OK;
 }
 
+/* In an expression of ORDER BY a plain name means the result's column, which is none of FROM's. */
+static bool reads_result(const select_state *s, const ast_expr *ast)
+{
+    if (ast->kind == AST_NAME) {
+        for (uint32_t i = 0; i < s->item_count - s->extra; i++) {
+            if (s->items[i].named && th_slice_equal_nocase(s->items[i].name, ast->text))
+                return true;
+        }
+    }
+    for (uint32_t i = 0; i < ast->child_count; i++) {
+        if (reads_result(s, ast->children[i])) return true;
+    }
+    return false;
+}
+
 /* The item that ORDER BY sorts by: one that is there, or a further one. */
 static th_err sort_item(select_state *s, const ast_expr *ast, uint32_t *out)
 {
@@ -261,7 +214,8 @@ static th_err sort_item(select_state *s, const ast_expr *ast, uint32_t *out)
     at.select_count = 0;
     const th_expr *e;
     TH_TRY(query_bind_expr(&at, ast, &e));
-    for (*out = 0; *out < s->item_count; (*out)++) {
+    bool other = s->body->distinct && ast->kind != AST_NAME && reads_result(s, ast);
+    for (*out = 0; !other && *out < s->item_count; (*out)++) {
         if (query_expr_equal(s->items[*out].expr, e)) return TH_OK;
     }
     if (s->body->distinct) {
@@ -295,30 +249,12 @@ static th_err bind_sorts(select_state *s)
     return TH_OK;
 }
 
-static th_err aggregate_node(select_state *s)
-{
-    uint32_t n = s->key_count + s->aggs.count;
-    const th_plan *input = s->from.plan;
-    th_plan *plan = query_plan_new(s->b, TH_P_AGGREGATE, n, 1, &input);
-    if (plan == NULL) return query_no_memory(s->b);
-    th_plan_column *columns = (th_plan_column *)(uintptr_t)plan->columns;
-    for (uint32_t i = 0; i < s->key_count; i++) columns[i].type = s->keys[i]->type;
-    for (uint32_t i = 0; i < s->aggs.count; i++)
-        columns[s->key_count + i].type = s->aggs.calls[i].type;
-    plan->exprs = s->keys;
-    plan->expr_count = s->key_count;
-    plan->aggregates = s->aggs.calls;
-    plan->aggregate_count = s->aggs.count;
-    s->from.plan = plan;
-    return TH_OK;
-}
-
 static th_err sorts_above(select_state *s, const bind_relation *below, uint32_t count,
                           th_sort_key *sorts)
 {
     for (uint32_t i = 0; i < count; i++) {
-        TH_TRY(query_bind_above_agg(s->b, below, sorts[i].expr, s->keys, s->key_count,
-                                    &sorts[i].expr));
+        TH_TRY(
+            query_bind_above_agg(s->b, below, &s->groups, &s->aggs, sorts[i].expr, &sorts[i].expr));
     }
     return TH_OK;
 }
@@ -328,7 +264,7 @@ static th_err exprs_above(select_state *s, const bind_relation *below, uint32_t 
 {
     for (uint32_t i = 0; i < count; i++) {
         if (exprs[i] == NULL) continue;
-        TH_TRY(query_bind_above_agg(s->b, below, exprs[i], s->keys, s->key_count, &exprs[i]));
+        TH_TRY(query_bind_above_agg(s->b, below, &s->groups, &s->aggs, exprs[i], &exprs[i]));
     }
     return TH_OK;
 }
@@ -368,17 +304,18 @@ static th_err windows(select_state *s)
 
 static th_err aggregate(select_state *s)
 {
-    bool grouped = s->body->group_count > 0 || s->aggs.count > 0 || s->body->having != NULL;
+    bool grouped = s->body->group_count > 0 || s->aggs.count > 0 || s->aggs.grouping_count > 0 ||
+                   s->body->having != NULL;
     if (!grouped) return TH_OK;
     bind_relation below = s->from;
-    TH_TRY(aggregate_node(s));
+    TH_TRY(query_plan_groups(s->b, &s->groups, &s->aggs, &s->from.plan));
     for (uint32_t i = 0; i < s->item_count; i++) {
-        TH_TRY(query_bind_above_agg(s->b, &below, s->items[i].expr, s->keys, s->key_count,
+        TH_TRY(query_bind_above_agg(s->b, &below, &s->groups, &s->aggs, s->items[i].expr,
                                     &s->items[i].expr));
     }
     TH_TRY(windows_above(s, &below));
     if (s->having == NULL) return TH_OK;
-    TH_TRY(query_bind_above_agg(s->b, &below, s->having, s->keys, s->key_count, &s->having));
+    TH_TRY(query_bind_above_agg(s->b, &below, &s->groups, &s->aggs, s->having, &s->having));
     s->from.plan = query_plan_filter(s->b, s->from.plan, s->having);
     return s->from.plan == NULL ? query_no_memory(s->b) : TH_OK;
 }

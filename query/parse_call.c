@@ -89,6 +89,40 @@ static th_err within_group(parser *p, ast_call *call)
     return parser_expect_op(p, ')');
 }
 
+static th_err text_arg(parser *p, const lex_token *place, const char *text, pointers *args)
+{
+    ast_expr *e;
+    TH_TRY(parser_expr_new(p, AST_STRING, place, &e));
+    e->text = th_slice_text(text);
+    return parser_push(p, args, e);
+}
+
+/* LISTAGG(x, s ON OVERFLOW TRUNCATE 'filler' WITH COUNT) becomes listagg(x, s, filler, true). */
+static th_err overflow(parser *p, pointers *args)
+{
+    if (!parser_is(p, KW_ON)) return TH_OK;
+    lex_token place = p->token;
+    parser_advance(p);
+    TH_TRY(parser_expect(p, KW_OVERFLOW));
+    if (parser_take(p, KW_ERROR)) return TH_OK;
+    if (!parser_take(p, KW_TRUNCATE)) return parser_mismatch(p, "'ERROR', 'TRUNCATE'");
+    if (args->count == 1) TH_TRY(text_arg(p, &place, "", args));
+    if (p->token.kind == LEX_STRING)
+        TH_TRY(one_arg(p, args));
+    else
+        TH_TRY(text_arg(p, &place, "...", args));
+    bool with = parser_is(p, KW_WITH);
+    if (!with && !parser_is(p, KW_WITHOUT))
+        return parser_mismatch(p, "'WITH', 'WITHOUT', <string>");
+    parser_advance(p);
+    if (p->token.kind != LEX_WORD || !th_slice_equal_nocase(p->token.text, TH_SLICE("count")))
+        return parser_mismatch(p, "'COUNT'");
+    parser_advance(p);
+    ast_expr *e;
+    TH_TRY(parser_expr_new(p, with ? AST_TRUE : AST_FALSE, &place, &e));
+    return parser_push(p, args, e);
+}
+
 th_err parser_call(parser *p, const lex_token *place, const ast_path *name, ast_expr **out)
 {
     ast_expr *e;
@@ -100,9 +134,12 @@ th_err parser_call(parser *p, const lex_token *place, const ast_path *name, ast_
     TH_TRY(parser_expect_op(p, '('));
     pointers args = {0};
     TH_TRY(call_args(p, e->call, &args));
+    bool listagg = name->count == 1 && th_slice_equal_nocase(e->text, TH_SLICE("listagg"));
+    if (listagg) TH_TRY(overflow(p, &args));
     if (!parser_is_op(p, ')'))
         return parser_mismatch(p, args.count > 0 ? "')', ','" : "')', <expression>");
     parser_advance(p);
+    if (listagg && !parser_is(p, KW_WITHIN)) return parser_mismatch(p, "'WITHIN'");
     TH_TRY(within_group(p, e->call));
     TH_TRY(call_suffix(p, e->call));
     *out = e;

@@ -155,6 +155,9 @@ struct th_plan {
     bool with_ordinality, outer_unnest;
     const th_agg_call *aggregates;
     uint32_t aggregate_count;
+    /* AGGREGATE: values of the last key for which there is a group of all rows even when there are no rows */
+    const int64_t *empty_groups;
+    uint32_t empty_group_count;
     const th_window_call *windows;
     uint32_t window_count;
     /* JOIN: left_keys[i] = right_keys[i]; build side is input 1 */

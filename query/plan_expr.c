@@ -38,6 +38,16 @@ static bool lambdas_equal(const th_expr *a, const th_expr *b, const paired_lambd
     return a->index2 == b->index2 && equal(a->children[0], b->children[0], &inner);
 }
 
+/* Names of fields are written as the cast says. */
+static bool same_field_names(const th_type *a, const th_type *b)
+{
+    for (uint32_t i = 0; i < a->child_count; i++) {
+        if (a->kind == TH_ROW && !th_slice_equal(a->names[i], b->names[i])) return false;
+        if (!same_field_names(a->children[i], b->children[i])) return false;
+    }
+    return true;
+}
+
 static bool equal(const th_expr *a, const th_expr *b, const paired_lambda *around)
 {
     if (a == b && around == NULL) return true;
@@ -46,6 +56,7 @@ static bool equal(const th_expr *a, const th_expr *b, const paired_lambda *aroun
         return false;
     }
     if (!th_type_equal(a->type, b->type)) return false;
+    if (a->kind == TH_X_CAST && !same_field_names(a->type, b->type)) return false;
     if (a->kind == TH_X_CONST) return constants_equal(a, b);
     if (a->kind == TH_X_PARAM) return params_equal(a, b, around);
     if (a->kind == TH_X_LAMBDA) return lambdas_equal(a, b, around);

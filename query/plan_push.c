@@ -266,7 +266,7 @@ static th_err push(binder *b, const th_plan *plan, const conjuncts *given, const
         return push(b, plan->inputs[0], &all, out);
     case TH_P_PROJECT: return push_substituted(b, plan, given, plan->column_count, out);
     case TH_P_AGGREGATE:
-        if (plan->expr_count == 0) return stop(b, plan, given, out);
+        if (plan->expr_count == 0 || plan->empty_group_count > 0) return stop(b, plan, given, out);
         return push_substituted(b, plan, given, plan->expr_count, out);
     case TH_P_SORT:
         return plan->has_limit ? stop(b, plan, given, out) : through(b, plan, given, &all, out);

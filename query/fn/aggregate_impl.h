@@ -44,6 +44,14 @@ typedef struct list_state {
     th_value second; /* the second argument of the first row */
 } list_state;
 
+typedef struct listagg_state {
+    uint8_t *bytes;
+    size_t size, capacity;
+    int64_t count, kept;        /* entries, and those that the text holds */
+    th_slice separator, filler; /* what is left out is shown by the filler */
+    bool cut, with_count;
+} listagg_state;
+
 typedef struct map_state {
     valueset *keys;
     th_value *values;

@@ -162,22 +162,6 @@ void finish_list(th_agg_context *ctx, void *state, th_arena *arena, th_value *ou
     if (s->count > 0) give_values(ctx, arena, s->values, s->count, out);
 }
 
-void finish_listagg(th_agg_context *ctx, void *state, th_arena *arena, th_value *out)
-{
-    const list_state *s = state;
-    th_buf b;
-    out->null = s->count == 0;
-    if (s->count == 0) return;
-    th_buf_init(&b, 16u << 20);
-    for (uint32_t i = 0; i < s->count; i++) {
-        if (i > 0 && ctx->arg_count > 1 && !s->second.null) th_buf_add_slice(&b, s->second.s);
-        th_buf_add_slice(&b, s->values[i].s);
-    }
-    out->s = b.size == 0 ? TH_SLICE("") : th_arena_copy(arena, th_buf_slice(&b));
-    if (th_buf_error(&b) != TH_OK || out->s.bytes == NULL) agg_memory(ctx);
-    th_buf_free(&b);
-}
-
 static int compare_values(const void *a, const void *b, void *type)
 {
     return th_value_compare(type, a, b);

@@ -277,6 +277,23 @@ static th_err add_ordered(agg_op *g, agg_state *a)
     return TH_OK;
 }
 
+/* Grouping sets without keys have their group of all rows even when there are none. */
+static th_err empty_groups(agg_op *g)
+{
+    const th_plan *p = g->op.plan;
+    uint32_t group;
+    if (g->groups.count > 0) return TH_OK;
+    for (uint32_t i = 0; i < p->empty_group_count; i++) {
+        th_value *key = TH_NEW_ARRAY(g->arena, th_value, p->expr_count);
+        if (key == NULL) return op_memory(&g->op);
+        for (uint32_t k = 0; k + 1 < p->expr_count; k++) key[k].null = true;
+        key[p->expr_count - 1] = fn_int(p->empty_groups[i]);
+        if (!valueset_put(&g->groups, key, &group, NULL) || !grow_states(g))
+            return op_memory(&g->op);
+    }
+    return TH_OK;
+}
+
 static th_err consume(agg_op *g)
 {
     const th_plan *p = g->op.plan;
@@ -298,7 +315,7 @@ static th_err consume(agg_op *g)
     for (uint32_t i = 0; i < p->aggregate_count; i++)
         if (g->aggs[i].call->order_count > 0) TH_TRY(add_ordered(g, &g->aggs[i]));
     g->done = true;
-    return TH_OK;
+    return empty_groups(g);
 }
 
 static th_err output_column(agg_op *g, th_arena *batch, uint32_t c, uint32_t from, uint32_t count,
