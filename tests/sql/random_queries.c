@@ -8,78 +8,13 @@
  *   ternary    rows WHERE p, WHERE NOT p and WHERE p IS NULL together are all rows (TLP: Rigger and Su, OOPSLA 2020)
  *   no filter  count(*) WHERE p is the sum of p over all rows (NoREC: Rigger and Su, ESEC/FSE 2020)
  *   forms      a join as JOIN and as a product with WHERE; an outer join as pairs and the rows without; IN as EXISTS; ORDER BY with LIMIT as the start of all rows in
- *              order; DISTINCT as GROUP BY; a subquery as WITH; a grouped query as one over a derived table
+ *              order; DISTINCT as GROUP BY; a subquery as WITH; a grouped query as one over a derived table;
+ *              a window as a join of the table with itself
  *
  * Ends with 1 when two ways differed, or when a statement failed in other words than "not supported". */
-#include "tests/sql/random_ask.h"
+#include "tests/sql/random_source.h"
 
 enum { ROUND_STATEMENTS = 400 };
-
-/* ---- parts of queries ------------------------------------------------------------------------------------------------------ */
-
-typedef struct source {
-    char text[3000];
-    sql_scope scope;
-} source;
-
-static void set_scope(sql_scope *s, const char *a, const char *b)
-{
-    *s = (sql_scope){.at = {{a, true}, {b, true}}, .count = b == NULL ? 1 : 2};
-}
-
-static void copy_text(char *to, size_t size, const sql_text *from)
-{
-    (void)snprintf(to, size, "%s", from->at);
-}
-
-/* Something to select from: a table, a join, a derived table. t->text[5] is scratch. */
-static void make_source(tester *t, source *s)
-{
-    sql_random *g = &t->g;
-    sql_text *x = &t->text[5];
-    sql_clear(x);
-    set_scope(&s->scope, "p", NULL);
-    uint32_t form = sql_below(g, 9);
-    if (form < 3) {
-        put(x, "t%u AS p", sql_below(g, 2));
-    } else if (form < 7) {
-        static const char *const joins[] = {"JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "JOIN"};
-        set_scope(&s->scope, "p", "q");
-        static const char *const keys[][2] = {{"a", "a"}, {"i", "i"}, {"s", "u"}, {"d", "d"}};
-        const char *const *key = keys[sql_below(g, 4)];
-        put(x, "t0 AS p %s t1 AS q ON p.%s = q.%s", joins[sql_below(g, 5)], key[0], key[1]);
-        if (sql_below(g, 3) == 0) {
-            put(x, " AND ");
-            put_expr(g, x, &s->scope, K_BOOL, 2);
-        }
-    } else if (form == 7) {
-        sql_scope inner;
-        set_scope(&inner, "w", NULL);
-        put(x, "(SELECT w.* FROM t0 AS w WHERE ");
-        put_expr(g, x, &inner, K_BOOL, 2);
-        put(x, " UNION ALL SELECT * FROM t1) AS p");
-    } else {
-        put(x, "t0 AS p CROSS JOIN UNNEST(p.l) AS n(e)");
-    }
-    copy_text(s->text, sizeof s->text, x);
-}
-
-static void put_columns(tester *t, sql_text *x, const sql_scope *scope, uint32_t count, int depth)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        put(x, "%s", i ? ", " : "");
-        put_expr(&t->g, x, scope, (sql_kind)sql_below(&t->g, K_DATE + 1), depth);
-        put(x, " AS c%u", i);
-    }
-}
-
-static void make_condition(tester *t, const sql_scope *scope, char *out, size_t size)
-{
-    sql_text *x = &t->text[5];
-    sql_clear(x);
-    put_expr(&t->g, x, scope, K_BOOL, 3);
-    copy_text(out, size, x);
-}
 
 /* ---- questions -------------------------------------------------------------------------------------------------------------- */
 
@@ -212,6 +147,16 @@ static void join_forms(tester *t)
     compare(t, "join forms", false);
 }
 
+/* template with alias where it says %s */
+static void replace_alias(char *to, size_t size, const char *template, const char *alias)
+{
+    const char *at = strstr(template, "%s");
+    if (at == NULL)
+        (void)snprintf(to, size, "%s", template);
+    else
+        (void)snprintf(to, size, "%.*s%s%s", (int)(at - template), template, alias, at + 2);
+}
+
 /* Left rows with their pairs, and those that have none; n is the number of a row. */
 static void outer_forms(tester *t)
 {
@@ -256,6 +201,58 @@ static void set_forms(tester *t)
         "BY c0 HAVING sum(k) = %d",
         column, s.text, p[0], column, s.text, p[1], except ? 1 : 3);
     compare(t, "set forms", false);
+}
+
+/* A window over the numbered rows of t0, and the same rows met in a join. */
+static void window_forms(tester *t)
+{
+    static const char *const keys[] = {"coalesce(%s.a, 99)", "coalesce(%s.s, '-')",
+                                       "(%s.i IS NULL)", "true"};
+    static const char *const values[] = {"sum(%s.b)", "count(*)",    "max(%s.u)",
+                                         "min(%s.d)", "count(%s.m)", "bool_or(%s.f)"};
+    const char *key = keys[sql_below(&t->g, 4)], *value = values[sql_below(&t->g, 6)];
+    char own[64], other[64], mine[64], theirs[64];
+    replace_alias(own, sizeof own, key, "p");
+    replace_alias(other, sizeof other, key, "q");
+    replace_alias(mine, sizeof mine, value, "p");
+    replace_alias(theirs, sizeof theirs, value, "q");
+    uint32_t before = sql_below(&t->g, 5), after = sql_below(&t->g, 4);
+    sql_clear(&t->text[0]);
+    sql_clear(&t->text[1]);
+    switch (sql_below(&t->g, 4)) {
+    case 0:
+        put(&t->text[0], "SELECT p.n, %s OVER (PARTITION BY %s) FROM t0 AS p", mine, own);
+        put(&t->text[1], "SELECT p.n, %s FROM t0 AS p JOIN t0 AS q ON %s = %s GROUP BY p.n", theirs,
+            own, other);
+        break;
+    case 1:
+        put(&t->text[0], "SELECT p.n, %s OVER (PARTITION BY %s ORDER BY p.n) FROM t0 AS p", mine,
+            own);
+        put(&t->text[1],
+            "SELECT p.n, %s FROM t0 AS p JOIN t0 AS q ON %s = %s AND q.n <= p.n GROUP BY p.n",
+            theirs, own, other);
+        break;
+    case 2:
+        put(&t->text[0],
+            "SELECT p.n, %s OVER (ORDER BY p.n %s BETWEEN %u PRECEDING AND %u FOLLOWING) FROM t0 "
+            "AS p",
+            mine, sql_below(&t->g, 2) ? "ROWS" : "RANGE", before, after);
+        put(&t->text[1],
+            "SELECT p.n, %s FROM t0 AS p JOIN t0 AS q ON q.n BETWEEN p.n - %u AND p.n + %u GROUP "
+            "BY p.n",
+            theirs, before, after);
+        break;
+    default:
+        put(&t->text[0],
+            "SELECT p.n, rank() OVER (PARTITION BY %s ORDER BY coalesce(p.b, 9)) FROM t0 AS p",
+            own);
+        put(&t->text[1],
+            "SELECT p.n, 1 + count_if(coalesce(q.b, 9) < coalesce(p.b, 9)) FROM t0 AS p JOIN t0 AS "
+            "q ON %s = %s "
+            "GROUP BY p.n",
+            own, other);
+    }
+    compare(t, "window forms", false);
 }
 
 static void membership_forms(tester *t)
@@ -390,8 +387,9 @@ static bool make_tables(tester *t)
 static bool run_round(tester *t, uint64_t seed)
 {
     static void (*const questions[])(tester *) = {
-        ternary_rows, ternary_rows,     ternary_aggregates, ternary_groups, no_filter, no_filter,
-        join_forms,   membership_forms, outer_forms,        set_forms,      top_rows,  group_forms};
+        ternary_rows, ternary_rows, ternary_aggregates, ternary_groups, no_filter,
+        no_filter,    join_forms,   membership_forms,   outer_forms,    set_forms,
+        top_rows,     group_forms,  window_forms};
     t->seed = seed;
     t->g = (sql_random){.state = seed};
     t->g.state = sql_next(&t->g); /* else the next seed would give the same numbers, one later */
