@@ -53,8 +53,10 @@ struct th_arena {
     size_t limit;
     size_t taken;
     size_t next_total; /* size of the next ordinary chunk */
+    size_t keep;       /* bytes of ordinary chunks that a reset keeps beside the largest */
     th_budget *budget;
     arena_chunk *head;
+    arena_chunk *spare; /* kept by the last reset and not used since */
 };
 
 static uint8_t *chunk_data(arena_chunk *chunk)
@@ -87,18 +89,30 @@ static void chunk_free(th_arena *arena, arena_chunk *chunk)
     free(chunk);
 }
 
+static void free_list(th_arena *arena, arena_chunk *chunk)
+{
+    for (arena_chunk *next; chunk != NULL; chunk = next) {
+        next = chunk->next;
+        chunk_free(arena, chunk);
+    }
+}
+
 void th_arena_free(th_arena *arena)
 {
     if (arena == NULL) return;
     arena_check(arena);
-    while (arena->head != NULL) {
-        arena_chunk *chunk = arena->head;
-        arena->head = chunk->next;
-        chunk_free(arena, chunk);
-    }
+    free_list(arena, arena->head);
+    free_list(arena, arena->spare);
     TH_ASSERT(arena->taken == 0);
     arena->magic = 0;
     free(arena);
+}
+
+static void chunk_clear(arena_chunk *chunk, arena_chunk *next)
+{
+    chunk->next = next;
+    chunk->used = 0;
+    POISON(chunk_data(chunk), chunk->room + ARENA_SPARE);
 }
 
 void th_arena_reset(th_arena *arena)
@@ -109,15 +123,29 @@ void th_arena_reset(th_arena *arena)
     for (arena_chunk *c = arena->head; c != NULL; c = c->next) {
         if (c->total <= ARENA_CHUNK_MAX && (keep == NULL || c->total > keep->total)) keep = c;
     }
-    for (arena_chunk *c = arena->head, *next; c != NULL; c = next) {
+    arena_chunk *used = arena->head;
+    size_t kept = 0;
+    arena->head = NULL;
+    for (arena_chunk *c = arena->spare; c != NULL; c = c->next) kept += c->total;
+    for (arena_chunk *c = used, *next; c != NULL; c = next) {
         next = c->next;
-        if (c != keep) chunk_free(arena, c);
+        if (c == keep) {
+            chunk_clear(c, NULL);
+            arena->head = c;
+        } else if (c->total == ARENA_CHUNK_MAX && c->total <= arena->keep - kept) {
+            chunk_clear(c, arena->spare);
+            arena->spare = c;
+            kept += c->total;
+        } else {
+            chunk_free(arena, c);
+        }
     }
-    arena->head = keep;
-    if (keep == NULL) return;
-    keep->next = NULL;
-    keep->used = 0;
-    POISON(chunk_data(keep), keep->room + ARENA_SPARE);
+}
+
+void th_arena_keep(th_arena *arena, size_t bytes)
+{
+    arena_check(arena);
+    if (bytes > arena->keep) arena->keep = bytes;
 }
 
 static arena_chunk *chunk_new(th_arena *arena, size_t total)
@@ -151,6 +179,11 @@ static void *alloc_slow(th_arena *arena, size_t size)
     size_t need = size + ARENA_OVERHEAD;
     if (size > arena->next_total / 4) {
         arena_chunk *own = chunk_new(arena, need);
+        if (own == NULL && arena->spare != NULL) {
+            free_list(arena, arena->spare);
+            arena->spare = NULL;
+            own = chunk_new(arena, need);
+        }
         if (own == NULL) return NULL;
         if (arena->head == NULL) {
             arena->head = own;
@@ -159,6 +192,13 @@ static void *alloc_slow(th_arena *arena, size_t size)
             arena->head->next = own;
         }
         return chunk_take(own, size);
+    }
+    if (arena->spare != NULL) {
+        arena_chunk *chunk = arena->spare;
+        arena->spare = chunk->next;
+        chunk->next = arena->head;
+        arena->head = chunk;
+        return chunk_take(chunk, size);
     }
     size_t left = arena->limit - arena->taken;
     size_t total = arena->next_total < left ? arena->next_total : left;

@@ -18,6 +18,8 @@ th_arena *th_arena_new(size_t limit_bytes, th_budget *budget);
 void th_arena_free(th_arena *arena);
 /* Forget all allocations, keep one chunk for reuse. All pointers from it die. */
 void th_arena_reset(th_arena *arena);
+/* From now on a reset keeps up to so many bytes: for a loop whose rounds all need megabytes. */
+void th_arena_keep(th_arena *arena, size_t bytes);
 
 /* size bytes aligned to 16, uninitialised; followed by 64 readable bytes for vector loads. NULL when the limit or
  * the budget is reached: report TH_ELIMIT. size 0 gives a valid pointer. */

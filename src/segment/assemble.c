@@ -3,10 +3,12 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "segment/copy.h"
 #include "segment/image.h"
 
 #define WINDOW_ROWS 1024u
 #define WINDOW_BYTES (8u << 20) /* of records of average size */
+#define WINDOW_KEPT (4u << 20)  /* of what a window's values took, for the next one */
 #define SLACK 32u               /* copies may write so much behind a record */
 
 /* size bytes, in steps of 32: as many are readable behind from and writable behind to. */
@@ -14,27 +16,6 @@ static inline uint8_t *put_literal(uint8_t *to, th_slice from)
 {
     for (size_t i = 0; i < from.size; i += 32) memcpy(to + i, from.bytes + i, 32);
     return to + from.size;
-}
-
-static inline uint8_t *put_value(uint8_t *to, th_slice from)
-{
-    const uint8_t *bytes = from.bytes;
-    size_t size = from.size;
-    if (size > 64) {
-        memcpy(to, bytes, size);
-    } else if (size >= 16) {
-        for (size_t i = 0; i + 16 < size; i += 16) memcpy(to + i, bytes + i, 16);
-        memcpy(to + size - 16, bytes + size - 16, 16);
-    } else if (size >= 8) {
-        memcpy(to, bytes, 8);
-        memcpy(to + size - 8, bytes + size - 8, 8);
-    } else if (size >= 4) {
-        memcpy(to, bytes, 4);
-        memcpy(to + size - 4, bytes + size - 4, 4);
-    } else {
-        for (size_t i = 0; i < size; i++) to[i] = bytes[i];
-    }
-    return to + size;
 }
 
 static th_err put_record(segment_scan *scan, uint32_t shape, th_slice *values, th_arena *arena,
@@ -52,7 +33,7 @@ static th_err put_record(segment_scan *scan, uint32_t shape, th_slice *values, t
     uint8_t *to = bytes;
     for (uint32_t i = 0; i < slots; i++) {
         to = put_literal(to, k->literals[joints[i]]);
-        to = put_value(to, values[i]);
+        to = segment_copy(to, values[i]);
     }
     to = put_literal(to, k->literals[joints[slots]]);
     TH_ASSERT((size_t)(to - bytes) == size);
@@ -105,7 +86,9 @@ static void scan_free(row_scan *r)
     th_arena_free(r->values);
 }
 
-static th_err scan_start(row_scan *r, segment_image *s, uint32_t begin, th_budget *budget)
+/* resumes: it goes on for more than a window. */
+static th_err scan_start(row_scan *r, segment_image *s, uint32_t begin, bool resumes,
+                         th_budget *budget)
 {
     const segment_skeleton *skeleton;
     TH_TRY(segment_need_skeleton(s, &skeleton));
@@ -113,8 +96,13 @@ static th_err scan_start(row_scan *r, segment_image *s, uint32_t begin, th_budge
     r->chunks = th_arena_new(SEGMENT_WORK_MAX, budget);
     r->values = th_arena_new(SEGMENT_WORK_MAX, budget);
     if (r->state == NULL || r->chunks == NULL || r->values == NULL) return TH_ENOMEM;
+    th_arena_keep(r->values, WINDOW_KEPT);
     r->page = begin / SEGMENT_PAGE;
     TH_TRY(segment_image_reading(s, r->values, r->chunks, &r->reading));
+    r->reading.resumes_arena = r->state;
+    if (resumes)
+        r->reading.resumes = TH_NEW_ARRAY(r->state, segment_resume, (size_t)s->mark_count + 1);
+    if (resumes && r->reading.resumes == NULL) return TH_ELIMIT;
     return segment_scan_begin(&r->scan, s, skeleton, skeleton->shapes, begin, &r->reading,
                               r->state);
 }
@@ -125,8 +113,12 @@ static th_err forget_chunks(row_scan *r)
     uint32_t page = r->scan.row / SEGMENT_PAGE;
     if (page == r->page) return TH_OK;
     r->page = page;
+    segment_resume *resumes = r->reading.resumes;
     th_arena_reset(r->chunks);
-    return segment_image_reading(r->scan.image, r->values, r->chunks, &r->reading);
+    TH_TRY(segment_image_reading(r->scan.image, r->values, r->chunks, &r->reading));
+    r->reading.resumes = resumes;
+    r->reading.resumes_arena = r->state;
+    return TH_OK;
 }
 
 static th_err scan_rows(row_scan *r, uint32_t count, th_arena *arena, th_slice *out)
@@ -149,7 +141,7 @@ th_err segment_v2_records(const th_segment *segment, uint32_t begin, uint32_t co
                           th_arena *arena, th_slice *out)
 {
     row_scan r = {0};
-    th_err err = scan_start(&r, segment_image_of(segment), begin, NULL);
+    th_err err = scan_start(&r, segment_image_of(segment), begin, count > WINDOW_ROWS, NULL);
     if (err == TH_OK) err = scan_rows(&r, count, arena, out);
     scan_free(&r);
     return err;
@@ -160,7 +152,7 @@ th_err segment_v2_scan_open(const th_segment *segment, uint32_t begin, th_budget
 {
     row_scan *r = calloc(1, sizeof(*r));
     if (r == NULL) return TH_ENOMEM;
-    th_err err = scan_start(r, segment_image_of(segment), begin, budget);
+    th_err err = scan_start(r, segment_image_of(segment), begin, true, budget);
     if (err != TH_OK)
         segment_v2_scan_close(r);
     else

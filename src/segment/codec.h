@@ -74,7 +74,7 @@ typedef struct segment_describing {
     uint32_t copies;          /* arrays so far whose values are taken from others */
     segment_codec **labelled; /* arrays that others may take values from */
     uint32_t labels, label_room;
-    uint32_t marks; /* numbers of marks given out so far */
+    uint32_t marks; /* numbers of marks and of places to resume at, given out so far */
 } segment_describing;
 /* count > 0 values. TH_ECORRUPT, TH_ENOMEM, TH_ELIMIT. */
 TH_MUST_CHECK th_err segment_describe_array(segment_describing *describing, uint32_t count,

@@ -180,12 +180,19 @@ static bool take_run(const segment_codes *s, th_reader *r, uint64_t at, uint32_t
     return !r->bad && value<s->limit && * run> 0 && *run <= s->count - at;
 }
 
+/* From the front, or from the run where the last read ended. */
 static bool read_runs(const segment_codes *s, th_slice page, uint32_t begin, uint32_t count,
-                      uint32_t *out)
+                      uint32_t *out, segment_resume *resume)
 {
     th_reader r = th_reader_of(page);
     uint64_t at = 0, end = (uint64_t)begin + count, run;
+    if (resume != NULL && resume->at <= begin) {
+        at = resume->at;
+        r.pos += resume->byte;
+    }
     for (uint32_t code; at < end; at += run) {
+        if (resume != NULL)
+            *resume = (segment_resume){.at = (uint32_t)at, .byte = (uint32_t)(r.pos - page.bytes)};
         if (!take_run(s, &r, at, &code, &run)) return false;
         uint64_t from = at < begin ? begin : at, to = at + run < end ? at + run : end;
         for (uint64_t i = from; i < to; i++) out[i - begin] = code;
@@ -272,12 +279,13 @@ th_err segment_codes_read(const segment_codes *s, segment_reading *reading, uint
         th_slice page;
         TH_TRY(segment_payload_read(reading, s->pages[0], &page));
         const uint32_t *runs = NULL;
-        if (begin > 0) TH_TRY(need_runs(s, reading, page, &runs));
+        segment_resume *resume = codec_resume(reading, s->mark);
+        if (begin > 0 && resume == NULL) TH_TRY(need_runs(s, reading, page, &runs));
         if (runs != NULL) {
             spread_runs(s, runs, begin, count, out);
             return TH_OK;
         }
-        return read_runs(s, page, begin, count, out) ? TH_OK : TH_ECORRUPT;
+        return read_runs(s, page, begin, count, out, resume) ? TH_OK : TH_ECORRUPT;
     }
     while (count > 0) {
         uint32_t number = begin / SEGMENT_PAGE, within = begin % SEGMENT_PAGE;

@@ -176,7 +176,7 @@ th_err codec_describe(segment_describing *d, uint32_t count, unsigned depth, seg
     if (c == NULL) return TH_ELIMIT;
     c->tag = th_take_u8(d->directory);
     c->count = count;
-    if (c->tag == CODEC_SPLIT || c->tag == CODEC_PICK) c->mark = d->marks++;
+    if (c->tag == CODEC_SPLIT || c->tag == CODEC_PICK || c->tag == CODEC_TEXT) c->mark = d->marks++;
     *out = c;
     if (bad(d)) return TH_ECORRUPT;
     switch (c->tag) {

@@ -24,6 +24,7 @@ th_err segment_describe_ints(segment_describing *d, uint32_t count, segment_ints
     s->count = count;
     *out = s;
     if (s->tag > INTS_VARINT) return TH_ECORRUPT;
+    if (s->tag == INTS_VARINT) s->mark = d->marks++;
     if (s->tag == INTS_CONST || s->tag == INTS_PLANES)
         s->base = codec_unzigzag(th_take_varint(d->directory));
     if (s->tag == INTS_PLANES) s->width = th_take_u8(d->directory);
@@ -109,15 +110,31 @@ static bool read_blocks(th_slice page, uint8_t tag, uint32_t n, uint32_t begin, 
     return true;
 }
 
-static bool read_varints(th_slice page, uint32_t begin, uint32_t count, int64_t *out)
+/* Of page `number`. They can be read from the front alone, or from where the last read ended. */
+static bool read_varints(th_slice page, uint32_t number, uint32_t begin, uint32_t count,
+                         int64_t *out, segment_resume *resume)
 {
     th_reader r = th_reader_of(page);
     uint64_t value = 0, difference;
-    for (uint32_t i = 0; i < begin + count; i++) {
-        if (!take_varint(&r, &difference)) return false;
+    uint32_t i = 0, end = begin + count;
+    if (resume != NULL && resume->at / SEGMENT_PAGE == number &&
+        resume->at % SEGMENT_PAGE <= begin) {
+        i = resume->at % SEGMENT_PAGE;
+        r.pos += resume->byte;
+        value = resume->value;
+    }
+    for (; i < end; i++) {
+        if (r.pos < r.end && *r.pos < 0x80)
+            difference = *r.pos++;
+        else if (!take_varint(&r, &difference))
+            return false;
         value += (uint64_t)codec_unzigzag(difference);
         if (i >= begin) out[i - begin] = (int64_t)value;
     }
+    if (resume != NULL && end < SEGMENT_PAGE)
+        *resume = (segment_resume){.at = number * SEGMENT_PAGE + end,
+                                   .byte = (uint32_t)(r.pos - page.bytes),
+                                   .value = value};
     return true;
 }
 
@@ -149,7 +166,8 @@ th_err segment_ints_read(const segment_ints *s, segment_reading *reading, uint32
         th_slice page;
         TH_TRY(segment_payload_read(reading, s->pages[number], &page));
         bool good = s->tag == INTS_PLANES   ? read_planes(s, page, n, within, here, out)
-                    : s->tag == INTS_VARINT ? read_varints(page, within, here, out)
+                    : s->tag == INTS_VARINT ? read_varints(page, number, within, here, out,
+                                                           codec_resume(reading, s->mark))
                                             : read_blocks(page, s->tag, n, within, here, out);
         if (!good) return TH_ECORRUPT;
         begin += here;

@@ -62,6 +62,7 @@ enum {
 struct segment_ints {
     uint8_t tag, width;
     uint32_t count;
+    uint32_t mark; /* VARINT: number of the place to resume at */
     int64_t base;
     segment_payload *pages;
 };
@@ -96,8 +97,9 @@ struct segment_codec {
     uint32_t number;  /* DICT: place in segment_reading.kept */
     uint32_t label,
         label_number; /* of one with a label: the label; its place in segment_reading.kept, not 0 */
-    uint32_t mark;    /* PICK, SPLIT: values of each part before each CODEC_MARK values */
-    th_slice text;    /* CONST; in the directory */
+    uint32_t
+        mark; /* PICK, SPLIT: values of each part before each CODEC_MARK values; TEXT: to resume */
+    th_slice text;     /* CONST; in the directory */
     uint8_t *alphabet; /* BITS, HEX: 256 characters, the valid ones first */
     uint32_t alphabet_size;
     segment_payload *pages;
@@ -111,6 +113,11 @@ struct segment_codec {
     codec_radix *radix;
 };
 
+/* Where to go on with a stream, NULL: nothing is known. */
+static inline segment_resume *codec_resume(const segment_reading *reading, uint32_t mark)
+{
+    return reading->resumes == NULL ? NULL : &reading->resumes[mark];
+}
 static inline uint32_t codec_pages(uint32_t count)
 {
     return (count - 1) / SEGMENT_PAGE + 1;

@@ -14,16 +14,33 @@ static th_err read_const(const segment_codec *c, uint32_t count, th_slice *out)
     return TH_OK;
 }
 
+/* Bytes of page `number` before value begin. */
+static th_err text_before(const segment_codec *c, segment_reading *reading, uint32_t number,
+                          uint32_t begin, uint64_t *out)
+{
+    const segment_resume *resume = codec_resume(reading, c->mark);
+    uint32_t first = number << c->page_shift;
+    uint64_t known = 0;
+    if (resume != NULL && resume->at >= first && resume->at <= begin) {
+        first = resume->at;
+        known = resume->value;
+    }
+    TH_TRY(codec_sum(c->ints, reading, first, begin - first, out));
+    *out += known;
+    return TH_OK;
+}
+
 static th_err read_text(const segment_codec *c, segment_reading *reading, uint32_t begin,
                         uint32_t count, th_slice *out)
 {
+    segment_resume *resume = codec_resume(reading, c->mark);
     while (count > 0) {
         uint32_t number = begin >> c->page_shift, first = number << c->page_shift;
         uint64_t end = (uint64_t)first + (UINT64_C(1) << c->page_shift);
         uint32_t here = end - begin < count ? (uint32_t)(end - begin) : count;
         th_slice page;
         uint64_t at, size;
-        TH_TRY(codec_sum(c->ints, reading, first, begin - first, &at));
+        TH_TRY(text_before(c, reading, number, begin, &at));
         TH_TRY(segment_payload_read(reading, c->pages[number], &page));
         begin += here;
         count -= here;
@@ -37,6 +54,7 @@ static th_err read_text(const segment_codec *c, segment_reading *reading, uint32
                 at += (uint64_t)lengths[i];
             }
         }
+        if (resume != NULL && begin < end) *resume = (segment_resume){.at = begin, .value = at};
     }
     return TH_OK;
 }

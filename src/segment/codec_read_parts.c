@@ -2,6 +2,7 @@
  * PICK and SPLIT: values that come from several arrays. A value's place in its part is how many values of the same class
  * (or pattern) stand before it. */
 #include "segment/codec_private.h"
+#include "segment/copy.h"
 
 /* For values [begin, begin + count): the class of each, how many of each class stand before begin (before[k]) and
  * within (here[k]). */
@@ -39,6 +40,42 @@ static th_err need_marks(const segment_codec *c, segment_reading *reading, const
     return TH_OK;
 }
 
+/* How many of each class stand before begin, by what is known of a place before it. */
+static th_err sum_before(const segment_codec *c, segment_reading *reading, uint32_t begin,
+                         uint32_t *before)
+{
+    const segment_resume *resume = codec_resume(reading, c->mark);
+    const uint32_t *known = NULL;
+    uint32_t first = 0;
+    if (resume != NULL && resume->sums != NULL && resume->at <= begin &&
+        begin - resume->at <= CODEC_MARK) {
+        first = resume->at;
+        known = resume->sums;
+    } else if (begin >= CODEC_MARK) {
+        const uint32_t *marks;
+        TH_TRY(need_marks(c, reading, &marks));
+        if (marks != NULL) {
+            first = begin / CODEC_MARK * CODEC_MARK;
+            known = marks + (size_t)(begin / CODEC_MARK) * c->entries;
+        }
+    }
+    if (known != NULL) memcpy(before, known, c->entries * sizeof(uint32_t));
+    return add_ranks(c, reading, first, begin - first, before);
+}
+
+/* A cursor goes on behind these values. */
+static void keep_sums(const segment_codec *c, const segment_reading *reading, uint32_t end,
+                      const ranks *r)
+{
+    segment_resume *resume = codec_resume(reading, c->mark);
+    if (resume == NULL) return;
+    if (resume->sums == NULL)
+        resume->sums = TH_NEW_ARRAY(reading->resumes_arena, uint32_t, c->entries);
+    if (resume->sums == NULL) return;
+    for (uint32_t k = 0; k < c->entries; k++) resume->sums[k] = r->before[k] + r->here[k];
+    resume->at = end;
+}
+
 static th_err count_ranks(const segment_codec *c, segment_reading *reading, uint32_t begin,
                           uint32_t count, ranks *r)
 {
@@ -46,17 +83,10 @@ static th_err count_ranks(const segment_codec *c, segment_reading *reading, uint
     r->before = TH_NEW_ARRAY(reading->arena, uint32_t, c->entries);
     r->here = TH_NEW_ARRAY(reading->arena, uint32_t, c->entries);
     if (r->classes == NULL || r->before == NULL || r->here == NULL) return TH_ELIMIT;
-    const uint32_t *marks = NULL;
-    uint32_t first = 0;
-    if (begin >= CODEC_MARK) TH_TRY(need_marks(c, reading, &marks));
-    if (marks != NULL) {
-        first = begin / CODEC_MARK * CODEC_MARK;
-        memcpy(r->before, marks + (size_t)(begin / CODEC_MARK) * c->entries,
-               c->entries * sizeof(uint32_t));
-    }
-    TH_TRY(add_ranks(c, reading, first, begin - first, r->before));
+    TH_TRY(sum_before(c, reading, begin, r->before));
     TH_TRY(segment_codes_read(c->codes, reading, begin, count, r->classes));
     for (uint32_t i = 0; i < count; i++) r->here[r->classes[i]]++;
+    keep_sums(c, reading, begin + count, r);
     return TH_OK;
 }
 
@@ -94,18 +124,23 @@ static th_err join(segment_reading *reading, th_slice pattern, th_slice *const *
     for (uint32_t t = 0; t < token_count; t++)
         for (uint32_t i = 0; i < here; i++) total += tokens[t][i].size;
     uint8_t *text = total < SIZE_MAX / 2 ? th_arena_alloc(reading->arena, (size_t)total) : NULL;
-    if (text == NULL) return TH_ELIMIT;
+    th_slice *fixed = TH_NEW_ARRAY(reading->arena, th_slice, (size_t)token_count + 1);
+    if (text == NULL || fixed == NULL) return TH_ELIMIT;
+    for (uint32_t t = 0; t <= token_count; t++) {
+        const uint8_t *end = memchr(pattern.bytes, CODEC_TOKEN, pattern.size);
+        fixed[t] =
+            th_slice_of(pattern.bytes, end == NULL ? pattern.size : (size_t)(end - pattern.bytes));
+        if (t < token_count)
+            pattern =
+                th_slice_of(pattern.bytes + fixed[t].size + 1, pattern.size - fixed[t].size - 1);
+    }
     for (uint32_t i = 0; i < here; i++) {
         uint8_t *begin = text;
-        for (size_t p = 0, t = 0; p < pattern.size; p++) {
-            if (pattern.bytes[p] != CODEC_TOKEN) {
-                *text++ = pattern.bytes[p];
-                continue;
-            }
-            th_slice token = tokens[t++][i];
-            if (token.size > 0) memcpy(text, token.bytes, token.size);
-            text += token.size;
+        for (uint32_t t = 0; t < token_count; t++) {
+            text = segment_copy(text, fixed[t]);
+            text = segment_copy(text, tokens[t][i]);
         }
+        text = segment_copy(text, fixed[token_count]);
         out[places[i]] = th_slice_of(begin, (size_t)(text - begin));
     }
     return TH_OK;

@@ -64,6 +64,14 @@ bool segment_payloads_used_up(const segment_payloads *payloads, uint64_t at);
 /* Bytes of the image that the payloads between two places take: of shared chunks in proportion. */
 uint64_t segment_payloads_stored(const segment_payloads *payloads, uint64_t from, uint64_t to);
 
+/* Where the last read of a stream ended, which can be read from its front alone: a cursor goes on there. */
+typedef struct segment_resume {
+    uint32_t at;    /* values before that place, */
+    uint32_t byte;  /* where it is in its page, */
+    uint64_t value; /* the number before it, or the bytes of its page before it, */
+    uint32_t *sums; /* or how many values of each part stand before it; NULL: not known */
+} segment_resume;
+
 /* One read of some rows, or a cursor: what it decodes lives in its arena, each chunk decoded and checked once.
  * One thread. */
 typedef struct segment_reading {
@@ -76,8 +84,10 @@ typedef struct segment_reading {
     struct segment_marks *marks; /* of the image, or NULL */
     th_slice *pool_values;       /* decoded on first use; in chunks_arena */
     uint32_t pool_count;
-    bool pool_busy;  /* being decoded: its entries cannot come from itself */
-    th_slice **kept; /* dictionaries decoded so far, by their number; in chunks_arena */
+    bool pool_busy;          /* being decoded: its entries cannot come from itself */
+    segment_resume *resumes; /* by the number of the stream's marks; NULL: no cursor */
+    th_arena *resumes_arena; /* outlives chunks_arena's resets */
+    th_slice **kept;         /* dictionaries decoded so far, by their number; in chunks_arena */
     uint32_t kept_room;
 } segment_reading;
 /* TH_ELIMIT: the arena's bound. */

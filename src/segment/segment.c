@@ -174,6 +174,7 @@ th_err th_segment_cursor_open(const th_segment *s, uint32_t begin, th_budget *bu
     *c = (th_segment_cursor){.magic = CURSOR_MAGIC, .segment = s, .row = begin};
     c->arena = th_arena_new(CURSOR_ARENA_MAX, budget);
     th_err err = c->arena == NULL ? TH_ENOMEM : TH_OK;
+    if (err == TH_OK) th_arena_keep(c->arena, CURSOR_BYTES);
     if (err == TH_OK && s->ops->scan_open != NULL && begin < s->rows)
         err = s->ops->scan_open(s, begin, budget, &c->scan);
     if (err != TH_OK)

@@ -109,6 +109,41 @@ TEST(arena_reset_keeps_a_chunk_for_the_next_round)
     th_arena_free(arena);
 }
 
+TEST(arena_that_keeps_more_needs_nothing_new_for_a_round_of_megabytes)
+{
+    th_budget budget;
+    th_budget_init(&budget, "rounds", SIZE_MAX, NULL);
+    th_arena *arena = th_arena_new(SIZE_MAX, &budget);
+    th_arena_keep(arena, 8 << 20);
+    for (int round = 0; round < 3; round++) {
+        th_arena_reset(arena);
+        for (int i = 0; i < 5000; i++) {
+            uint8_t *p = th_arena_alloc(arena, 1000);
+            CHECK(p != NULL);
+            memset(p, i, 1000);
+        }
+    }
+    size_t kept = th_arena_used(arena);
+    th_arena_reset(arena);
+    CHECK(th_arena_used(arena) <= kept && th_arena_used(arena) >= 4 << 20);
+    CHECK_EQ_I64(th_budget_used(&budget), (int64_t)th_arena_used(arena));
+    kept = th_arena_used(arena);
+    for (int i = 0; i < 4000; i++) CHECK(th_arena_alloc(arena, 1000) != NULL);
+    CHECK_EQ_I64(th_arena_used(arena), (int64_t)kept);
+    th_arena_free(arena);
+    CHECK_EQ_I64(th_budget_used(&budget), 0);
+}
+
+TEST(arena_gives_up_what_it_keeps_rather_than_fail)
+{
+    th_arena *arena = th_arena_new(8 << 20, NULL);
+    th_arena_keep(arena, 8 << 20);
+    for (int i = 0; i < 6000; i++) CHECK(th_arena_alloc(arena, 1000) != NULL);
+    th_arena_reset(arena);
+    CHECK(th_arena_alloc(arena, 6 << 20) != NULL);
+    th_arena_free(arena);
+}
+
 TEST(arena_copies_and_prints_terminated_text)
 {
     th_arena *arena = th_arena_new(1 << 20, NULL);
@@ -250,7 +285,8 @@ TEST(map_says_when_memory_is_out)
 TEST_MAIN(budget_counts_in_all_parents, budget_refuses_as_a_whole, budget_is_exact_under_threads,
           arena_gives_aligned_memory_with_readable_bytes_behind, arena_stops_at_its_limit,
           arena_charges_its_budget_and_gives_back, arena_reset_keeps_a_chunk_for_the_next_round,
-          arena_copies_and_prints_terminated_text, buf_appends_and_ends_with_a_nul,
-          buf_turns_bad_at_its_limit_and_stays_bad, reader_reads_what_buf_wrote,
-          reader_stays_bad_after_the_first_failure, map_finds_what_was_put,
-          map_says_when_memory_is_out)
+          arena_that_keeps_more_needs_nothing_new_for_a_round_of_megabytes,
+          arena_gives_up_what_it_keeps_rather_than_fail, arena_copies_and_prints_terminated_text,
+          buf_appends_and_ends_with_a_nul, buf_turns_bad_at_its_limit_and_stays_bad,
+          reader_reads_what_buf_wrote, reader_stays_bad_after_the_first_failure,
+          map_finds_what_was_put, map_says_when_memory_is_out)
