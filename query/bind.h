@@ -44,10 +44,18 @@ typedef struct bind_cte {
     bool recursive;
 } bind_cte;
 
-/* Names of the enclosing queries, to say what is wrong when one of them is used. */
+/* What a subquery reads of the queries around it: value i is what TH_X_OUTER i in its plan means, an expression over
+ * the relation that the subquery stands in. */
+typedef struct bind_params {
+    uint32_t count, capacity;
+    const th_expr **values;
+} bind_params;
+
+/* The query around a subquery. */
 typedef struct bind_outer {
     const bind_relation *relation;
     const struct bind_outer *next;
+    bind_params *params; /* grows as names are used */
 } bind_outer;
 
 typedef struct binder {
@@ -233,7 +241,7 @@ TH_MUST_CHECK th_err query_bind_unnest(binder *b, const bind_relation *left,
                                        bool keep_left, bind_relation *out);
 TH_MUST_CHECK th_err query_bind_join(binder *b, const ast_relation *ast, const bind_outer *outer,
                                      const bind_relation *left, const bind_relation *right,
-                                     bind_relation *out);
+                                     const bind_params *lateral, bind_relation *out);
 /* Equalities between the sides become keys, beside those that are there; the rest is the residual predicate. */
 TH_MUST_CHECK th_err query_join_conjuncts(binder *b, th_plan *join, uint32_t count,
                                           const th_expr *const *conjuncts);
@@ -244,8 +252,20 @@ TH_MUST_CHECK th_err query_bind_count_relation(binder *b, uint32_t line, uint32_
 /* bind_query.c */
 TH_MUST_CHECK th_err query_bind_query(binder *b, const ast_query *ast, const bind_outer *outer,
                                       th_plan **out);
-/* A query whose plan stands in an expression: finished and optimized. */
-TH_MUST_CHECK th_err query_bind_subplan(const bind_place *at, const ast_query *ast, th_plan **out);
+/* A query whose plan stands in an expression: optimized when it reads nothing from around it, else as it was bound. */
+TH_MUST_CHECK th_err query_bind_subplan(const bind_place *at, const ast_query *ast,
+                                        bind_params *params, th_plan **out);
+TH_MUST_CHECK th_err query_param_add(binder *b, bind_params *params, const th_expr *value,
+                                     uint32_t *index);
+/* bind_subquery.c */
+TH_MUST_CHECK th_err query_bind_scalar(const bind_place *at, const ast_expr *ast,
+                                       const th_expr **out);
+TH_MUST_CHECK th_err query_bind_exists(const bind_place *at, const ast_expr *ast,
+                                       const th_expr **out);
+TH_MUST_CHECK th_err query_bind_in_query(const bind_place *at, const ast_expr *ast, bool negated,
+                                         const th_expr **out);
+TH_MUST_CHECK th_err query_bind_quantified(const bind_place *at, const ast_expr *ast,
+                                           const th_expr **out);
 /* bind_select.c */
 TH_MUST_CHECK th_err query_bind_select(binder *b, const ast_body *body, const ast_query *query,
                                        const bind_outer *outer, th_plan **out);
@@ -306,6 +326,55 @@ uint32_t query_expr_sides(const th_expr *e, uint32_t left_columns);
 TH_MUST_CHECK th_err query_expr_shift(binder *b, const th_expr *e, int64_t by, const th_expr **out);
 /* The same with exprs[i] for column i. */
 TH_MUST_CHECK th_err query_expr_substitute(binder *b, const th_expr *e, const th_expr *const *exprs,
+                                           const th_expr **out);
+
+/* plan_walk.c: over the nodes of a plan. */
+/* Is there a parameter of the subquery whose plan this is? Plans inside expressions have parameters of their own. */
+bool query_expr_has_outer(const th_expr *e);
+bool query_plan_has_outer(const th_plan *plan);
+/* Is test true for one of the node's own expressions? It is asked about each as a whole, and about NULL. */
+typedef bool (*query_expr_test)(const th_expr *e);
+bool query_node_any(const th_plan *node, query_expr_test test);
+bool query_node_has_outer(const th_plan *node);
+/* The node with other inputs; what else it has is shared. NULL: no memory. */
+th_plan *query_plan_copy(binder *b, const th_plan *node, const th_plan *const *inputs);
+/* Rewrite all expressions of a node that was copied. */
+TH_MUST_CHECK th_err query_plan_map_exprs(binder *b, th_plan *copy, query_expr_map map, void *ctx);
+/* exprs[0..count) = columns [first, first + count) of plan. False: no memory. */
+TH_MUST_CHECK bool query_plan_columns(binder *b, const th_plan *plan, uint32_t first,
+                                      uint32_t count, const th_expr **exprs);
+/* Columns of plan in this order. NULL: no memory. */
+th_plan *query_plan_pick(binder *b, const th_plan *plan, uint32_t count, const uint32_t *columns);
+/* A join of two plans without conditions. NULL: no memory. */
+th_plan *query_plan_join(binder *b, th_join_kind kind, const th_plan *left, const th_plan *right);
+/* The conjuncts of e, appended; NULL is none. */
+typedef struct expr_list {
+    uint32_t count, capacity;
+    const th_expr **items;
+} expr_list;
+TH_MUST_CHECK th_err query_list_add(binder *b, expr_list *list, const th_expr *e);
+TH_MUST_CHECK th_err query_list_conjuncts(binder *b, expr_list *list, const th_expr *e);
+/* All of them; NULL for none, or when there is no memory (then diag says so). */
+TH_MUST_CHECK th_err query_list_and(binder *b, const expr_list *list, const th_expr **out);
+
+/* plan_apply.c: correlated subqueries become joins. */
+TH_MUST_CHECK th_err query_apply(binder *b, const th_plan *plan, const th_plan **out);
+/* LATERAL: left joined with what the subquery gives for each of its rows (kind: INNER, LEFT), `on` over both. */
+TH_MUST_CHECK th_err query_apply_lateral(binder *b, th_join_kind kind, const th_plan *left,
+                                         const th_plan *right, const bind_params *params,
+                                         const th_expr *on, th_plan **out);
+/* plan_pull.c: the subquery without the conditions that read its parameters, which come out as conjuncts over its
+ * columns and the parameters; further columns may follow its own. *can false: it cannot be said like that. */
+TH_MUST_CHECK th_err query_pull(binder *b, const th_plan *plan, const th_plan **out,
+                                expr_list *conjuncts, bool *can);
+/* A condition f(parameters) = g(columns) in its two parts. */
+bool query_pull_equality(const th_expr *e, const th_expr **outer, const th_expr **inner);
+/* plan_depend.c: the subquery for each row of domain at once: its columns, then those of domain, which are the values
+ * of its parameters. */
+TH_MUST_CHECK th_err query_depend(binder *b, const th_plan *plan, const th_plan *domain,
+                                  const th_plan **out);
+/* The value of an aggregation without keys over no rows. */
+TH_MUST_CHECK th_err query_empty_aggregate(binder *b, const th_agg_call *call, const th_plan *input,
                                            const th_expr **out);
 
 /* plan_optimize.c: push filters down, read only what is needed, hand predicates to scans. */

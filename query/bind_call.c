@@ -68,6 +68,17 @@ static th_err nullif_call(const bind_place *at, const ast_expr *ast, const th_ex
     const th_expr **args, *when;
     TH_TRY(bind_args(at, ast, &args));
     TH_TRY(query_bind_compare(at->b, ast, "$eq", args[0], args[1], &when));
+    if (query_expr_may_fail(when)) { /* the second is not looked at when the first is NULL */
+        const th_expr *both[2] = {NULL, when};
+        th_expr *null =
+            query_expr_children(at->b, TH_X_IS_NULL, &th_type_boolean, ast, 1, &args[0]);
+        if (null == NULL) return query_no_memory(at->b);
+        const th_expr *is_null = null;
+        both[0] = query_expr_children(at->b, TH_X_NOT, &th_type_boolean, ast, 1, &is_null);
+        if (both[0] == NULL) return query_no_memory(at->b);
+        when = query_expr_children(at->b, TH_X_AND, &th_type_boolean, ast, 2, both);
+        if (when == NULL) return query_no_memory(at->b);
+    }
     return finish_case(at, ast, when, query_expr_null(at->b, &th_type_unknown, ast), args[0], out);
 }
 

@@ -297,63 +297,6 @@ static th_err subscript(const bind_place *at, const ast_expr *ast, const th_expr
     return query_bind_fold(at->b, e, out);
 }
 
-static th_err one_column(binder *b, const ast_expr *ast, const th_plan *plan)
-{
-    if (plan->column_count == 1) return TH_OK;
-    return th_fail_at(
-        b->diag, TH_ESQL, "TYPE_MISMATCH", ast->query->line, ast->query->column,
-        "Multiple columns returned by subquery are not supported. Expression expects 1 column, the "
-        "subquery has %u",
-        plan->column_count);
-}
-
-static th_err with_plan(const bind_place *at, const ast_expr *ast, th_expr_kind kind,
-                        const th_expr **out)
-{
-    th_plan *plan;
-    TH_TRY(query_bind_subplan(at, ast->query, &plan));
-    if (kind != TH_X_EXISTS) TH_TRY(one_column(at->b, ast, plan));
-    th_expr *e = query_expr_new(
-        at->b, kind, kind == TH_X_EXISTS ? &th_type_boolean : plan->columns[0].type, ast);
-    if (e == NULL) return query_no_memory(at->b);
-    e->plan = plan;
-    *out = e;
-    return TH_OK;
-}
-
-static th_err in_query(const bind_place *at, const ast_expr *ast, bool negated, const th_expr **out)
-{
-    const th_expr *value, *column;
-    th_plan *plan;
-    TH_TRY(query_bind_expr(at, ast->children[0], &value));
-    TH_TRY(query_bind_subplan(at, ast->query, &plan));
-    TH_TRY(one_column(at->b, ast, plan));
-    column = query_expr_column(at->b, 0, plan->columns[0].type, ast);
-    if (column == NULL) return query_no_memory(at->b);
-    const th_type *was = value->type;
-    bool unified;
-    TH_TRY(query_at(at->b, ast, query_bind_unify(at->b, &value, &column, &unified)));
-    if (!unified) return query_cannot_apply(at->b, ast, "=", was, plan->columns[0].type);
-    if (column->kind != TH_X_COLUMN) {
-        plan = query_plan_project(at->b, plan, 1, &column, NULL);
-        if (plan == NULL) return query_no_memory(at->b);
-        TH_TRY(query_optimize(at->b, plan, &plan));
-    }
-    th_expr *e = query_expr_children(at->b, TH_X_IN_PLAN, &th_type_boolean, ast, 1, &value);
-    if (e == NULL) return query_no_memory(at->b);
-    e->plan = plan;
-    *out = e;
-    return negated ? not_of(at->b, ast, e, out) : TH_OK;
-}
-
-static th_err quantified(const bind_place *at, const ast_expr *ast, const th_expr **out)
-{
-    if (ast->op == '=' && ast->quantifier == AST_ANY) return in_query(at, ast, false, out);
-    if (ast->op == LEX_NE && ast->quantifier == AST_ALL) return in_query(at, ast, true, out);
-    return th_fail_at(at->b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->line, ast->column,
-                      "Of quantified comparisons = ANY and <> ALL are supported");
-}
-
 static th_err param(const bind_place *at, const ast_expr *ast, const th_expr **out)
 {
     if (ast->index >= at->b->param_count) {
@@ -399,10 +342,10 @@ th_err query_bind_expr(const bind_place *at, const ast_expr *ast, const th_expr 
     case AST_ROW: return row(at, ast, out);
     case AST_SUBSCRIPT: return subscript(at, ast, out);
     case AST_AT_TIME_ZONE: return call_children(at, ast, "$at_timezone", "AT TIME ZONE", out);
-    case AST_EXISTS: return with_plan(at, ast, TH_X_EXISTS, out);
-    case AST_SUBQUERY: return with_plan(at, ast, TH_X_SCALAR, out);
-    case AST_IN_QUERY: return in_query(at, ast, ast->negated, out);
-    case AST_QUANTIFIED: return quantified(at, ast, out);
+    case AST_EXISTS: return query_bind_exists(at, ast, out);
+    case AST_SUBQUERY: return query_bind_scalar(at, ast, out);
+    case AST_IN_QUERY: return query_bind_in_query(at, ast, ast->negated, out);
+    case AST_QUANTIFIED: return query_bind_quantified(at, ast, out);
     case AST_PARAM: return param(at, ast, out);
     case AST_GROUPING: return query_bind_grouping(at, ast, out);
     case AST_LAMBDA: return not_yet(at, ast, "A lambda outside a function's arguments");

@@ -32,22 +32,6 @@ static th_err both_fields(binder *b, const bind_relation *left, const bind_relat
     return TH_OK;
 }
 
-static th_err join_node(binder *b, th_join_kind kind, const bind_relation *left,
-                        const bind_relation *right, th_plan **out)
-{
-    const th_plan *inputs[2] = {left->plan, right->plan};
-    uint32_t n = left->plan->column_count;
-    th_plan *plan = query_plan_new(b, TH_P_JOIN, n + right->plan->column_count, 2, inputs);
-    if (plan == NULL) return query_no_memory(b);
-    th_plan_column *columns = (th_plan_column *)(uintptr_t)plan->columns;
-    for (uint32_t i = 0; i < plan->column_count; i++) {
-        columns[i] = i < n ? left->plan->columns[i] : right->plan->columns[i - n];
-    }
-    plan->join = kind;
-    *out = plan;
-    return TH_OK;
-}
-
 /* Field called name on one side of USING. */
 static th_err using_field(binder *b, const bind_relation *r, const ast_name *name, const char *side,
                           bind_field **out)
@@ -197,7 +181,7 @@ static bool is_true(const th_expr *e)
     return !v.null && v.i != 0;
 }
 
-/* JOIN UNNEST: LEFT takes only ON TRUE; an inner condition filters. */
+/* JOIN UNNEST takes only ON TRUE. */
 static th_err finish_unnest(binder *b, const ast_relation *ast, const bind_outer *outer,
                             bind_relation *out)
 {
@@ -206,33 +190,30 @@ static th_err finish_unnest(binder *b, const ast_relation *ast, const bind_outer
     const th_expr *on;
     TH_TRY(query_bind_boolean(&at, ast->on, "JOIN ON clause", &on));
     if (is_true(on)) return TH_OK;
-    if (ast->join != AST_INNER) {
-        return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->on->line, ast->on->column,
-                          "LEFT JOIN involving UNNEST is only supported with condition ON TRUE");
-    }
-    out->plan = query_plan_filter(b, out->plan, on);
-    return out->plan == NULL ? query_no_memory(b) : TH_OK;
+    return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->on->line, ast->on->column,
+                      "%s JOIN involving UNNEST is only supported with condition ON TRUE",
+                      ast->join == AST_LEFT    ? "LEFT"
+                      : ast->join == AST_RIGHT ? "RIGHT"
+                      : ast->join == AST_FULL  ? "FULL"
+                                               : "INNER");
 }
 
 th_err query_bind_join(binder *b, const ast_relation *ast, const bind_outer *outer,
-                       const bind_relation *left, const bind_relation *right, bind_relation *out)
+                       const bind_relation *left, const bind_relation *right,
+                       const bind_params *lateral, bind_relation *out)
 {
     if (ast->natural) {
         return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->line, ast->column,
                           "Natural join not supported");
     }
-    if (right == NULL &&
-        (ast->join == AST_RIGHT || ast->join == AST_FULL || ast->using_count > 0)) {
+    if (right == NULL && ast->using_count > 0) {
         return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->line, ast->column,
-                          "UNNEST is supported in CROSS, INNER and LEFT joins, without USING");
-    }
-    if (ast->right->kind == AST_LATERAL && (ast->join == AST_RIGHT || ast->join == AST_FULL)) {
-        return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->line, ast->column,
-                          "LATERAL is supported in CROSS, INNER and LEFT joins");
+                          "UNNEST on conditional JOIN is not supported: USING");
     }
     if (right == NULL) return finish_unnest(b, ast, outer, out);
     th_plan *plan = NULL;
-    TH_TRY(join_node(b, kind_of(ast), left, right, &plan));
+    plan = query_plan_join(b, kind_of(ast), left->plan, right->plan);
+    if (plan == NULL) return query_no_memory(b);
     TH_TRY(both_fields(b, left, right, out));
     out->plan = plan;
     const th_expr *predicate = NULL;
@@ -241,11 +222,22 @@ th_err query_bind_join(binder *b, const ast_relation *ast, const bind_outer *out
         bind_place at = {.b = b, .from = out, .outer = outer, .clause = "JOIN clause"};
         TH_TRY(query_bind_boolean(&at, ast->on, "JOIN ON clause", &predicate));
     }
-    if (predicate == NULL) return TH_OK;
-    if (kind_of(ast) == TH_JOIN_INNER && is_true(predicate)) {
-        plan->join = TH_JOIN_CROSS;
-        return TH_OK;
+    if (predicate != NULL && is_true(predicate)) predicate = NULL;
+    if (ast->right->kind == AST_LATERAL) {
+        /* Each left row is joined with what it gives: a left row is there in any case. */
+        if (predicate != NULL && (ast->join == AST_RIGHT || ast->join == AST_FULL)) {
+            return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->on->line,
+                              ast->on->column,
+                              "%s JOIN involving LATERAL relation is only supported with condition "
+                              "ON TRUE",
+                              ast->join == AST_RIGHT ? "RIGHT" : "FULL");
+        }
+        bool keep = ast->join == AST_LEFT || ast->join == AST_FULL;
+        return query_apply_lateral(b, keep ? TH_JOIN_LEFT : TH_JOIN_INNER, left->plan, right->plan,
+                                   lateral, predicate, &out->plan);
     }
+    if (predicate == NULL && kind_of(ast) == TH_JOIN_INNER) plan->join = TH_JOIN_CROSS;
+    if (predicate == NULL) return TH_OK;
     if (predicate->kind != TH_X_AND) return query_join_conjuncts(b, plan, 1, &predicate);
     return query_join_conjuncts(b, plan, predicate->child_count, predicate->children);
 }

@@ -138,19 +138,42 @@ static th_err alias(const bind_place *at, const ast_expr *ast, const th_expr **o
     return TH_OK;
 }
 
-static th_err outer_name(const bind_place *at, const ast_expr *ast, const dotted *name)
+th_err query_param_add(binder *b, bind_params *params, const th_expr *value, uint32_t *index)
 {
-    for (const bind_outer *o = at->outer; o != NULL; o = o->next) {
-        const bind_field *f;
-        TH_TRY(find_field(at->b, o->relation, ast, name, &f));
-        if (f == NULL) continue;
-        th_fail_at(at->b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->line, ast->column,
-                   "Correlated subqueries are not supported: '%.*s' is a column of the outer query",
-                   TH_SLICE_ARGS(ast->source));
-        th_diag_hint(at->b->diag, "a JOIN can often say the same");
-        return TH_EUNSUPPORTED;
+    for (*index = 0; *index < params->count; (*index)++) {
+        if (query_expr_equal(params->values[*index], value)) return TH_OK;
     }
+    if (params->count == params->capacity) {
+        uint32_t capacity = params->capacity == 0 ? 4 : params->capacity * 2;
+        const th_expr **values = TH_NEW_ARRAY(b->arena, const th_expr *, capacity);
+        if (values == NULL) return query_no_memory(b);
+        for (uint32_t i = 0; i < params->count; i++) values[i] = params->values[i];
+        params->values = values;
+        params->capacity = capacity;
+    }
+    params->values[params->count++] = value;
     return TH_OK;
+}
+
+/* A column of the queries around: handed in as a parameter through each subquery on the way. */
+static th_err outer_name(binder *b, const bind_outer *o, const ast_expr *ast, const dotted *name,
+                         const th_expr **out)
+{
+    const bind_field *f;
+    const th_expr *value = NULL;
+    *out = NULL;
+    if (o == NULL) return TH_OK;
+    if (stack_guard_full(&b->stack)) return query_too_deep(b, ast->line, ast->column);
+    TH_TRY(find_field(b, o->relation, ast, name, &f));
+    if (f != NULL)
+        TH_TRY(query_bind_field_expr(b, f, ast, &value));
+    else
+        TH_TRY(outer_name(b, o->next, ast, name, &value));
+    if (value == NULL) return TH_OK;
+    th_expr *e = query_expr_new(b, TH_X_OUTER, value->type, ast);
+    if (e == NULL) return query_no_memory(b);
+    *out = e;
+    return query_param_add(b, o->params, value, &e->index);
 }
 
 /* The fields of from, ORDER BY's aliases, and everything around; *out NULL when the chain means nothing as a whole. */
@@ -167,7 +190,7 @@ static th_err whole_name(const bind_place *at, const ast_expr *ast, const th_exp
     const bind_field *field;
     TH_TRY(find_field(at->b, at->from, ast, &name, &field));
     if (field != NULL) return query_bind_field_expr(at->b, field, ast, out);
-    return outer_name(at, ast, &name);
+    return outer_name(at->b, at->outer, ast, &name, out);
 }
 
 static void hint_name(const bind_place *at, const ast_expr *ast)
@@ -262,7 +285,7 @@ static th_err dereference(const bind_place *at, const ast_expr *ast, const th_ex
         return query_bind_function(at->b, ast, "element_at", 2, args, out);
     }
     bool column = base->kind == TH_X_COLUMN || base->kind == TH_X_FIELD ||
-                  is_call_of(base, "json_extract_scalar");
+                  base->kind == TH_X_OUTER || is_call_of(base, "json_extract_scalar");
     if (base->type->kind == TH_VARCHAR && from_table && column) {
         return json_key(at, ast, base, out);
     }

@@ -237,9 +237,10 @@ th_err query_bind_query(binder *b, const ast_query *query, const bind_outer *out
     return err;
 }
 
-th_err query_bind_subplan(const bind_place *at, const ast_query *query, th_plan **out)
+th_err query_bind_subplan(const bind_place *at, const ast_query *query, bind_params *params,
+                          th_plan **out)
 {
-    bind_outer outer = {at->from, at->outer};
+    bind_outer outer = {at->from, at->outer, params};
     TH_TRY(query_bind_query(at->b, query, &outer, out));
-    return query_optimize(at->b, *out, out);
+    return params->count > 0 ? TH_OK : query_optimize(at->b, *out, out);
 }

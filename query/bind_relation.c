@@ -129,12 +129,13 @@ static th_err bind_join_sides(binder *b, const ast_relation *ast, const bind_out
     if (ast->right->kind == AST_UNNEST) {
         bool keep = ast->join == AST_LEFT || ast->join == AST_FULL;
         TH_TRY(query_bind_unnest(b, &left, ast->right, outer, keep, out));
-        return query_bind_join(b, ast, outer, &left, NULL, out);
+        return query_bind_join(b, ast, outer, &left, NULL, NULL, out);
     }
-    bind_outer lateral = {&left, outer};
+    bind_params params = {0};
+    bind_outer lateral = {&left, outer, &params};
     TH_TRY(
         query_bind_from(b, ast->right, ast->right->kind == AST_LATERAL ? &lateral : outer, &right));
-    return query_bind_join(b, ast, outer, &left, &right, out);
+    return query_bind_join(b, ast, outer, &left, &right, &params, out);
 }
 
 th_err query_bind_from(binder *b, const ast_relation *ast, const bind_outer *outer,

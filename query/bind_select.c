@@ -105,6 +105,30 @@ static th_err row_star(select_state *s, const ast_item *item, bool *found)
     return TH_OK;
 }
 
+/* t.* of a query around: its columns by their names. */
+static th_err outer_star(select_state *s, const ast_item *item, bool *found)
+{
+    bind_place at = window_place(s, "SELECT list");
+    for (const bind_outer *o = s->outer; o != NULL && !*found; o = o->next) {
+        for (uint32_t i = 0; i < o->relation->count; i++) {
+            const bind_field *f = &o->relation->fields[i];
+            const th_expr *e;
+            if (!star_takes(item, f)) continue;
+            ast_expr name = *item->star_of;
+            name.kind = AST_FIELD;
+            name.text = f->name;
+            name.child_count = 1;
+            name.children = TH_NEW_ARRAY(s->b->arena, ast_expr *, 1);
+            if (name.children == NULL) return query_no_memory(s->b);
+            name.children[0] = item->star_of;
+            TH_TRY(query_bind_expr(&at, &name, &e));
+            TH_TRY(add_item(s, e, f->name, f->name.size > 0));
+            *found = true;
+        }
+    }
+    return TH_OK;
+}
+
 static th_err star(select_state *s, const ast_item *item)
 {
     uint32_t before = s->item_count;
@@ -117,6 +141,7 @@ static th_err star(select_state *s, const ast_item *item)
         TH_TRY(add_item(s, e, f->name, f->name.size > 0));
     }
     bool found = s->item_count > before;
+    if (!found && item->star_of != NULL) TH_TRY(outer_star(s, item, &found));
     if (!found && item->star_of != NULL) TH_TRY(row_star(s, item, &found));
     if (found) {
         for (uint32_t i = 0; i < item->alias_count && before + i < s->item_count; i++) {

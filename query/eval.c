@@ -200,22 +200,11 @@ static th_err eval_field(eval_node *node, eval_frame *frame, th_vector *out)
                : eval_memory(frame);
 }
 
-static th_err eval_outer(eval_node *node, eval_frame *frame, th_vector *out)
-{
-    const th_vector *const *outer = frame->eval->exec->env->outer_row;
-    if (outer == NULL || node->expr->index2 > 1)
-        return th_fail_at(frame->eval->exec->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED",
-                          node->expr->line, node->expr->column,
-                          "This form of correlated subquery is not supported");
-    return eval_constant(outer[node->expr->index], frame, out);
-}
-
 th_err eval_node_run(eval_node *node, eval_frame *frame, th_vector *out)
 {
     switch (node->expr->kind) {
     case TH_X_CONST: return eval_constant(node->expr->constant, frame, out);
     case TH_X_COLUMN: return eval_column(node, frame, out);
-    case TH_X_OUTER: return eval_outer(node, frame, out);
     case TH_X_FIELD: return eval_field(node, frame, out);
     case TH_X_CALL: return eval_call(node, frame, out);
     case TH_X_CAST: return eval_cast(node, frame, out);
@@ -231,6 +220,7 @@ th_err eval_node_run(eval_node *node, eval_frame *frame, th_vector *out)
     case TH_X_SCALAR:
     case TH_X_EXISTS:
     case TH_X_IN_PLAN: return eval_subquery(node, frame, out);
+    case TH_X_OUTER:
     case TH_X_LAMBDA: break;
     }
     return th_fail_at(frame->eval->exec->diag, TH_ESQL, "SYNTAX_ERROR", node->expr->line,

@@ -13,7 +13,6 @@ typedef struct eval_node {
     const th_type **arg_types;
     void *state;
     bool is_constant_list; /* IN: all of the list is constant */
-    bool reads_outer;      /* SCALAR, EXISTS, IN_PLAN: correlated, run again for each row */
 } eval_node;
 
 struct th_eval {

@@ -16,8 +16,7 @@ typedef struct th_exec {
 
 /* The first row_max rows of a plan as FLAT vectors in exec->arena, one a column of the plan. */
 TH_MUST_CHECK th_err th_exec_collect(th_exec *exec, const th_plan *plan, uint32_t row_max,
-                                     const th_vector *const *outer_row, th_vector **columns,
-                                     uint32_t *rows);
+                                     th_vector **columns, uint32_t *rows);
 /* A new arena under the statement's limit and budget; NULL: no memory. */
 th_arena *th_exec_arena(th_exec *exec);
 

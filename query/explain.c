@@ -198,7 +198,7 @@ static void print_aggregate(th_buf *out, const th_plan *plan)
 static void print_join(th_buf *out, const th_plan *plan)
 {
     static const char *const kinds[] = {"InnerJoin", "LeftJoin", "RightJoin", "FullJoin",
-                                        "CrossJoin", "SemiJoin", "AntiJoin"};
+                                        "CrossJoin", "SemiJoin", "AntiJoin",  "MarkJoin"};
     th_buf_add_text(out, kinds[plan->join]);
     for (uint32_t i = 0; i < plan->key_count; i++) {
         th_buf_add_text(out, i == 0 ? " on " : " and ");

@@ -21,11 +21,11 @@ typedef struct th_plan_column {
 typedef enum th_expr_kind {
     TH_X_CONST,  /* constant: a CONST vector, count 1 */
     TH_X_COLUMN, /* index: column of the input batch */
-    TH_X_OUTER,  /* index: column of the outer row (correlated subquery), depth in index2 */
-    TH_X_FIELD,  /* child 0 is a row; index: field */
-    TH_X_CALL,   /* function with children as arguments */
-    TH_X_CAST,   /* child 0 to type; try: NULL on failure */
-    TH_X_AND,    /* children: 2 or more, three-valued */
+    TH_X_OUTER, /* index: parameter of the subquery that it stands in; gone once the plan is made */
+    TH_X_FIELD, /* child 0 is a row; index: field */
+    TH_X_CALL,  /* function with children as arguments */
+    TH_X_CAST,  /* child 0 to type; try: NULL on failure */
+    TH_X_AND,   /* children: 2 or more, three-valued */
     TH_X_OR,
     TH_X_NOT,
     TH_X_IS_NULL,
@@ -35,9 +35,11 @@ typedef enum th_expr_kind {
     TH_X_TRY,      /* child 0; errors that Trino's TRY catches become NULL */
     TH_X_LAMBDA,   /* child 0 is the body; index: first parameter slot, index2: count */
     TH_X_PARAM,    /* index: lambda parameter slot */
-    TH_X_SCALAR,   /* plan: one row, one column; NULL when no row; error when more */
-    TH_X_EXISTS,   /* plan */
-    TH_X_IN_PLAN   /* child 0 IN plan's one column */
+    /* Subqueries. The last children are the values of the plan's parameters (TH_X_OUTER in it): such a correlated one
+     * becomes a join before the plan runs. */
+    TH_X_SCALAR, /* plan: one row, one column; NULL when no row; error when more */
+    TH_X_EXISTS, /* plan */
+    TH_X_IN_PLAN /* child 0 IN plan's one column */
 } th_expr_kind;
 
 typedef struct th_expr {
@@ -61,7 +63,7 @@ typedef enum th_plan_kind {
     TH_P_AGGREGATE, /* keys, aggregates; output = keys then aggregates; no keys = one row */
     TH_P_JOIN,
     TH_P_SORT,      /* sorts; limit = TOP-N when limit_rows is set */
-    TH_P_LIMIT,     /* offset_rows, limit_rows */
+    TH_P_LIMIT,     /* offset_rows, limit_rows; with exprs: counted for each of their values */
     TH_P_UNION_ALL, /* inputs of equal types */
     TH_P_UNNEST,    /* input's columns, then the elements of exprs (arrays, maps), zipped */
     TH_P_WINDOW, /* input's columns, then windows; input is sorted by exprs (the partition) and sorts */
@@ -130,8 +132,9 @@ typedef enum th_join_kind {
     TH_JOIN_RIGHT,
     TH_JOIN_FULL,
     TH_JOIN_CROSS,
-    TH_JOIN_SEMI,
-    TH_JOIN_ANTI
+    TH_JOIN_SEMI, /* left columns only, here and below */
+    TH_JOIN_ANTI,
+    TH_JOIN_MARK /* left columns and a boolean: was there a match? */
 } th_join_kind;
 
 struct th_plan {
@@ -165,6 +168,10 @@ struct th_plan {
     const th_expr *const *left_keys;
     const th_expr *const *right_keys;
     uint32_t key_count;
+    uint32_t null_keys; /* in the first so many keys NULL equals NULL; in the others nothing */
+    bool null_aware; /* MARK: of the last key as IN has it: a NULL on either side leaves it open */
+    bool single;     /* LEFT: more than one match is SUBQUERY_MULTIPLE_ROWS */
+    uint32_t line, column; /* of the subquery */
     /* SORT, WINDOW, LIMIT */
     const th_sort_key *sorts;
     uint32_t sort_count;

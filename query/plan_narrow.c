@@ -426,42 +426,63 @@ static th_err join_wants_back(binder *b, wants *w, uint32_t left_columns, const 
     return TH_OK;
 }
 
-static th_err join_columns(binder *b, th_plan *join)
+/* Semi joins: the left side's wants, and the mark, which is the column behind them. */
+static th_err left_wants(binder *b, const wants *w, uint32_t left_columns, wants *left,
+                         uint32_t *which)
 {
-    const th_plan *left = join->inputs[0], *right = join->inputs[1];
-    join->column_count = left->column_count + right->column_count;
-    th_plan_column *columns = TH_NEW_ARRAY(b->arena, th_plan_column, join->column_count);
-    if (columns == NULL) return query_no_memory(b);
-    for (uint32_t i = 0; i < left->column_count; i++) columns[i] = left->columns[i];
-    for (uint32_t i = 0; i < right->column_count; i++)
-        columns[left->column_count + i] = right->columns[i];
-    join->columns = columns;
+    for (uint32_t i = 0; i < w->count; i++) {
+        if (root_of(w->items[i].expr)->index < left_columns)
+            TH_TRY(add(b, left, w->items[i].expr, &which[i]));
+    }
     return TH_OK;
+}
+
+static void left_wants_back(wants *w, uint32_t left_columns, const wants *left, uint32_t new_left,
+                            const uint32_t *which)
+{
+    for (uint32_t i = 0; i < w->count; i++) {
+        want *item = &w->items[i];
+        bool is_left = root_of(item->expr)->index < left_columns;
+        item->at = is_left ? left->items[which[i]].at : new_left;
+        item->have = is_left ? left->items[which[i]].have : item->expr;
+    }
 }
 
 static th_err narrow_join(binder *b, const th_plan *plan, wants *w, const th_plan **out)
 {
     uint32_t n = plan->inputs[0]->column_count;
-    wants left = {0}, right = {0};
-    TH_TRY(collect(b, w, plan->predicate));
+    bool semi =
+        plan->join == TH_JOIN_SEMI || plan->join == TH_JOIN_ANTI || plan->join == TH_JOIN_MARK;
+    wants left = {0}, right = {0}, own = {0};
+    TH_TRY(collect(b, &own, plan->predicate));
     for (uint32_t i = 0; i < plan->key_count; i++) {
         TH_TRY(collect(b, &left, plan->left_keys[i]));
         TH_TRY(collect(b, &right, plan->right_keys[i]));
     }
-    uint32_t *which = TH_NEW_ARRAY(b->arena, uint32_t, w->count);
-    if (which == NULL) return query_no_memory(b);
-    TH_TRY(split_wants(b, w, n, &left, &right, which));
+    uint32_t *which = TH_NEW_ARRAY(b->arena, uint32_t, w->count + 1);
+    uint32_t *which_own = TH_NEW_ARRAY(b->arena, uint32_t, own.count + 1);
+    if (which == NULL || which_own == NULL) return query_no_memory(b);
+    TH_TRY(split_wants(b, &own, n, &left, &right, which_own));
+    TH_TRY(semi ? left_wants(b, w, n, &left, which) : split_wants(b, w, n, &left, &right, which));
     const th_plan *inputs[2];
     th_plan *copy = NULL;
     TH_TRY(narrow(b, plan->inputs[0], &left, &inputs[0]));
     TH_TRY(narrow(b, plan->inputs[1], &right, &inputs[1]));
     TH_TRY(copy_node(b, plan, 2, inputs, &copy));
-    TH_TRY(join_columns(b, copy));
-    TH_TRY(join_wants_back(b, w, n, &left, &right, inputs[0]->column_count, which));
+    const th_plan *shape = query_plan_join(b, plan->join, inputs[0], inputs[1]);
+    if (shape == NULL) return query_no_memory(b);
+    copy->columns = shape->columns;
+    copy->column_count = shape->column_count;
+    uint32_t m = inputs[0]->column_count;
+    TH_TRY(join_wants_back(b, &own, n, &left, &right, m, which_own));
+    if (semi)
+        left_wants_back(w, n, &left, m, which);
+    else
+        TH_TRY(join_wants_back(b, w, n, &left, &right, m, which));
     TH_TRY(rewrite_all(b, &left, plan->key_count, plan->left_keys, &copy->left_keys));
     TH_TRY(rewrite_all(b, &right, plan->key_count, plan->right_keys, &copy->right_keys));
     *out = copy;
-    return rewrite(b, w, plan->predicate, &copy->predicate);
+    return rewrite(b, &own, plan->predicate, &copy->predicate);
 }
 
 /* Every input gives exactly the wants, in their order. */
@@ -612,10 +633,11 @@ static th_err narrow(binder *b, const th_plan *plan, wants *w, const th_plan **o
     case TH_P_WINDOW: return narrow_window(b, plan, w, out);
     case TH_P_LIMIT: {
         const th_plan *input;
+        for (uint32_t i = 0; i < plan->expr_count; i++) TH_TRY(collect(b, w, plan->exprs[i]));
         TH_TRY(narrow(b, plan->inputs[0], w, &input));
         TH_TRY(copy_node(b, plan, 1, &input, &copy));
         *out = copy;
-        return TH_OK;
+        return rewrite_all(b, w, plan->expr_count, plan->exprs, &copy->exprs);
     }
     default:
         for (uint32_t i = 0; i < w->count; i++) {

@@ -74,11 +74,12 @@ uint32_t query_number_plan(const th_plan *plan)
 th_err query_optimize(binder *b, const th_plan *plan, th_plan **out)
 {
     const th_plan *better;
+    TH_TRY(query_apply(b, plan, &better));
     if (b->run->options.plain_plan) {
-        *out = mutable_plan(plan);
+        *out = mutable_plan(better);
         return TH_OK;
     }
-    TH_TRY(query_push_filters(b, plan, &better));
+    TH_TRY(query_push_filters(b, better, &better));
     TH_TRY(query_narrow(b, better, &better));
     TH_TRY(feed_scans(b, better, 1));
     *out = mutable_plan(better);

@@ -210,14 +210,17 @@ static th_err split_join(binder *b, const th_plan *plan, const conjuncts *given,
 {
     uint32_t n = plan->inputs[0]->column_count;
     bool inner = plan->join == TH_JOIN_INNER || plan->join == TH_JOIN_CROSS;
-    bool keeps_left = inner || plan->join == TH_JOIN_LEFT,
+    bool semi =
+        plan->join == TH_JOIN_SEMI || plan->join == TH_JOIN_ANTI || plan->join == TH_JOIN_MARK;
+    bool keeps_left = inner || semi || plan->join == TH_JOIN_LEFT,
          keeps_right = inner || plan->join == TH_JOIN_RIGHT;
     conjuncts own = {0};
     if (plan->predicate != NULL) TH_TRY(add(b, &own, plan->predicate));
     /* ON's conditions on the side that gets NULLs anyway may go down; on the other side they decide about matches. */
     for (uint32_t i = 0; i < own.count; i++) {
-        TH_TRY(to_side(b, parts, own.items[i], n, inner || plan->join == TH_JOIN_RIGHT,
-                       inner || plan->join == TH_JOIN_LEFT, &parts->both));
+        TH_TRY(to_side(b, parts, own.items[i], n,
+                       inner || plan->join == TH_JOIN_RIGHT || plan->join == TH_JOIN_SEMI,
+                       inner || semi || plan->join == TH_JOIN_LEFT, &parts->both));
     }
     for (uint32_t i = 0; i < given->count; i++) {
         const th_expr *e = given->items[i];

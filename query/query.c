@@ -75,7 +75,7 @@ static th_err open_statement(statement *s)
     return TH_OK;
 }
 
-static th_err bind_params(statement *s, uint32_t wanted)
+static th_err bind_parameters(statement *s, uint32_t wanted)
 {
     const th_query_env *env = s->env;
     ast_expr **params = TH_NEW_ARRAY(s->arena, ast_expr *, env->param_count);
@@ -108,7 +108,7 @@ static th_err open_binder(statement *s, const ast_statement *ast)
     s->binder.schema = schema;
     s->binder.run = &s->run;
     s->binder.stack = stack_guard_here();
-    TH_TRY(bind_params(s, ast->param_count));
+    TH_TRY(bind_parameters(s, ast->param_count));
     if (env->provider == NULL) return TH_OK;
     TH_TRY(env->provider->ops->snapshot_open(env->provider, &env->principal, &env->as_known_at,
                                              &s->snapshot, s->diag));

@@ -138,15 +138,14 @@ static th_err collect_from(collector *c, th_op *root)
     return e;
 }
 
-th_err th_exec_collect(th_exec *exec, const th_plan *plan, uint32_t row_max,
-                       const th_vector *const *outer_row, th_vector **columns, uint32_t *rows)
+th_err th_exec_collect(th_exec *exec, const th_plan *plan, uint32_t row_max, th_vector **columns,
+                       uint32_t *rows)
 {
     th_run_env env = *exec->env;
     th_exec inner = {
         .env = &env, .arena = exec->arena, .diag = exec->diag, .memory_bytes = exec->memory_bytes};
     collector c = {.exec = &inner, .row_max = row_max};
     th_op *root;
-    env.outer_row = outer_row;
     th_buf_init(&inner.scratch, SCRATCH_MAX);
     TH_TRY(th_op_new(&inner, plan, &root));
     TH_TRY(op_builders_init(root, exec->arena, plan, &c.builders));

@@ -30,7 +30,6 @@ typedef struct th_run_env {
     th_query_options options;
     th_op_stats *op_stats; /* by plan id, zeroed by the caller; may be NULL */
     uint32_t op_stats_count;
-    const th_vector *const *outer_row; /* values of TH_X_OUTER; NULL at the top */
 } th_run_env;
 
 /* Columns to the sink, then batches. stats: rows and peak_bytes are filled; may be NULL. */

@@ -16,21 +16,26 @@ typedef struct join_op {
     uint32_t right_rows;
     valueset keys;
     uint32_t *first, *next; /* rows of a key: chains, row + 1 */
+    valueset groups;        /* null-aware: rows that agree in all keys but the last */
+    bool *group_null;       /* one of them has NULL there */
     uint64_t *right_matched;
     bool built, right_done;
     uint32_t right_at;
     /* left side */
     const th_batch *left;
-    uint32_t *chain; /* of each left row: right row + 1, 0 = none */
+    th_vector *left_values; /* keys of its rows */
+    uint32_t *chain;        /* of each left row: right row + 1, 0 = none */
     uint64_t *left_matched;
     uint32_t row,
         candidate; /* candidate: right row + 1 to look at next; 0 with fresh set: start of the chain */
     bool fresh, flushed;
 } join_op;
 
+/* Gives rows of the left side only. */
 static bool is_semi(const join_op *j)
 {
-    return j->op.plan->join == TH_JOIN_SEMI || j->op.plan->join == TH_JOIN_ANTI;
+    th_join_kind kind = j->op.plan->join;
+    return kind == TH_JOIN_SEMI || kind == TH_JOIN_ANTI || kind == TH_JOIN_MARK;
 }
 
 static bool keeps_right(const join_op *j)
@@ -87,14 +92,33 @@ static bool can_match(const th_type *type, const th_value *v)
     return plain || th_value_equal3(type, v, v) == 1;
 }
 
-/* The key tuple of one row; false when it can match nothing. */
-static bool key_of(const join_op *j, const th_vector *keys, uint32_t row, th_value *tuple)
+/* The first count keys of one row; false when one of them can match nothing. */
+static bool key_of(const join_op *j, const th_vector *keys, uint32_t count, uint32_t row,
+                   th_value *tuple)
 {
-    for (uint32_t k = 0; k < j->op.plan->key_count; k++) {
+    for (uint32_t k = 0; k < count; k++) {
         th_value_get(&keys[k], row, &tuple[k]);
+        if (k < j->op.plan->null_keys) continue;
         if (tuple[k].null || !can_match(keys[k].type, &tuple[k])) return false;
     }
     return true;
+}
+
+/* IN: which groups there are, and in which the last key is NULL somewhere. */
+static th_err index_groups(join_op *j, const th_vector *keys, const th_type *const *types)
+{
+    uint32_t n = j->op.plan->key_count - 1, index;
+    th_value *tuple = TH_NEW_ARRAY(j->build_arena, th_value, n + 1);
+    j->group_null = TH_NEW_ARRAY(j->build_arena, bool, (size_t)j->right_rows + 1);
+    if (tuple == NULL || j->group_null == NULL ||
+        !valueset_init(&j->groups, j->build_arena, types, n))
+        return op_memory(&j->op);
+    for (uint32_t i = 0; i < j->right_rows; i++) {
+        if (!key_of(j, keys, n, i, tuple)) continue;
+        if (!valueset_put(&j->groups, tuple, &index, NULL)) return op_memory(&j->op);
+        if (th_vector_is_null(&keys[n], i)) j->group_null[index] = true;
+    }
+    return TH_OK;
 }
 
 static th_err index_right(join_op *j)
@@ -115,12 +139,12 @@ static th_err index_right(join_op *j)
     if (!valueset_init(&j->keys, j->build_arena, types, p->key_count)) return op_memory(&j->op);
     for (uint32_t i = j->right_rows; i > 0; i--) { /* backwards, so that chains run in row order */
         uint32_t index;
-        if (!key_of(j, keys, i - 1, tuple)) continue;
+        if (!key_of(j, keys, p->key_count, i - 1, tuple)) continue;
         if (!valueset_put(&j->keys, tuple, &index, NULL)) return op_memory(&j->op);
         j->next[i - 1] = j->first[index];
         j->first[index] = i;
     }
-    return TH_OK;
+    return p->null_aware ? index_groups(j, keys, types) : TH_OK;
 }
 
 static th_err build(join_op *j)
@@ -137,6 +161,7 @@ static th_err probe_left(join_op *j)
     uint32_t n = j->left->rows;
     th_vector *keys = TH_NEW_ARRAY(j->left_arena, th_vector, p->key_count);
     th_value *tuple = TH_NEW_ARRAY(j->left_arena, th_value, p->key_count);
+    j->left_values = keys;
     j->chain = TH_NEW_ARRAY(j->left_arena, uint32_t, n);
     j->left_matched = TH_NEW_ARRAY(j->left_arena, uint64_t, n / 64 + 1);
     if (keys == NULL || tuple == NULL || j->chain == NULL || j->left_matched == NULL)
@@ -146,7 +171,7 @@ static th_err probe_left(join_op *j)
     for (uint32_t i = 0; i < n; i++) {
         if (p->key_count == 0) {
             j->chain[i] = j->right_rows > 0;
-        } else if (key_of(j, keys, i, tuple)) {
+        } else if (key_of(j, keys, p->key_count, i, tuple)) {
             uint32_t index = valueset_find(&j->keys, tuple);
             j->chain[i] = index == UINT32_MAX ? 0 : j->first[index];
         }
@@ -219,7 +244,11 @@ static th_err match_pairs(join_op *j, th_arena *arena, uint32_t *left, uint32_t 
         }
         *count = kept;
     }
+    const th_plan *p = j->op.plan;
     for (uint32_t i = 0; i < *count; i++) {
+        if (p->single && th_bit_get(j->left_matched, left[i]))
+            return th_fail_at(j->op.exec->diag, TH_ESQL, "SUBQUERY_MULTIPLE_ROWS", p->line,
+                              p->column, "Scalar sub-query has returned multiple rows");
         set_bit(j->left_matched, left[i]);
         set_bit(j->right_matched, right[i]);
     }
@@ -246,6 +275,39 @@ static th_err flush_left(join_op *j, th_arena *arena, const th_batch **out)
         if (null == NULL) return op_memory(&j->op);
         vectors[c] = *null;
     }
+    *out = b;
+    return TH_OK;
+}
+
+/* The mark of a left row. */
+static void mark_of(const join_op *j, uint32_t row, th_value *tuple, th_value *out)
+{
+    uint32_t n = j->op.plan->key_count - 1, group;
+    *out = (th_value){.i = th_bit_get(j->left_matched, row)};
+    if (out->i != 0 || !j->op.plan->null_aware || !key_of(j, j->left_values, n, row, tuple)) return;
+    group = valueset_find(&j->groups, tuple);
+    out->null =
+        group != UINT32_MAX && (j->group_null[group] || th_vector_is_null(&j->left_values[n], row));
+}
+
+/* The left batch with its marks. */
+static th_err flush_marks(join_op *j, th_arena *arena, const th_batch **out)
+{
+    uint32_t n = j->left->column_count;
+    th_vector *vectors;
+    th_builder marks;
+    th_value v, *tuple = TH_NEW_ARRAY(arena, th_value, j->op.plan->key_count + 1);
+    j->flushed = true;
+    th_batch *b = op_batch_new(&j->op, arena, j->left->rows, n + 1, &vectors);
+    if (b == NULL || tuple == NULL ||
+        !th_builder_init(&marks, arena, &th_type_boolean, j->left->rows, false))
+        return op_memory(&j->op);
+    for (uint32_t c = 0; c < n; c++) vectors[c] = j->left->columns[c];
+    for (uint32_t i = 0; i < j->left->rows; i++) {
+        mark_of(j, i, tuple, &v);
+        if (!th_builder_add(&marks, &v)) return op_memory(&j->op);
+    }
+    th_builder_finish(&marks, &vectors[n]);
     *out = b;
     return TH_OK;
 }
@@ -290,9 +352,13 @@ static th_err next_pairs(join_op *j, th_arena *batch, const th_batch **out)
     if (left == NULL || right == NULL) return op_memory(&j->op);
     uint32_t n = take_pairs(j, left, right);
     TH_TRY(match_pairs(j, batch, left, right, &n));
-    if (is_semi(j)) n = 0; /* what matched comes when the left batch is flushed */
+    if (is_semi(j)) { /* what matched comes when the left batch is flushed */
+        th_vector *none;
+        pairs = op_batch_new(&j->op, batch, 0, j->op.plan->column_count, &none);
+        *out = pairs;
+        return pairs == NULL ? op_memory(&j->op) : TH_OK;
+    }
     TH_TRY(pair_batch(j, batch, left, right, n, &pairs));
-    if (is_semi(j)) pairs->column_count = j->op.plan->column_count;
     *out = pairs;
     return TH_OK;
 }
@@ -303,7 +369,8 @@ static th_err join_next(th_op *op, th_arena *batch, const th_batch **out)
     *out = NULL;
     if (!j->built) TH_TRY(build(j));
     if (j->left != NULL && j->row >= j->left->rows && !j->flushed && wants_flush(j))
-        return flush_left(j, batch, out);
+        return op->plan->join == TH_JOIN_MARK ? flush_marks(j, batch, out)
+                                              : flush_left(j, batch, out);
     if (j->left == NULL || j->row >= j->left->rows) {
         if (!j->right_done) TH_TRY(next_left(j));
         if (j->left == NULL || j->right_done) {

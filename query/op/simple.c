@@ -2,12 +2,17 @@
  * Operators that keep no rows: values, single row, filter, project, limit, union all. */
 #include "base/limits.h"
 #include "query/op/op.h"
+#include "query/op/valueset.h"
 
 typedef struct single_op {
     th_op op;
     uint64_t at; /* next row; limit: rows seen; union: current input */
     uint64_t left;
     th_eval **evals;
+    th_arena *arena; /* limit by key: */
+    valueset *keys;
+    uint64_t *counts; /* rows seen of each */
+    uint32_t count_capacity;
 } single_op;
 
 static th_err single_row_next(th_op *op, th_arena *batch, const th_batch **out)
@@ -119,9 +124,75 @@ static th_err project_next(th_op *op, th_arena *batch, const th_batch **out)
 
 const th_op_ops th_op_project = {"Project", sizeof(single_op), project_open, project_next, NULL};
 
+/* A limit for each value of the plan's exprs. */
+static th_err keyed_open(single_op *s)
+{
+    const th_plan *p = s->op.plan;
+    const th_type **types = TH_NEW_ARRAY(s->op.exec->arena, const th_type *, p->expr_count);
+    s->arena = th_exec_arena(s->op.exec);
+    s->keys = TH_NEW(s->op.exec->arena, valueset);
+    if (types == NULL || s->arena == NULL || s->keys == NULL) return op_memory(&s->op);
+    for (uint32_t i = 0; i < p->expr_count; i++) types[i] = p->exprs[i]->type;
+    if (!valueset_init(s->keys, s->arena, types, p->expr_count)) return op_memory(&s->op);
+    return th_eval_new_many(s->op.exec, p->exprs, p->expr_count, &s->evals);
+}
+
+static th_err count_key(single_op *s, const th_value *tuple, uint64_t *seen)
+{
+    uint32_t index;
+    if (!valueset_put(s->keys, tuple, &index, NULL)) return op_memory(&s->op);
+    if (index >= s->count_capacity) {
+        uint32_t capacity = s->count_capacity == 0 ? 64 : s->count_capacity * 2;
+        uint64_t *counts = TH_NEW_ARRAY(s->arena, uint64_t, capacity);
+        if (counts == NULL) return op_memory(&s->op);
+        if (s->count_capacity > 0) memcpy(counts, s->counts, s->count_capacity * sizeof *counts);
+        s->counts = counts;
+        s->count_capacity = capacity;
+    }
+    *seen = s->counts[index]++;
+    return TH_OK;
+}
+
+static th_err keyed_next(single_op *s, th_arena *batch, const th_batch **out)
+{
+    const th_plan *p = s->op.plan;
+    const th_batch *in;
+    th_vector *vectors;
+    uint32_t n = 0;
+    uint64_t seen;
+    TH_TRY(th_op_next(s->op.inputs[0], batch, &in));
+    *out = in;
+    if (in == NULL || in->rows == 0) return TH_OK;
+    th_vector *keys = TH_NEW_ARRAY(batch, th_vector, p->expr_count);
+    th_value *tuple = TH_NEW_ARRAY(batch, th_value, p->expr_count);
+    uint32_t *rows = th_arena_alloc(batch, in->rows * sizeof *rows);
+    if (keys == NULL || tuple == NULL || rows == NULL) return op_memory(&s->op);
+    for (uint32_t k = 0; k < p->expr_count; k++)
+        TH_TRY(th_eval_run(s->evals[k], in, batch, &keys[k]));
+    for (uint32_t i = 0; i < in->rows; i++) {
+        for (uint32_t k = 0; k < p->expr_count; k++) th_value_get(&keys[k], i, &tuple[k]);
+        TH_TRY(count_key(s, tuple, &seen));
+        if (seen >= p->offset_rows && (!p->has_limit || seen - p->offset_rows < p->limit_rows))
+            rows[n++] = i;
+    }
+    th_batch *result = op_batch_new(&s->op, batch, n, in->column_count, &vectors);
+    if (result == NULL) return op_memory(&s->op);
+    TH_TRY(op_batch_gather(&s->op, batch, in, rows, n, vectors));
+    *out = result;
+    return TH_OK;
+}
+
+static void limit_close(th_op *op)
+{
+    single_op *s = (single_op *)op;
+    th_arena_free(s->arena);
+    s->arena = NULL;
+}
+
 static th_err limit_open(th_op *op)
 {
     single_op *s = (single_op *)op;
+    if (op->plan->expr_count > 0) return keyed_open(s);
     s->at = op->plan->offset_rows;
     s->left = op->plan->has_limit ? op->plan->limit_rows : UINT64_MAX;
     return TH_OK;
@@ -134,6 +205,7 @@ static th_err limit_next(th_op *op, th_arena *batch, const th_batch **out)
     const th_batch *in;
     th_vector *vectors;
     *out = NULL;
+    if (op->plan->expr_count > 0) return keyed_next(s, batch, out);
     if (s->left == 0) return TH_OK;
     TH_TRY(th_op_next(op->inputs[0], batch, &in));
     if (in == NULL) return TH_OK;
@@ -155,7 +227,7 @@ static th_err limit_next(th_op *op, th_arena *batch, const th_batch **out)
     return TH_OK;
 }
 
-const th_op_ops th_op_limit = {"Limit", sizeof(single_op), limit_open, limit_next, NULL};
+const th_op_ops th_op_limit = {"Limit", sizeof(single_op), limit_open, limit_next, limit_close};
 
 static th_err union_next(th_op *op, th_arena *batch, const th_batch **out)
 {

@@ -169,6 +169,10 @@ static const char *judge_query(memory_provider *p, th_slice line, outcome *o, ou
     bool ordered = th_json_kind_of(th_json_member(line, TH_SLICE("ordered"))) == TH_JSON_TRUE;
     o->lines = other->lines = true;
     run(p, th_json_string(th_json_member(line, TH_SLICE("query")), arena), o);
+    /* "error": true without a message: a form of subquery that Trino has no plan for, and no word about its answer. */
+    bool no_plan = th_json_kind_of(error) == TH_JSON_TRUE &&
+                   th_json_kind_of(th_json_member(line, TH_SLICE("message"))) == TH_JSON_NULL;
+    if (no_plan && o->err == TH_OK) return "answered";
     if (error.size > 0)
         return o->err != TH_OK
                    ? is_unsupported(o) || th_json_kind_of(error) == TH_JSON_TRUE ||
@@ -193,7 +197,7 @@ static bool same_type(th_slice line, outcome *o, th_arena *arena)
 }
 
 typedef struct score {
-    uint32_t right, unsupported, wrong, skipped;
+    uint32_t right, unsupported, wrong, answered, skipped;
 } score;
 
 static bool judge(memory_provider *p, th_slice line, outcome *o, outcome *other, th_arena *arena,
@@ -282,6 +286,7 @@ static void judge_file(memory_provider *p, const char *path, bool verbose, score
         s->right += verdict[0] == 'r';
         s->unsupported += verdict[0] == 'u';
         s->wrong += verdict[0] == 'w';
+        s->answered += verdict[0] == 'a';
         if (verbose && verdict[0] != 'r') explain(verdict, raw, &o, &other);
     }
     if (f != NULL) (void)fclose(f);
@@ -303,7 +308,8 @@ int main(int argc, char **argv)
             judge_file(p, argv[i], verbose, &s);
     }
     memory_provider_free(p);
-    printf("%u right, %u unsupported, %u wrong, %u not judged\n", s.right, s.unsupported, s.wrong,
-           s.skipped);
+    printf(
+        "%u right, %u unsupported, %u wrong, %u answered where Trino has no plan, %u not judged\n",
+        s.right, s.unsupported, s.wrong, s.answered, s.skipped);
     return s.wrong == 0 ? 0 : 1;
 }

@@ -13,7 +13,7 @@
 #include "query/query.h"
 #include "query/value.h"
 
-#define MEMORY_TABLES_MAX 16
+#define MEMORY_TABLES_MAX 256
 #define MEMORY_COLUMNS_MAX 64
 
 typedef struct memory_table {
@@ -380,6 +380,44 @@ static inline th_err memory_provider_add(memory_provider *p, const char *name, c
     }
     p->list[p->count] = &t->table;
     p->tables[p->count++] = t;
+    return TH_OK;
+}
+
+static inline memory_table *memory_provider_table(memory_provider *p, th_slice name)
+{
+    for (uint32_t i = 0; i < p->count; i++)
+        if (th_slice_equal_nocase(name, p->tables[i]->table.name)) return p->tables[i];
+    return NULL;
+}
+
+static inline bool memory_provider_drop(memory_provider *p, th_slice name)
+{
+    for (uint32_t i = 0; i < p->count; i++) {
+        if (!th_slice_equal_nocase(name, p->tables[i]->table.name)) continue;
+        p->tables[i] = p->tables[--p->count];
+        p->list[i] = p->list[p->count];
+        return true;
+    }
+    return false;
+}
+
+static th_err memory_same_columns(void *ctx, const th_result_column *columns, uint32_t count)
+{
+    const memory_filling *f = ctx;
+    (void)columns;
+    return count == f->t->table.column_count ? TH_OK : TH_EINVAL;
+}
+
+/* The rows of sql, which has the types of the table's columns, behind those of a table of plain columns. */
+static inline th_err memory_provider_insert(memory_provider *p, memory_table *t, th_slice sql,
+                                            th_diag *diag)
+{
+    memory_filling f = {p, t};
+    th_query_env env = {.provider = &p->base};
+    th_result_sink sink = {memory_same_columns, memory_take_batch, &f};
+    TH_TRY(th_query_run(&env, sql, &sink, NULL, diag));
+    for (uint32_t c = 0; c < t->table.column_count; c++)
+        th_builder_finish(&t->builders[c], &t->vectors[c]);
     return TH_OK;
 }
 

@@ -315,10 +315,6 @@ TEST(grouping)
 TEST(what_is_not_there_yet_says_so)
 {
     fails("CREATE TABLE x (a int)", "1:1 NOT_SUPPORTED: CREATE TABLE is not supported", NULL);
-    fails("SELECT (SELECT age FROM users WHERE arn = eventname) FROM events",
-          "1:43 NOT_SUPPORTED: Correlated subqueries are not supported: 'eventname' is a column of "
-          "the outer query",
-          NULL);
 }
 
 TEST(the_engine_describes_itself)
