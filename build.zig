@@ -90,7 +90,8 @@ const modules = [_]Module{
             "type/coerce.c",   "type/datetime.c",       "type/number.c",         "type/type.c",          "type/type_parse.c",   "value.c",
             "op/window.c",     "op/window_aggregate.c", "op/window_frame.c",     "op/window_value.c",    "bind_window.c",       "plan_window.c",
             "bind_subquery.c", "plan_apply.c",          "plan_depend.c",         "plan_pull.c",          "plan_walk.c",         "fn/aggregate_merge.c",
-            "fn/text_types.c", "fn/char.c",             "options.c",             "bind_group.c",         "fn/aggregate_text.c",
+            "fn/text_types.c", "fn/char.c",             "options.c",             "bind_group.c",         "fn/aggregate_text.c", "eval_memo.c",
+            "op/agg_codes.c",
         },
     },
     .{
@@ -110,7 +111,7 @@ const modules = [_]Module{
         .name = "engine",
         .dir = "src/engine",
         .includes = &.{ "base", "os", "json", "model", "segment", "store", "ingest", "query", "finding" },
-        .files = &.{ "cells.c", "column.c", "engine.c", "filter.c", "meta.c", "nested.c", "prune.c", "rows.c", "scan.c" },
+        .files = &.{ "cells.c", "column.c", "engine.c", "keep.c", "filter.c", "meta.c", "nested.c", "keep.c", "prune.c", "rows.c", "scan.c" },
     },
     .{
         .name = "plugin",

@@ -16,10 +16,15 @@ th_err eval_memory(eval_frame *frame)
     return no_memory(frame->eval->exec);
 }
 
-static th_err compile(th_eval *eval, const th_expr *x, uint32_t depth, eval_node *node)
+/* covered: a node above remembers all that this one makes. */
+static th_err compile(th_eval *eval, const th_expr *x, uint32_t depth, bool covered,
+                      eval_node *node)
 {
     th_exec *exec = eval->exec;
-    *node = (eval_node){.expr = x, .is_constant_list = x->kind == TH_X_IN};
+    *node = (eval_node){.expr = x,
+                        .is_constant_list = x->kind == TH_X_IN,
+                        .memo_column = covered ? UINT32_MAX : eval_memo_column(x)};
+    covered = covered || node->memo_column != UINT32_MAX;
     if (depth > TH_SQL_DEPTH_MAX)
         return th_fail_at(exec->diag, TH_ELIMIT, NULL, x->line, x->column,
                           "Expression is nested too deeply");
@@ -31,7 +36,7 @@ static th_err compile(th_eval *eval, const th_expr *x, uint32_t depth, eval_node
     if (node->children == NULL || node->arg_types == NULL) return no_memory(exec);
     for (uint32_t i = 0; i < x->child_count; i++) {
         node->arg_types[i] = x->children[i]->type;
-        TH_TRY(compile(eval, x->children[i], depth + 1, &node->children[i]));
+        TH_TRY(compile(eval, x->children[i], depth + 1, covered, &node->children[i]));
         if (i > 0 && x->kind == TH_X_IN && !th_expr_is_constant(x->children[i]))
             node->is_constant_list = false;
     }
@@ -43,7 +48,7 @@ th_err th_eval_new(th_exec *exec, const th_expr *expr, th_eval **out)
     th_eval *eval = TH_NEW(exec->arena, th_eval);
     if (eval == NULL) return no_memory(exec);
     eval->exec = exec;
-    TH_TRY(compile(eval, expr, 0, &eval->root));
+    TH_TRY(compile(eval, expr, 0, false, &eval->root));
     *out = eval;
     return TH_OK;
 }
@@ -202,6 +207,11 @@ static th_err eval_field(eval_node *node, eval_frame *frame, th_vector *out)
 
 th_err eval_node_run(eval_node *node, eval_frame *frame, th_vector *out)
 {
+    if (node->memo_column != UINT32_MAX) {
+        bool done;
+        TH_TRY(eval_memo_run(node, frame, out, &done));
+        if (done) return TH_OK;
+    }
     switch (node->expr->kind) {
     case TH_X_CONST: return eval_constant(node->expr->constant, frame, out);
     case TH_X_COLUMN: return eval_column(node, frame, out);

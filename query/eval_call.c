@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Calls and casts: constants once, dictionaries once an entry, kernels over plain arrays, else row by row. */
 #include "query/eval_internal.h"
+#include "query/fn/families.h"
 
 static th_err call_lambda(th_fn_call *call, uint32_t arg, const uint32_t *rows, uint32_t count,
                           const th_vector *const *params, th_vector *out);
@@ -195,7 +196,8 @@ static bool try_kernel(const th_function *fn, eval_frame *frame, th_fn_call *cal
 {
     size_t width = call->type->kind == TH_BOOLEAN ? 1 : 8;
     bool any_flat = false;
-    if (fn->kernel == NULL || frame->count < 2) return false;
+    if (fn->kernel == NULL || frame->count < 2 || frame->eval->exec->env->options.plain_vectors)
+        return false;
     for (uint32_t i = 0; i < arg_count; i++) {
         if (args[i]->form == TH_DICT || args[i]->extra != NULL) return false;
         if (args[i]->form == TH_CONST && th_vector_is_null(args[i], 0)) return false;
@@ -206,6 +208,18 @@ static bool try_kernel(const th_function *fn, eval_frame *frame, th_fn_call *cal
     *out = (th_vector){.type = call->type, .form = TH_FLAT, .count = frame->count};
     out->data.any = data;
     return merge_valid(frame, args, arg_count, &out->valid);
+}
+
+/* from_iso8601_timestamp of texts whose moments are known. */
+static bool has_instants(const th_function *fn, const eval_frame *frame, const th_type *type,
+                         const th_vector *const *args, th_vector *out)
+{
+    if (fn->row != fn_from_iso8601_timestamp || args[0]->form != TH_FLAT ||
+        args[0]->instants == NULL || frame->eval->exec->env->options.plain_vectors)
+        return false;
+    *out = (th_vector){.type = type, .form = TH_FLAT, .count = frame->count};
+    out->data.i64 = args[0]->instants;
+    return true;
 }
 
 static th_err eval_args(eval_node *node, eval_frame *frame, const th_vector ***out)
@@ -236,6 +250,7 @@ static th_err call_function(eval_node *node, eval_frame *frame, const th_vector 
         out->count = frame->count;
         return TH_OK;
     }
+    if (has_instants(fn, frame, call.type, args, out)) return TH_OK;
     if (try_kernel(fn, frame, &call, args, node->expr->child_count, out)) return TH_OK;
     return eval_rows(node, frame, &call, fn->row, fn->flags, args, node->expr->child_count, out);
 }

@@ -6,6 +6,9 @@
 #include "query/eval.h"
 #include "query/fn/call.h"
 
+#define EVAL_MEMO_COLUMNS 8u
+typedef struct eval_memo eval_memo;
+
 /* An expression node with the state that the read-only plan has no place for. */
 typedef struct eval_node {
     const th_expr *expr;
@@ -13,6 +16,8 @@ typedef struct eval_node {
     const th_type **arg_types;
     void *state;
     bool is_constant_list; /* IN: all of the list is constant */
+    uint32_t memo_column;  /* the only column that it reads, or UINT32_MAX */
+    eval_memo *memo;       /* NULL until there is something to remember */
 } eval_node;
 
 struct th_eval {
@@ -44,6 +49,12 @@ void eval_call_init(eval_node *node, eval_frame *frame, th_fn_call *call);
 /* Run a row function over argument vectors: constants once, dictionaries once an entry, else row by row. */
 th_err eval_rows(eval_node *node, eval_frame *frame, th_fn_call *call, th_fn_row row,
                  uint32_t flags, const th_vector *const *args, uint32_t arg_count, th_vector *out);
+
+/* eval_memo.c. The column of x when it reads one and is no column itself; else UINT32_MAX. */
+uint32_t eval_memo_column(const th_expr *x);
+/* *done: *out was made by dictionary, else the caller does it. */
+th_err eval_memo_run(eval_node *node, eval_frame *frame, th_vector *out, bool *done);
+th_err eval_memo_coalesce(eval_node *node, eval_frame *frame, th_vector *out, bool *done);
 
 th_err eval_call(eval_node *node, eval_frame *frame, th_vector *out);
 th_err eval_cast(eval_node *node, eval_frame *frame, th_vector *out);

@@ -194,6 +194,9 @@ th_err eval_case(eval_node *node, eval_frame *frame, th_vector *out)
 
 th_err eval_coalesce(eval_node *node, eval_frame *frame, th_vector *out)
 {
+    bool done;
+    TH_TRY(eval_memo_coalesce(node, frame, out, &done));
+    if (done) return TH_OK;
     lazy *z = lazy_new(frame);
     pieces *p = TH_NEW(frame->arena, pieces);
     uint32_t n = node->expr->child_count;

@@ -12,7 +12,9 @@ typedef struct th_exec {
     th_buf scratch;
     th_diag *diag; /* never NULL */
     size_t memory_bytes;
+    struct eval_memo *memos; /* of all its expressions; freed by eval_memos_free */
 } th_exec;
+void eval_memos_free(th_exec *exec);
 
 /* The first row_max rows of a plan as FLAT vectors in exec->arena, one a column of the plan. */
 TH_MUST_CHECK th_err th_exec_collect(th_exec *exec, const th_plan *plan, uint32_t row_max,

@@ -101,6 +101,7 @@ typedef struct th_scan_spec {
     uint32_t predicate_count;
     th_predicate_answer *answers; /* filled by scan_open, predicate_count of them */
     th_query_control *control;
+    bool plain;      /* nothing kept from one read to the next: values as they are stored */
     th_arena *arena; /* the query's; the scan may keep what it needs there */
 } th_scan_spec;
 

@@ -32,6 +32,7 @@ static th_err start(running *r, const th_run_env *env, uint64_t memory, th_diag 
 
 static void finish(running *r)
 {
+    eval_memos_free(&r->exec);
     th_arena_free(r->exec.arena);
     th_buf_free(&r->exec.scratch);
 }
@@ -151,6 +152,7 @@ th_err th_exec_collect(th_exec *exec, const th_plan *plan, uint32_t row_max, th_
     TH_TRY(op_builders_init(root, exec->arena, plan, &c.builders));
     th_err e = collect_from(&c, root);
     th_buf_free(&inner.scratch);
+    eval_memos_free(&inner);
     TH_TRY(e);
     *columns = TH_NEW_ARRAY(exec->arena, th_vector, plan->column_count);
     if (*columns == NULL) return th_fail_memory(exec->diag);

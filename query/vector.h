@@ -42,6 +42,8 @@ typedef struct th_vector {
         *dictionary; /* DICT: a FLAT vector, distinct values (a NULL entry allowed) */
     uint64_t
         dictionary_id; /* DICT: same id = same dictionary content within one scan; 0 = unknown */
+    const int64_t *instants; /* FLAT varchar: us since 1970 of each value, when none is NULL and
+                                all are written YYYY-MM-DDTHH:MM:SSZ; else NULL */
 } th_vector;
 
 /* Rows that go on together. columns: column_count vectors of the same count. */

@@ -230,6 +230,28 @@ th_err fn_date_trunc(th_fn_call *call, const th_value *args, th_value *out)
     return TH_OK;
 }
 
+/* Units of one length, times of UTC. Neighbours are mostly in the same unit. */
+bool fn_date_trunc_many(th_fn_call *call, const th_vector *const *args, uint32_t rows, void *data)
+{
+    const struct unit *u;
+    int64_t *out = data, low = 0, high = 0;
+    if (args[0]->form != TH_CONST || args[1]->form != TH_FLAT || args[1]->zone != NULL ||
+        args[1]->valid != NULL || unit_of(call, args[0]->data.str[0], false, &u) != TH_OK) {
+        th_diag_clear(call->diag);
+        return false;
+    }
+    if (u->us == 0 || u->field == WEEK) return false;
+    for (uint32_t i = 0; i < rows; i++) {
+        int64_t us = args[1]->data.i64[i];
+        if (us < low || us >= high) {
+            low = fn_floor_div(us, u->us) * u->us;
+            high = low + u->us;
+        }
+        out[i] = low;
+    }
+    return true;
+}
+
 /* Add months or microseconds to a value of a date or time type. */
 static th_err shift(th_fn_call *call, const th_type *type, const th_value *v, int64_t us,
                     int64_t months, th_value *out)

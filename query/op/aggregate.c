@@ -3,35 +3,8 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
-#include "query/fn/aggregate.h"
 #include "query/fn/call.h"
-#include "query/op/op.h"
-#include "query/op/valueset.h"
-
-typedef struct agg_state {
-    const th_agg_call *call;
-    th_agg_context context;
-    th_eval **args, **order;
-    th_eval *filter;
-    size_t offset;     /* of this aggregate's block in a group's state */
-    valueset distinct; /* group and arguments */
-    th_value *rows;    /* ORDER BY: group, arguments, keys, a row each */
-    uint32_t row_count, row_capacity, row_width;
-    th_vector *vectors; /* arguments of the current batch */
-    th_vector *order_vectors;
-} agg_state;
-
-typedef struct agg_op {
-    th_op op;
-    th_arena *arena, *input_arena;
-    th_eval **keys;
-    agg_state *aggs;
-    valueset groups;
-    uint8_t *states;
-    size_t stride;
-    uint32_t state_capacity, at;
-    bool done;
-} agg_op;
+#include "query/op/agg.h"
 
 static th_err open_call(agg_op *g, agg_state *a, const th_agg_call *call)
 {
@@ -47,6 +20,7 @@ static th_err open_call(agg_op *g, agg_state *a, const th_agg_call *call)
                                   .diag = exec->diag};
     a->offset = g->stride;
     g->stride += ((size_t)call->aggregate->state_size + 15) / 16 * 16;
+    a->repeats = agg_repeats(call);
     a->row_width = 1 + call->arg_count + call->order_count;
     TH_TRY(th_eval_new_many(exec, call->args, call->arg_count, &a->args));
     if (call->filter != NULL) TH_TRY(th_eval_new(exec, call->filter, &a->filter));
@@ -136,7 +110,10 @@ static th_err find_groups(agg_op *g, const th_batch *in, uint32_t *out)
         TH_TRY(th_eval_run(g->keys[i], in, g->input_arena, &keys[i]));
         same = same && keys[i].form == TH_CONST;
     }
-    bool ok = n == 1 && keys[0].form == TH_DICT
+    bool done = false;
+    if (!same) TH_TRY(agg_groups_by_codes(g, keys, in->rows, out, &done));
+    bool ok = done ? true
+              : n == 1 && keys[0].form == TH_DICT
                   ? groups_by_code(g, &keys[0], in->rows, out)
                   : groups_by_value(g, keys, same ? 1 : in->rows, out);
     if (ok && same)
@@ -235,7 +212,10 @@ static th_err add_call(agg_op *g, agg_state *a, const th_batch *in, const uint32
                                   call->arg_count == 0 ? NULL : &a->vectors[0], in->rows);
         return a->context.error;
     }
+    if (agg_count_codes(g, a, groups, in->rows)) return TH_OK;
     if (a->filter != NULL) TH_TRY(th_eval_filter(a->filter, in, g->input_arena, &rows, &count));
+    bool met = false;
+    TH_TRY(agg_first_met(g, a, groups, rows, count, &rows, &count, &met));
     return add_rows(g, a, groups, rows, count);
 }
 
@@ -360,6 +340,7 @@ static th_err agg_next(th_op *op, th_arena *batch, const th_batch **out)
 static void agg_close(th_op *op)
 {
     agg_op *g = (agg_op *)op;
+    agg_codes_close(g);
     th_arena_free(g->arena);
     th_arena_free(g->input_arena);
     g->arena = g->input_arena = NULL;

@@ -34,6 +34,7 @@ static th_err scan_open(th_op *op)
                          .predicate_count = p->scan_predicate_count,
                          .answers = s->answers,
                          .control = op->exec->env->control,
+                         .plain = op->exec->env->options.plain_vectors,
                          .arena = op->exec->arena};
     TH_TRY(provider_of(op)->scan_open(op->exec->env->snapshot, &spec, &s->scan, op->exec->diag));
     s->segments = provider_of(op)->segment_count(s->scan);

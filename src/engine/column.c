@@ -113,18 +113,26 @@ static th_err scalars_only(th_segment_column *cells, th_arena *arena)
     return TH_OK;
 }
 
+th_err engine_schema_cells(const engine_rows *rows, const engine_table *table,
+                           const th_scan_column *column, th_arena *arena, th_segment_column *out,
+                           uint64_t *bytes)
+{
+    bool below = column->field_count > 0 || column->json_path.size > 0;
+    char path[PATH_MAX_SIZE];
+    bool joined = below && joined_path(table, column, path);
+    TH_TRY(read_cells(rows, joined ? path : table->schema->columns[column->column].path, arena, out,
+                      bytes));
+    if (below && !joined) TH_TRY(descend_cells(out, column, arena));
+    if (column->json_path.size == 0 || !column->json_scalar) return TH_OK;
+    return scalars_only(out, arena);
+}
+
 th_err engine_schema_column(const engine_rows *rows, const engine_table *table,
                             const th_scan_column *column, th_arena *arena, th_vector *out,
                             uint64_t *bytes, th_diag *diag)
 {
-    const th_schema_column *schema = &table->schema->columns[column->column];
-    bool below = column->field_count > 0 || column->json_path.size > 0;
-    char path[PATH_MAX_SIZE];
-    bool joined = below && joined_path(table, column, path);
+    engine_names names = {table->schema, table->schema->columns[column->column].name};
     th_segment_column cells;
-    TH_TRY(read_cells(rows, joined ? path : schema->path, arena, &cells, bytes));
-    if (below && !joined) TH_TRY(descend_cells(&cells, column, arena));
-    if (column->json_path.size > 0 && column->json_scalar) TH_TRY(scalars_only(&cells, arena));
-    engine_names names = {table->schema, schema->name};
+    TH_TRY(engine_schema_cells(rows, table, column, arena, &cells, bytes));
     return engine_cells_vector(&cells, rows->count, column->type, &names, arena, out, diag);
 }

@@ -234,7 +234,8 @@ th_provider *th_engine_new(th_store *store, th_budget *budget)
     e->store = store;
     e->budget = budget;
     e->arena = th_arena_new(ENGINE_ARENA_MAX, budget);
-    if (e->arena == NULL || tables_build(e) != TH_OK) {
+    e->keep = engine_keep_new(budget);
+    if (e->arena == NULL || e->keep == NULL || tables_build(e) != TH_OK) {
         th_engine_free(&e->base);
         return NULL;
     }
@@ -245,6 +246,7 @@ void th_engine_free(th_provider *provider)
 {
     if (provider == NULL) return;
     engine *e = (engine *)provider;
+    engine_keep_free(e->keep);
     th_arena_free(e->arena);
     free(e);
 }

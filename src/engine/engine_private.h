@@ -38,11 +38,14 @@ typedef struct engine_table {
     uint32_t time_column; /* SQL column that holds the event time, or UINT32_MAX */
 } engine_table;
 
+typedef struct engine_keep engine_keep; /* keep.c */
+
 typedef struct engine {
     th_provider base;
     th_store *store;                    /* NULL for a window over given rows */
     const struct engine_window *window; /* NULL for the whole store */
     th_budget *budget;
+    engine_keep *keep; /* NULL: nothing is kept decoded */
     th_arena *arena;
     engine_table *tables;
     const th_table **list;
@@ -135,10 +138,36 @@ TH_MUST_CHECK th_err engine_nested_vector(const th_slice *raw, uint32_t count, c
                                           const engine_names *names, th_arena *arena,
                                           th_vector *out, th_diag *diag);
 
-/* column.c: a scan column of schema origin for the rows. */
+/* column.c: a scan column of schema origin for the rows, as cells and as a vector. */
+TH_MUST_CHECK th_err engine_schema_cells(const engine_rows *rows, const engine_table *table,
+                                         const th_scan_column *column, th_arena *arena,
+                                         th_segment_column *out, uint64_t *bytes);
 TH_MUST_CHECK th_err engine_schema_column(const engine_rows *rows, const engine_table *table,
                                           const th_scan_column *column, th_arena *arena,
                                           th_vector *out, uint64_t *bytes, th_diag *diag);
+
+/* keep.c: columns kept decoded. */
+typedef struct engine_kept_segment engine_kept_segment;
+typedef struct engine_kept {
+    th_type type;
+    th_vector dictionary;  /* FLAT */
+    const uint32_t *codes; /* of all stored rows */
+    uint32_t rows;
+    uint64_t id;     /* of the dictionary, in this provider for ever */
+    uint64_t stored; /* bytes that it was read from */
+} engine_kept;
+engine_keep *engine_keep_new(th_budget *budget); /* NULL: no memory */
+void engine_keep_free(engine_keep *keep);        /* accepts NULL */
+/* What is kept of the segment stays until the end. NULL: nothing can be (or keep is NULL); the others accept that. */
+engine_kept_segment *engine_keep_begin(engine_keep *keep, th_segment *segment);
+void engine_keep_end(engine_kept_segment *kept);
+/* NULL: read it without. arena: for the call. */
+const engine_kept *engine_keep_column(engine_kept_segment *kept, const th_loaded *loaded,
+                                      const engine_table *table, const th_scan_column *column,
+                                      th_arena *arena);
+TH_MUST_CHECK th_err engine_kept_vector(const engine_kept *kept, const engine_rows *rows,
+                                        const th_type *type, th_arena *arena, th_vector *out,
+                                        uint64_t *bytes);
 
 /* scan.c */
 TH_MUST_CHECK th_err engine_scan_open(th_snapshot *snapshot, const th_scan_spec *spec,

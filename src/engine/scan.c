@@ -15,6 +15,9 @@ struct th_scan_segment {
     th_scan *scan;
     const engine_unit *unit;
     const th_loaded *loaded;
+    engine_kept_segment *kept;   /* NULL: nothing of it is kept decoded */
+    const engine_kept **columns; /* of the scan's columns; NULL: read without */
+    bool *asked;
 };
 
 static void count(atomic_uint_fast64_t *counter, uint64_t n)
@@ -93,6 +96,9 @@ th_err engine_segment_open(th_scan *scan, uint32_t index, th_arena *arena, th_sc
     if (segment == NULL) return TH_ELIMIT;
     segment->scan = scan;
     segment->unit = &scan->units[index];
+    segment->columns = TH_NEW_ARRAY(arena, const engine_kept *, scan->spec.column_count + 1);
+    segment->asked = TH_NEW_ARRAY(arena, bool, scan->spec.column_count + 1);
+    if (segment->columns == NULL || segment->asked == NULL) return TH_ELIMIT;
     *out = segment;
     return TH_OK;
 }
@@ -100,6 +106,7 @@ th_err engine_segment_open(th_scan *scan, uint32_t index, th_arena *arena, th_sc
 void engine_segment_close(th_scan_segment *segment)
 {
     if (segment == NULL) return;
+    engine_keep_end(segment->kept);
     th_version_unload(segment->loaded);
 }
 
@@ -108,6 +115,8 @@ static th_err load(th_scan_segment *segment, th_diag *diag)
     const th_scan *scan = segment->scan;
     if (segment->loaded != NULL) return TH_OK;
     TH_TRY(th_version_load(version_of(scan), &segment->unit->ref, &segment->loaded, diag));
+    if (!scan->spec.plain)
+        segment->kept = engine_keep_begin(scan->snapshot->engine->keep, segment->loaded->segment);
     if (scan->spec.control != NULL) {
         count(&scan->spec.control->segments_read, 1);
         count(&scan->spec.control->rows_read, segment->unit->count);
@@ -131,6 +140,16 @@ static bool reads(const engine_table *table, uint32_t column)
            engine_meta_reads((engine_meta)(column - table->meta_first));
 }
 
+static const engine_kept *kept_column(th_scan_segment *segment, uint32_t col, th_arena *arena)
+{
+    const th_scan *scan = segment->scan;
+    if (!segment->asked[col])
+        segment->columns[col] = engine_keep_column(segment->kept, segment->loaded, scan->table,
+                                                   &scan->spec.columns[col], arena);
+    segment->asked[col] = true;
+    return segment->columns[col];
+}
+
 th_err engine_segment_column(th_scan_segment *segment, uint32_t col, uint32_t begin, uint32_t rows,
                              th_arena *arena, th_vector *out, th_diag *diag)
 {
@@ -152,6 +171,8 @@ th_err engine_segment_column(th_scan_segment *segment, uint32_t col, uint32_t be
     } else if (column->column >= scan->table->meta_first) {
         err = engine_meta_column(&range, (engine_meta)(column->column - scan->table->meta_first),
                                  arena, out, &bytes, diag);
+    } else if (kept_column(segment, col, arena) != NULL) {
+        err = engine_kept_vector(segment->columns[col], &range, column->type, arena, out, &bytes);
     } else {
         err = engine_schema_column(&range, scan->table, column, arena, out, &bytes, diag);
     }
@@ -178,6 +199,7 @@ static th_err fetch_one(th_snapshot *snapshot, const engine_table *table, const 
         th_scan_spec spec = {.table = &table->base,
                              .columns = columns,
                              .column_count = column_count,
+                             .plain = true,
                              .arena = arena};
         th_scan scan = {
             .snapshot = snapshot, .table = table, .spec = spec, .units = unit, .unit_count = 1};
