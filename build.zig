@@ -52,7 +52,7 @@ const modules = [_]Module{
         .dir = "src/segment",
         .includes = &.{ "base", "json", "model" },
         .libs = &.{"lz4"},
-        .files = &.{ "assemble.c", "build.c", "build_column.c", "build_refs.c", "build_rows.c", "build_share.c", "build_write.c", "build_zones.c", "cells.c", "codec_bits.c", "codec_choose.c", "codec_codes.c", "codec_compact.c", "codec_copy.c", "codec_describe.c", "codec_encode.c", "codec_ints.c", "codec_ints_read.c", "codec_marks.c", "codec_out.c", "codec_pool.c", "codec_radix.c", "codec_read.c", "codec_read_parts.c", "codec_read_typed.c", "codec_simd.c", "codec_split.c", "codec_text.c", "codec_typed.c", "column.c", "cpu.c", "dictionary.c", "filter.c", "layout.c", "memory.c", "open.c", "paths.c", "payload_read.c", "payload_write.c", "preset.c", "resolve.c", "route.c", "scan.c", "segment.c", "shape.c", "shape_avx2.c", "shape_strict.c", "shape_walk.c", "skeleton.c", "text.c", "v1/chunk.c", "v1/decode.c", "v1/open.c", "v1/read.c", "v1/records.c", "v1/verify.c", "verify.c", "zone.c" },
+        .files = &.{ "assemble.c", "build.c", "build_column.c", "build_refs.c", "build_rows.c", "build_share.c", "build_write.c", "build_zones.c", "cells.c", "codec_bits.c", "codec_choose.c", "codec_codes.c", "codec_compact.c", "codec_copy.c", "codec_describe.c", "codec_encode.c", "codec_ints.c", "codec_ints_read.c", "codec_marks.c", "codec_out.c", "codec_pool.c", "codec_radix.c", "codec_read.c", "codec_read_parts.c", "codec_read_typed.c", "codec_simd.c", "codec_split.c", "codec_text.c", "codec_typed.c", "column.c", "cpu.c", "dictionary.c", "filter.c", "layout.c", "memory.c", "open.c", "paths.c", "payload_read.c", "payload_write.c", "preset.c", "resolve.c", "route.c", "scan.c", "search.c", "segment.c", "shape.c", "shape_avx2.c", "shape_strict.c", "shape_walk.c", "skeleton.c", "text.c", "v1/chunk.c", "v1/decode.c", "v1/open.c", "v1/read.c", "v1/records.c", "v1/verify.c", "verify.c", "zone.c" },
     },
     .{
         .name = "store",
@@ -91,7 +91,7 @@ const modules = [_]Module{
             "op/window.c",     "op/window_aggregate.c", "op/window_frame.c",     "op/window_value.c",    "bind_window.c",       "plan_window.c",
             "bind_subquery.c", "plan_apply.c",          "plan_depend.c",         "plan_pull.c",          "plan_walk.c",         "fn/aggregate_merge.c",
             "fn/text_types.c", "fn/char.c",             "options.c",             "bind_group.c",         "fn/aggregate_text.c", "eval_memo.c",
-            "op/agg_codes.c",
+            "op/agg_codes.c",  "fn/aggregate_rank.c",
         },
     },
     .{
@@ -111,7 +111,7 @@ const modules = [_]Module{
         .name = "engine",
         .dir = "src/engine",
         .includes = &.{ "base", "os", "json", "model", "segment", "store", "ingest", "query", "finding" },
-        .files = &.{ "cells.c", "column.c", "engine.c", "keep.c", "filter.c", "meta.c", "nested.c", "keep.c", "prune.c", "rows.c", "scan.c" },
+        .files = &.{ "cells.c", "column.c", "engine.c", "filter.c", "keep.c", "meta.c", "nested.c", "prune.c", "rows.c", "scan.c", "select.c" },
     },
     .{
         .name = "plugin",

@@ -12,7 +12,8 @@ typedef struct th_exec {
     th_buf scratch;
     th_diag *diag; /* never NULL */
     size_t memory_bytes;
-    struct eval_memo *memos; /* of all its expressions; freed by eval_memos_free */
+    struct scan_share *scan_share; /* a worker's: where its scan takes segments from; else NULL */
+    struct eval_memo *memos;       /* of all its expressions; freed by eval_memos_free */
 } th_exec;
 void eval_memos_free(th_exec *exec);
 

@@ -7,6 +7,7 @@
 typedef struct scan_predicates {
     uint32_t count;
     th_scan_predicate *items;
+    uint32_t conjunct; /* in hand */
 } scan_predicates;
 
 static const struct {
@@ -75,7 +76,8 @@ static th_err values_of(binder *b, const th_expr *column, uint32_t count,
 static void put(scan_predicates *list, const th_expr *column, th_compare compare,
                 const th_vector *values)
 {
-    list->items[list->count++] = (th_scan_predicate){column->index, compare, values};
+    list->items[list->count++] =
+        (th_scan_predicate){column->index, compare, values, list->conjunct};
 }
 
 static th_err comparison(binder *b, const th_expr *e, scan_predicates *list)
@@ -114,7 +116,27 @@ static th_err in_list(binder *b, const th_expr *e, scan_predicates *list)
     return TH_OK;
 }
 
-/* LIKE 'prefix%' and LIKE 'whole'; an escape character makes it too fine. */
+/* Bytes of a pattern before its first wildcard. */
+static size_t plain_size(th_slice pattern)
+{
+    size_t n = 0;
+    while (n < pattern.size && pattern.bytes[n] != '%' && pattern.bytes[n] != '_') n++;
+    return n;
+}
+
+static th_err like_text(binder *b, const th_expr *column, th_slice text, th_compare compare,
+                        scan_predicates *list)
+{
+    const th_expr *constant = query_expr_text(b, text, NULL);
+    if (constant == NULL) return query_no_memory(b);
+    const th_vector *values;
+    bool fits;
+    TH_TRY(values_of(b, column, 1, &constant, &values, &fits));
+    if (fits) put(list, column, compare, values);
+    return TH_OK;
+}
+
+/* LIKE 'prefix%', LIKE 'whole' and LIKE '%part%'; an escape character makes it too fine. */
 static th_err like(binder *b, const th_expr *e, scan_predicates *list)
 {
     const th_expr *column = column_of(e->children[0]), *pattern = e->children[1];
@@ -122,16 +144,14 @@ static th_err like(binder *b, const th_expr *e, scan_predicates *list)
     if (pattern->kind != TH_X_CONST || th_vector_is_null(pattern->constant, 0)) return TH_OK;
     th_value v;
     th_value_get(pattern->constant, 0, &v);
-    size_t n = 0;
-    while (n < v.s.size && v.s.bytes[n] != '%' && v.s.bytes[n] != '_') n++;
-    if (n == 0) return TH_OK;
-    const th_expr *prefix = query_expr_text(b, th_slice_of(v.s.bytes, n), NULL);
-    if (prefix == NULL) return query_no_memory(b);
-    const th_vector *values;
-    bool fits;
-    TH_TRY(values_of(b, column, 1, &prefix, &values, &fits));
-    if (fits) put(list, column, n == v.s.size ? TH_CMP_EQ : TH_CMP_PREFIX, values);
-    return TH_OK;
+    size_t n = plain_size(v.s);
+    if (n > 0)
+        return like_text(b, column, th_slice_of(v.s.bytes, n),
+                         n == v.s.size ? TH_CMP_EQ : TH_CMP_PREFIX, list);
+    if (v.s.size < 3 || v.s.bytes[0] != '%' || v.s.bytes[v.s.size - 1] != '%') return TH_OK;
+    th_slice inner = th_slice_of(v.s.bytes + 1, v.s.size - 2);
+    if (plain_size(inner) != inner.size) return TH_OK;
+    return like_text(b, column, inner, TH_CMP_CONTAINS, list);
 }
 
 static th_err conjunct(binder *b, const th_expr *e, scan_predicates *list)
@@ -152,10 +172,10 @@ th_err query_scan_predicates(binder *b, const th_expr *predicate, th_plan *scan)
 {
     bool and_ = predicate->kind == TH_X_AND;
     uint32_t n = and_ ? predicate->child_count : 1;
-    scan_predicates list = {0, TH_NEW_ARRAY(b->arena, th_scan_predicate, n)};
+    scan_predicates list = {.items = TH_NEW_ARRAY(b->arena, th_scan_predicate, n)};
     if (list.items == NULL) return query_no_memory(b);
-    for (uint32_t i = 0; i < n; i++)
-        TH_TRY(conjunct(b, and_ ? predicate->children[i] : predicate, &list));
+    for (; list.conjunct < n; list.conjunct++)
+        TH_TRY(conjunct(b, and_ ? predicate->children[list.conjunct] : predicate, &list));
     scan->scan_predicates = list.items;
     scan->scan_predicate_count = list.count;
     return TH_OK;

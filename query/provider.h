@@ -77,7 +77,8 @@ typedef enum th_compare {
     TH_CMP_IN,
     TH_CMP_IS_NULL,
     TH_CMP_NOT_NULL,
-    TH_CMP_PREFIX
+    TH_CMP_PREFIX,
+    TH_CMP_CONTAINS /* LIKE '%text%' */
 } th_compare;
 
 /* A conjunct of the filter over one scan column against constants (a FLAT vector of the column's type; IN: several). */
@@ -85,6 +86,7 @@ typedef struct th_scan_predicate {
     uint32_t scan_column; /* index into the spec's columns */
     th_compare compare;
     const th_vector *values;
+    uint32_t conjunct; /* which one of the filter's it is, from 0 */
 } th_scan_predicate;
 
 typedef enum th_predicate_answer {
@@ -149,6 +151,16 @@ typedef struct th_provider_ops {
     th_err (*fetch)(th_snapshot *, const th_table *, const th_row_id *, uint32_t count,
                     const th_scan_column *, uint32_t column_count, th_arena *, th_vector *out,
                     th_diag *);
+
+    /* What follows may be NULL. */
+    /* True when the predicates leave no row of the segment. */
+    bool (*segment_skip)(th_scan_segment *);
+    /* A bit for each row of the segment that satisfies a predicate, in the arena; NULL: not answered for this segment. */
+    th_err (*segment_select)(th_scan_segment *, uint32_t predicate, th_arena *,
+                             const uint64_t **bits, th_diag *);
+    /* As segment_column, of some rows, ascending, of the segment. */
+    th_err (*segment_rows)(th_scan_segment *, uint32_t col, const uint32_t *rows, uint32_t count,
+                           th_arena *, th_vector *out, th_diag *);
 } th_provider_ops;
 
 struct th_provider {

@@ -41,7 +41,8 @@ typedef struct best_by_state {
 typedef struct list_state {
     th_value *values;
     uint32_t count, capacity;
-    th_value second; /* the second argument of the first row */
+    th_value second;   /* the second argument of the first row */
+    uint64_t *weights; /* how often each value; NULL: once */
 } list_state;
 
 typedef struct listagg_state {
@@ -68,6 +69,12 @@ void many_count(th_agg_context *, uint8_t *, uint32_t, const uint32_t *, const t
 void many_sum(th_agg_context *, uint8_t *, uint32_t, const uint32_t *, const th_vector *, uint32_t);
 void many_sum_double(th_agg_context *, uint8_t *, uint32_t, const uint32_t *, const th_vector *,
                      uint32_t);
+
+/* An array of ctx->type. */
+void agg_give_values(th_agg_context *ctx, th_arena *arena, const th_value *values, uint32_t count,
+                     th_value *out);
+/* A value of percentiles that came so often. */
+void agg_add_weighted(th_agg_context *ctx, void *state, const th_value *args, uint64_t weight);
 
 /* Record the failure in the context, from where the operator takes it. */
 void agg_fail(th_agg_context *ctx, const char *name, const char *text);

@@ -78,20 +78,47 @@ void finish_best_by(th_agg_context *ctx, void *state, th_arena *arena, th_value 
     out->null = !s->set || s->value.null;
 }
 
+static bool grow_list(th_agg_context *ctx, list_state *s)
+{
+    uint32_t capacity = s->capacity == 0 ? 8 : s->capacity * 2;
+    if (capacity > UINT32_MAX / 4) return false;
+    th_value *values = th_arena_alloc(ctx->arena, capacity * sizeof *values);
+    if (values == NULL) return false;
+    if (s->count > 0) memcpy(values, s->values, s->count * sizeof *values);
+    s->values = values;
+    s->capacity = capacity;
+    if (s->weights == NULL) return true;
+    uint64_t *weights = th_arena_alloc(ctx->arena, capacity * sizeof *weights);
+    if (weights == NULL) return false;
+    memcpy(weights, s->weights, s->count * sizeof *weights);
+    s->weights = weights;
+    return true;
+}
+
 static void append(th_agg_context *ctx, list_state *s, const th_value *v)
 {
-    if (s->count == s->capacity) {
-        uint32_t capacity = s->capacity == 0 ? 8 : s->capacity * 2;
-        th_value *values = TH_NEW_ARRAY(ctx->arena, th_value, capacity);
-        if (values == NULL || capacity > UINT32_MAX / 4) {
+    if (s->count == s->capacity && !grow_list(ctx, s)) {
+        agg_memory(ctx);
+        return;
+    }
+    if (s->weights != NULL) s->weights[s->count] = 1;
+    keep(ctx, 0, v, &s->values[s->count++]);
+}
+
+void agg_add_weighted(th_agg_context *ctx, void *state, const th_value *args, uint64_t weight)
+{
+    list_state *s = state;
+    add_list(ctx, state, args);
+    if (ctx->error != TH_OK) return;
+    if (s->weights == NULL) {
+        s->weights = th_arena_alloc(ctx->arena, s->capacity * sizeof *s->weights);
+        if (s->weights == NULL) {
             agg_memory(ctx);
             return;
         }
-        if (s->count > 0) memcpy(values, s->values, s->count * sizeof *values);
-        s->values = values;
-        s->capacity = capacity;
+        for (uint32_t i = 0; i < s->count; i++) s->weights[i] = 1;
     }
-    keep(ctx, 0, v, &s->values[s->count++]);
+    s->weights[s->count - 1] = weight;
 }
 
 void add_list(th_agg_context *ctx, void *state, const th_value *args)
@@ -143,8 +170,8 @@ static void give_nested(th_agg_context *ctx, th_arena *arena, th_builder *b, th_
     out->n.slot = 0;
 }
 
-static void give_values(th_agg_context *ctx, th_arena *arena, const th_value *values,
-                        uint32_t count, th_value *out)
+void agg_give_values(th_agg_context *ctx, th_arena *arena, const th_value *values, uint32_t count,
+                     th_value *out)
 {
     th_builder b;
     bool ok = th_builder_init(&b, arena, ctx->type, 1, false);
@@ -159,59 +186,7 @@ void finish_list(th_agg_context *ctx, void *state, th_arena *arena, th_value *ou
 {
     const list_state *s = state;
     out->null = s->count == 0;
-    if (s->count > 0) give_values(ctx, arena, s->values, s->count, out);
-}
-
-static int compare_values(const void *a, const void *b, void *type)
-{
-    return th_value_compare(type, a, b);
-}
-
-static th_value at_share(th_agg_context *ctx, const list_state *s, double share)
-{
-    th_value null = {.null = true};
-    if (!(share >= 0 && share <= 1)) {
-        agg_fail(ctx, "INVALID_FUNCTION_ARGUMENT", "Percentile must be between 0 and 1");
-        return null;
-    }
-    uint32_t at = (uint32_t)(share * (double)s->count);
-    return s->values[at >= s->count ? s->count - 1 : at];
-}
-
-static void sort_list(th_agg_context *ctx, list_state *s)
-{
-    qsort_r(s->values, s->count, sizeof *s->values, compare_values,
-            (void *)(uintptr_t)ctx->arg_types[0]);
-}
-
-void finish_percentile(th_agg_context *ctx, void *state, th_arena *arena, th_value *out)
-{
-    list_state *s = state;
-    (void)arena;
-    out->null = s->count == 0 || s->second.null;
-    if (out->null) return;
-    sort_list(ctx, s);
-    *out = at_share(ctx, s, s->second.f);
-}
-
-void finish_percentiles(th_agg_context *ctx, void *state, th_arena *arena, th_value *out)
-{
-    list_state *s = state;
-    th_value share;
-    out->null = s->count == 0 || s->second.null;
-    if (out->null) return;
-    uint32_t n = th_value_size(&s->second);
-    th_value *picked = TH_NEW_ARRAY(arena, th_value, n);
-    if (picked == NULL) {
-        agg_memory(ctx);
-        return;
-    }
-    sort_list(ctx, s);
-    for (uint32_t i = 0; i < n; i++) {
-        th_value_element(&s->second, 0, i, &share);
-        picked[i] = at_share(ctx, s, share.null ? 0 : share.f);
-    }
-    give_values(ctx, arena, picked, n, out);
+    if (s->count > 0) agg_give_values(ctx, arena, s->values, s->count, out);
 }
 
 /* The place of args[0] among the keys; UINT32_MAX after a failure. */
@@ -282,7 +257,7 @@ void finish_set(th_agg_context *ctx, void *state, th_arena *arena, th_value *out
 {
     const map_state *s = state;
     out->null = s->keys == NULL;
-    if (!out->null) give_values(ctx, arena, s->keys->values, s->keys->count, out);
+    if (!out->null) agg_give_values(ctx, arena, s->keys->values, s->keys->count, out);
 }
 
 void finish_map(th_agg_context *ctx, void *state, th_arena *arena, th_value *out)

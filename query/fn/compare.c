@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Comparison operators for every comparable type, with kernels for 64-bit numbers. */
+ * Comparison operators for every comparable type, with kernels for 64-bit numbers and text. */
 #include <math.h>
 
 #include "query/fn/call.h"
@@ -101,6 +101,12 @@ static bool is_i64(const th_type *type)
         if (call->arg_types[0]->kind == TH_DOUBLE) {                                     \
             const double *x = args[0]->data.f64, *y = args[1]->data.f64;                 \
             for (uint32_t i = 0; i < rows; i++) out[i] = x[i * sa] op y[i * sb];         \
+            return true;                                                                 \
+        }                                                                                \
+        if (call->arg_types[0]->kind == TH_VARCHAR) {                                    \
+            const th_slice *x = args[0]->data.str, *y = args[1]->data.str;               \
+            for (uint32_t i = 0; i < rows; i++)                                          \
+                out[i] = th_slice_compare(x[i * sa], y[i * sb]) op 0;                    \
             return true;                                                                 \
         }                                                                                \
         if (!is_i64(call->arg_types[0])) return false;                                   \

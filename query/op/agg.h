@@ -28,7 +28,10 @@ typedef struct agg_state {
     uint32_t row_count, row_capacity, row_width;
     th_vector *vectors; /* arguments of the current batch */
     th_vector *order_vectors;
-    bool repeats; /* a value that came before changes nothing */
+    bool ranks;                /* percentiles of numbers: values count as often as they came */
+    uint64_t weighed;          /* the dictionary that counts are of; 0: none */
+    th_vector weighed_entries; /* its entries; met.bits are counts, four bytes an entry */
+    bool repeats;              /* a value that came before changes nothing */
     agg_met met;
 } agg_state;
 
@@ -65,6 +68,11 @@ th_err agg_first_met(agg_op *g, agg_state *a, const uint32_t *groups, const uint
                      uint32_t count, const uint32_t **out, uint32_t *out_count, bool *done);
 /* count(x) of dictionaries. */
 bool agg_count_codes(const agg_op *g, const agg_state *a, const uint32_t *groups, uint32_t rows);
+/* Percentiles: rows are counted by group and entry. *done false: give it the rows. agg_flush gives it what was counted. */
+th_err agg_weigh(agg_op *g, agg_state *a, const uint32_t *groups, const uint32_t *rows,
+                 uint32_t count, bool *done);
+th_err agg_flush(agg_op *g, agg_state *a);
+bool agg_ranks(const th_agg_call *call);
 /* Does an aggregate take a value twice as once? */
 bool agg_repeats(const th_agg_call *call);
 void agg_codes_close(agg_op *g);

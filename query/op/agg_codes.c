@@ -122,15 +122,28 @@ static th_err look_up_direct(agg_op *g, const th_vector *keys, const uint64_t *c
     return TH_OK;
 }
 
+/* Entries that are whole numbers and never NULL, else NULL: neighbours are often equal, as hours are. */
+static const int64_t *numbers_of(const th_vector *d)
+{
+    bool plain = th_type_is_integer(d->type) || d->type->kind == TH_DATE ||
+                 d->type->kind == TH_TIMESTAMP || d->type->kind == TH_TIMESTAMP_TZ;
+    return plain && d->valid == NULL && d->extra == NULL && d->zone == NULL ? d->data.i64 : NULL;
+}
+
 static th_err look_up_one(agg_op *g, const th_vector *key, uint32_t rows, uint32_t *out)
 {
-    uint32_t *known = g->codes.known;
+    uint32_t *known = g->codes.known, last = UINT32_MAX;
+    const int64_t *numbers = numbers_of(key->dictionary);
     for (uint32_t i = 0; i < rows; i++) {
-        uint32_t group = known[key->codes[i]];
+        uint32_t code = key->codes[i], group = known[code];
         if (group == UINT32_MAX) {
-            TH_TRY(group_of_row(g, key, i, &group));
-            known[key->codes[i]] = group;
+            if (numbers != NULL && last != UINT32_MAX && numbers[code] == numbers[last])
+                group = known[last];
+            else
+                TH_TRY(group_of_row(g, key, i, &group));
+            known[code] = group;
         }
+        last = code;
         out[i] = group;
     }
     return TH_OK;
@@ -226,19 +239,24 @@ bool agg_repeats(const th_agg_call *call)
            a->add == add_set || a->add == add_distinct;
 }
 
+static th_err need_groups(agg_op *g, agg_met *m, uint32_t group)
+{
+    uint32_t room = m->groups == 0 ? 64 : m->groups * 2;
+    if (group < m->groups) return TH_OK;
+    while (room <= group) room *= 2;
+    uint64_t **bits = TH_NEW_ARRAY(m->arena, uint64_t *, room);
+    if (bits == NULL) return op_memory(&g->op);
+    if (m->groups > 0) memcpy(bits, m->bits, m->groups * sizeof *bits);
+    m->bits = bits;
+    m->groups = room;
+    return TH_OK;
+}
+
 static th_err need_bits(agg_op *g, agg_state *a, const th_vector *arg, uint32_t group,
                         uint64_t **out)
 {
     agg_met *m = &a->met;
-    if (group >= m->groups) {
-        uint32_t room = m->groups == 0 ? 64 : m->groups * 2;
-        while (room <= group) room *= 2;
-        uint64_t **bits = TH_NEW_ARRAY(m->arena, uint64_t *, room);
-        if (bits == NULL) return op_memory(&g->op);
-        if (m->groups > 0) memcpy(bits, m->bits, m->groups * sizeof *bits);
-        m->bits = bits;
-        m->groups = room;
-    }
+    TH_TRY(need_groups(g, m, group));
     if (m->bits[group] == NULL)
         m->bits[group] = TH_NEW_ARRAY(m->arena, uint64_t, arg->dictionary->count / 64 + 1);
     *out = m->bits[group];
@@ -273,6 +291,83 @@ th_err agg_first_met(agg_op *g, agg_state *a, const uint32_t *groups, const uint
     }
     *out = first;
     *out_count = n;
+    *done = true;
+    return TH_OK;
+}
+
+/* ---- percentiles ---- */
+
+bool agg_ranks(const th_agg_call *call)
+{
+    th_type_kind kind = call->arg_count == 2 ? call->args[0]->type->kind : TH_UNKNOWN;
+    return (call->aggregate->finish == finish_percentile ||
+            call->aggregate->finish == finish_percentiles) &&
+           !call->distinct && call->order_count == 0 && call->args[1]->kind == TH_X_CONST &&
+           (kind == TH_BIGINT || kind == TH_DOUBLE || kind == TH_REAL);
+}
+
+/* Zeroes of both signs are equal, and which one comes out depends on which came first. */
+static bool has_zeroes(const th_vector *d)
+{
+    if (d->type->kind == TH_BIGINT) return false;
+    for (uint32_t i = 0; i < d->count; i++)
+        if (d->data.f64[i] == 0 && __builtin_signbit(d->data.f64[i])) return true;
+    return false;
+}
+
+th_err agg_flush(agg_op *g, agg_state *a)
+{
+    const th_vector *d = &a->weighed_entries;
+    th_value args[2];
+    if (a->weighed == 0) return TH_OK;
+    a->weighed = 0;
+    th_value_get(a->call->args[1]->constant, 0, &args[1]);
+    for (uint32_t group = 0; group < a->met.groups; group++) {
+        const uint32_t *counts = (const uint32_t *)a->met.bits[group];
+        void *state = g->states + (size_t)group * g->stride + a->offset;
+        for (uint32_t i = 0; counts != NULL && i < d->count; i++) {
+            if (counts[i] == 0) continue;
+            th_value_get(d, i, &args[0]);
+            if (!args[0].null) agg_add_weighted(&a->context, state, args, counts[i]);
+            if (a->context.error != TH_OK) return a->context.error;
+        }
+    }
+    return TH_OK;
+}
+
+static th_err begin_weighing(agg_op *g, agg_state *a, const th_vector *arg)
+{
+    TH_TRY(agg_flush(g, a));
+    TH_TRY(need_arena(g, &a->met.arena));
+    a->met = (agg_met){.source = source_of(arg), .arena = a->met.arena};
+    const th_vector *d = arg->dictionary;
+    uint32_t n = d->count;
+    /* The dictionary itself may be gone when the next one comes. */
+    uint32_t *all = th_arena_alloc(a->met.arena, ((size_t)n + 1) * sizeof *all);
+    if (all == NULL) return op_memory(&g->op);
+    for (uint32_t i = 0; i < n; i++) all[i] = i;
+    if (!th_vector_gather(a->met.arena, d, all, n, &a->weighed_entries)) return op_memory(&g->op);
+    a->weighed = has_zeroes(d) ? 0 : a->met.source;
+    return TH_OK;
+}
+
+th_err agg_weigh(agg_op *g, agg_state *a, const uint32_t *groups, const uint32_t *rows,
+                 uint32_t count, bool *done)
+{
+    const th_vector *arg = &a->vectors[0];
+    agg_met *m = &a->met;
+    *done = false;
+    if (!a->ranks || !is_coded(arg) || g->op.exec->env->options.plain_vectors) return TH_OK;
+    if (m->arena == NULL || m->source != source_of(arg)) TH_TRY(begin_weighing(g, a, arg));
+    size_t each = ((size_t)arg->dictionary->count + 2) * sizeof(uint32_t);
+    if (a->weighed == 0 || th_arena_used(m->arena) + each > MET_BYTES_MAX) return TH_OK;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t row = rows == NULL ? i : rows[i], group = groups[row];
+        if (group >= m->groups) TH_TRY(need_groups(g, m, group));
+        if (m->bits[group] == NULL) m->bits[group] = th_arena_zalloc(m->arena, each, 1);
+        if (m->bits[group] == NULL) return op_memory(&g->op);
+        ((uint32_t *)m->bits[group])[arg->codes[row]]++;
+    }
     *done = true;
     return TH_OK;
 }

@@ -21,6 +21,7 @@ static th_err open_call(agg_op *g, agg_state *a, const th_agg_call *call)
     a->offset = g->stride;
     g->stride += ((size_t)call->aggregate->state_size + 15) / 16 * 16;
     a->repeats = agg_repeats(call);
+    a->ranks = agg_ranks(call);
     a->row_width = 1 + call->arg_count + call->order_count;
     TH_TRY(th_eval_new_many(exec, call->args, call->arg_count, &a->args));
     if (call->filter != NULL) TH_TRY(th_eval_new(exec, call->filter, &a->filter));
@@ -215,6 +216,8 @@ static th_err add_call(agg_op *g, agg_state *a, const th_batch *in, const uint32
     if (agg_count_codes(g, a, groups, in->rows)) return TH_OK;
     if (a->filter != NULL) TH_TRY(th_eval_filter(a->filter, in, g->input_arena, &rows, &count));
     bool met = false;
+    TH_TRY(agg_weigh(g, a, groups, rows, count, &met));
+    if (met) return TH_OK;
     TH_TRY(agg_first_met(g, a, groups, rows, count, &rows, &count, &met));
     return add_rows(g, a, groups, rows, count);
 }
@@ -292,8 +295,10 @@ static th_err consume(agg_op *g)
         for (uint32_t i = 0; i < p->aggregate_count; i++)
             TH_TRY(add_call(g, &g->aggs[i], in, groups));
     }
-    for (uint32_t i = 0; i < p->aggregate_count; i++)
+    for (uint32_t i = 0; i < p->aggregate_count; i++) {
+        TH_TRY(agg_flush(g, &g->aggs[i]));
         if (g->aggs[i].call->order_count > 0) TH_TRY(add_ordered(g, &g->aggs[i]));
+    }
     g->done = true;
     return empty_groups(g);
 }

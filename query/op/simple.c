@@ -2,7 +2,11 @@
  * Operators that keep no rows: values, single row, filter, project, limit, union all. */
 #include "base/limits.h"
 #include "query/op/op.h"
+<<<<<<< HEAD
 #include "query/op/valueset.h"
+=======
+#include "query/op/scan.h"
+>>>>>>> 199a83c (query, engine, segment: scans filter for themselves, texts are searched in columns, percentiles by counting)
 
 typedef struct single_op {
     th_op op;
@@ -65,8 +69,11 @@ static th_err values_next(th_op *op, th_arena *batch, const th_batch **out)
 
 const th_op_ops th_op_values = {"Values", sizeof(single_op), values_open, values_next, NULL};
 
+/* A scan filters for itself; then there is nothing to evaluate here. */
 static th_err filter_open(th_op *op)
 {
+    if (op_scan_takes(op->inputs[0], op->plan->predicate))
+        return op_scan_filter(op->inputs[0], op->plan->predicate);
     return th_eval_new_many(op->exec, &op->plan->predicate, 1, &((single_op *)op)->evals);
 }
 
@@ -80,7 +87,7 @@ static th_err filter_next(th_op *op, th_arena *batch, const th_batch **out)
     *out = NULL;
     TH_TRY(th_op_next(op->inputs[0], batch, &in));
     if (in == NULL) return TH_OK;
-    if (in->rows == 0) {
+    if (in->rows == 0 || s->evals == NULL) {
         *out = in;
         return TH_OK;
     }

@@ -40,6 +40,12 @@ static int compare_rows(const void *pa, const void *pb, void *ctx)
     return (a > b) - (a < b);
 }
 
+static int compare_numbers(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
 static uint32_t width_of(const sort_op *s)
 {
     return s->op.plan->column_count + s->op.plan->sort_count;
@@ -78,13 +84,72 @@ static th_err sort_open(th_op *op)
     return builders_new(s);
 }
 
-static th_err add_batch(sort_op *s, const th_batch *in)
+/* The numbers of the batch's first `most` rows by the keys, in the batch's order: a heap with the last of them on top. */
+static th_err first_rows(sort_op *s, const th_vector *keys, uint32_t rows, uint32_t most,
+                         const uint32_t **out)
+{
+    sort_context c = {keys, s->op.plan->sorts, s->op.plan->sort_count};
+    uint32_t *heap = th_arena_alloc(s->input_arena, ((size_t)most + 1) * sizeof *heap), n = 0;
+    if (heap == NULL) return op_memory(&s->op);
+    for (uint32_t row = 0; row < rows; row++) {
+        uint32_t at;
+        if (n < most) {
+            for (at = n++; at > 0 && compare_rows(&row, &heap[(at - 1) / 2], &c) > 0;
+                 at = (at - 1) / 2)
+                heap[at] = heap[(at - 1) / 2];
+            heap[at] = row;
+            continue;
+        }
+        if (compare_rows(&row, &heap[0], &c) > 0) continue;
+        for (at = 0;;) {
+            uint32_t child = 2 * at + 1;
+            if (child >= most) break;
+            if (child + 1 < most && compare_rows(&heap[child + 1], &heap[child], &c) > 0) child++;
+            if (compare_rows(&heap[child], &row, &c) <= 0) break;
+            heap[at] = heap[child];
+            at = child;
+        }
+        heap[at] = row;
+    }
+    qsort(heap, n, sizeof *heap, compare_numbers);
+    *out = heap;
+    return TH_OK;
+}
+
+static th_err gather(sort_op *s, th_batch *batch, const uint32_t *rows, uint32_t count)
+{
+    th_vector *vectors = TH_NEW_ARRAY(s->input_arena, th_vector, batch->column_count);
+    if (vectors == NULL) return op_memory(&s->op);
+    TH_TRY(op_batch_gather(&s->op, s->input_arena, batch, rows, count, vectors));
+    *batch = (th_batch){count, batch->column_count, vectors};
+    return TH_OK;
+}
+
+/* Of a batch much larger than the limit only what can be among the first. */
+static th_err add_first(sort_op *s, const th_batch *in, const th_vector *keys, uint32_t most)
+{
+    const th_plan *p = s->op.plan;
+    const uint32_t *rows;
+    th_batch batch = *in;
+    th_batch key_batch = {.rows = in->rows, .column_count = p->sort_count, .columns = keys};
+    TH_TRY(first_rows(s, keys, in->rows, most, &rows));
+    TH_TRY(gather(s, &batch, rows, most));
+    TH_TRY(gather(s, &key_batch, rows, most));
+    TH_TRY(op_builders_add(&s->op, s->columns, &batch));
+    TH_TRY(op_builders_add(&s->op, s->columns + p->column_count, &key_batch));
+    s->rows += most;
+    return TH_OK;
+}
+
+static th_err add_batch(sort_op *s, const th_batch *in, uint64_t limit)
 {
     const th_plan *p = s->op.plan;
     th_vector *keys = TH_NEW_ARRAY(s->input_arena, th_vector, p->sort_count);
     if (keys == NULL) return op_memory(&s->op);
     for (uint32_t i = 0; i < p->sort_count; i++)
         TH_TRY(th_eval_run(s->keys[i], in, s->input_arena, &keys[i]));
+    if (limit > 0 && limit < in->rows / 4 && !s->op.exec->env->options.plain_vectors)
+        return add_first(s, in, keys, (uint32_t)limit);
     th_batch key_batch = {.rows = in->rows, .column_count = p->sort_count, .columns = keys};
     TH_TRY(op_builders_add(&s->op, s->columns, in));
     TH_TRY(op_builders_add(&s->op, s->columns + p->column_count, &key_batch));
@@ -141,7 +206,7 @@ static th_err consume(sort_op *s)
         if (in == NULL) break;
         if (in->rows == 0) continue;
         if (s->rows > UINT32_MAX / 4) return op_memory(&s->op);
-        TH_TRY(add_batch(s, in));
+        TH_TRY(add_batch(s, in, limit));
         if (limit < UINT32_MAX / 8 && s->rows >= 2 * limit + TH_QUERY_BATCH_ROWS)
             TH_TRY(cut(s, limit));
     }

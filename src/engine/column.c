@@ -5,28 +5,26 @@
  * are matched without regard to case; keys of a JSON path keep theirs. */
 #include "engine/engine_private.h"
 
-#define PATH_MAX_SIZE 1024u
-
 /* The path that the segment is asked for: the schema's path, below it the fields, or, with a leading '=' so that keys keep
  * their case, the members of a JSON path. False when it is too long or the schema names alternatives: then the column is
  * read whole and descended. */
-static bool joined_path(const engine_table *table, const th_scan_column *column,
-                        char out[PATH_MAX_SIZE])
+bool engine_column_path(const engine_table *table, const th_scan_column *column,
+                        char out[ENGINE_PATH_SIZE_MAX])
 {
     const char *base = table->schema->columns[column->column].path;
     size_t at = 0;
-    if (strchr(base, '|') != NULL || strlen(base) + 2 > PATH_MAX_SIZE) return false;
+    if (strchr(base, '|') != NULL || strlen(base) + 2 > ENGINE_PATH_SIZE_MAX) return false;
     if (column->json_path.size > 2) out[at++] = '=';
     memcpy(out + at, base, strlen(base));
     at += strlen(base);
     for (uint32_t i = 0; i < column->field_count; i++) {
-        if (at + column->fields[i].size + 2 > PATH_MAX_SIZE) return false;
+        if (at + column->fields[i].size + 2 > ENGINE_PATH_SIZE_MAX) return false;
         out[at++] = '.';
         memcpy(out + at, column->fields[i].bytes, column->fields[i].size);
         at += column->fields[i].size;
     }
     if (column->json_path.size > 2) {
-        if (at + column->json_path.size > PATH_MAX_SIZE) return false;
+        if (at + column->json_path.size > ENGINE_PATH_SIZE_MAX) return false;
         memcpy(out + at, column->json_path.bytes + 1, column->json_path.size - 1);
         at += column->json_path.size - 1;
     }
@@ -118,8 +116,8 @@ th_err engine_schema_cells(const engine_rows *rows, const engine_table *table,
                            uint64_t *bytes)
 {
     bool below = column->field_count > 0 || column->json_path.size > 0;
-    char path[PATH_MAX_SIZE];
-    bool joined = below && joined_path(table, column, path);
+    char path[ENGINE_PATH_SIZE_MAX];
+    bool joined = below && engine_column_path(table, column, path);
     TH_TRY(read_cells(rows, joined ? path : table->schema->columns[column->column].path, arena, out,
                       bytes));
     if (below && !joined) TH_TRY(descend_cells(out, column, arena));

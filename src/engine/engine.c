@@ -224,6 +224,9 @@ const th_provider_ops engine_ops = {
     .segment_close = engine_segment_close,
     .segment_column = engine_segment_column,
     .fetch = engine_fetch,
+    .segment_skip = engine_segment_skip,
+    .segment_select = engine_segment_select,
+    .segment_rows = engine_segment_rows,
 };
 
 th_provider *th_engine_new(th_store *store, th_budget *budget)

@@ -11,6 +11,7 @@
 #include "ingest/ingest.h"
 #include "json/json.h"
 #include "model/model.h"
+#include "query/value.h"
 
 extern const th_provider_ops engine_ops;
 
@@ -170,6 +171,39 @@ TH_MUST_CHECK th_err engine_kept_vector(const engine_kept *kept, const engine_ro
                                         uint64_t *bytes);
 
 /* scan.c */
+struct th_scan {
+    th_snapshot *snapshot;
+    const engine_table *table;
+    th_scan_spec spec; /* the caller's may be gone once the scan is open */
+    engine_unit *units;
+    uint32_t unit_count;
+    const engine_source *sources;
+};
+
+struct th_scan_segment {
+    th_scan *scan;
+    const engine_unit *unit;
+    const th_loaded *loaded;
+    engine_kept_segment *kept;   /* NULL: nothing of it is kept decoded */
+    const engine_kept **columns; /* of the scan's columns; NULL: read without */
+    bool *asked;
+    bool counted; /* among the segments that were read */
+};
+TH_MUST_CHECK th_err engine_segment_load(th_scan_segment *segment, th_diag *diag);
+void engine_segment_count_read(th_scan_segment *segment);
+/* NULL: the column is read without what is kept. The segment is loaded. */
+const engine_kept *engine_segment_kept(th_scan_segment *segment, uint32_t col, th_arena *arena);
+TH_MUST_CHECK th_err engine_segment_rows(th_scan_segment *segment, uint32_t col,
+                                         const uint32_t *rows, uint32_t count, th_arena *arena,
+                                         th_vector *out, th_diag *diag);
+/* select.c: predicates on a whole segment. */
+bool engine_segment_skip(th_scan_segment *segment);
+TH_MUST_CHECK th_err engine_segment_select(th_scan_segment *segment, uint32_t predicate,
+                                           th_arena *arena, const uint64_t **bits, th_diag *diag);
+/* column.c: the path that the segment is asked for; false: the column is read whole and descended. */
+#define ENGINE_PATH_SIZE_MAX 1024u
+bool engine_column_path(const engine_table *table, const th_scan_column *column,
+                        char out[ENGINE_PATH_SIZE_MAX]);
 TH_MUST_CHECK th_err engine_scan_open(th_snapshot *snapshot, const th_scan_spec *spec,
                                       th_scan **out, th_diag *diag);
 void engine_scan_close(th_scan *scan);

@@ -2,24 +2,6 @@
  * Scans: the units of a table's row set, opened one at a time, columns by range. */
 #include "engine/engine_private.h"
 
-struct th_scan {
-    th_snapshot *snapshot;
-    const engine_table *table;
-    th_scan_spec spec; /* the caller's may be gone once the scan is open */
-    engine_unit *units;
-    uint32_t unit_count;
-    const engine_source *sources;
-};
-
-struct th_scan_segment {
-    th_scan *scan;
-    const engine_unit *unit;
-    const th_loaded *loaded;
-    engine_kept_segment *kept;   /* NULL: nothing of it is kept decoded */
-    const engine_kept **columns; /* of the scan's columns; NULL: read without */
-    bool *asked;
-};
-
 static void count(atomic_uint_fast64_t *counter, uint64_t n)
 {
     atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
@@ -110,18 +92,23 @@ void engine_segment_close(th_scan_segment *segment)
     th_version_unload(segment->loaded);
 }
 
-static th_err load(th_scan_segment *segment, th_diag *diag)
+th_err engine_segment_load(th_scan_segment *segment, th_diag *diag)
 {
     const th_scan *scan = segment->scan;
     if (segment->loaded != NULL) return TH_OK;
     TH_TRY(th_version_load(version_of(scan), &segment->unit->ref, &segment->loaded, diag));
     if (!scan->spec.plain)
         segment->kept = engine_keep_begin(scan->snapshot->engine->keep, segment->loaded->segment);
-    if (scan->spec.control != NULL) {
-        count(&scan->spec.control->segments_read, 1);
-        count(&scan->spec.control->rows_read, segment->unit->count);
-    }
     return TH_OK;
+}
+
+void engine_segment_count_read(th_scan_segment *segment)
+{
+    th_query_control *control = segment->scan->spec.control;
+    if (segment->counted || control == NULL) return;
+    segment->counted = true;
+    count(&control->segments_read, 1);
+    count(&control->rows_read, segment->unit->count);
 }
 
 /* The name of a column that the key layout gives, not the record; NULL: another one. */
@@ -140,7 +127,7 @@ static bool reads(const engine_table *table, uint32_t column)
            engine_meta_reads((engine_meta)(column - table->meta_first));
 }
 
-static const engine_kept *kept_column(th_scan_segment *segment, uint32_t col, th_arena *arena)
+const engine_kept *engine_segment_kept(th_scan_segment *segment, uint32_t col, th_arena *arena)
 {
     const th_scan *scan = segment->scan;
     if (!segment->asked[col])
@@ -150,16 +137,19 @@ static const engine_kept *kept_column(th_scan_segment *segment, uint32_t col, th
     return segment->columns[col];
 }
 
-th_err engine_segment_column(th_scan_segment *segment, uint32_t col, uint32_t begin, uint32_t rows,
-                             th_arena *arena, th_vector *out, th_diag *diag)
+static th_err read_column(th_scan_segment *segment, uint32_t col, const engine_unit *unit,
+                          uint32_t begin, uint32_t rows, th_arena *arena, th_vector *out,
+                          th_diag *diag)
 {
     const th_scan *scan = segment->scan;
-    TH_ASSERT(col < scan->spec.column_count && (uint64_t)begin + rows <= segment->unit->count);
     const th_scan_column *column = &scan->spec.columns[col];
     const char *partition = partition_of(scan->table, column->column);
-    if (reads(scan->table, column->column)) TH_TRY(load(segment, diag));
+    if (reads(scan->table, column->column)) {
+        TH_TRY(engine_segment_load(segment, diag));
+        engine_segment_count_read(segment);
+    }
     engine_rows range = {.loaded = segment->loaded,
-                         .unit = segment->unit,
+                         .unit = unit,
                          .sources = scan->sources,
                          .version = version_of(scan),
                          .begin = begin,
@@ -171,13 +161,71 @@ th_err engine_segment_column(th_scan_segment *segment, uint32_t col, uint32_t be
     } else if (column->column >= scan->table->meta_first) {
         err = engine_meta_column(&range, (engine_meta)(column->column - scan->table->meta_first),
                                  arena, out, &bytes, diag);
-    } else if (kept_column(segment, col, arena) != NULL) {
+    } else if (engine_segment_kept(segment, col, arena) != NULL) {
         err = engine_kept_vector(segment->columns[col], &range, column->type, arena, out, &bytes);
     } else {
         err = engine_schema_column(&range, scan->table, column, arena, out, &bytes, diag);
     }
     if (scan->spec.control != NULL) count(&scan->spec.control->bytes_read, bytes);
     return err;
+}
+
+th_err engine_segment_column(th_scan_segment *segment, uint32_t col, uint32_t begin, uint32_t rows,
+                             th_arena *arena, th_vector *out, th_diag *diag)
+{
+    TH_ASSERT(col < segment->scan->spec.column_count &&
+              (uint64_t)begin + rows <= segment->unit->count);
+    return read_column(segment, col, segment->unit, begin, rows, arena, out, diag);
+}
+
+/* The rows as a unit of their own. */
+static th_err rows_unit(const engine_unit *unit, const uint32_t *rows, uint32_t count,
+                        th_arena *arena, engine_unit *out)
+{
+    uint32_t *stored = th_arena_alloc(arena, ((size_t)count + 1) * sizeof(*stored));
+    uint32_t *sources = unit->sources == NULL
+                            ? NULL
+                            : th_arena_alloc(arena, ((size_t)count + 1) * sizeof(*sources));
+    if (stored == NULL || (unit->sources != NULL && sources == NULL)) return TH_ELIMIT;
+    for (uint32_t i = 0; i < count; i++) {
+        stored[i] = unit->rows != NULL ? unit->rows[rows[i]] : unit->begin + rows[i];
+        if (sources != NULL) sources[i] = unit->sources[rows[i]];
+    }
+    *out = *unit;
+    out->rows = stored;
+    out->sources = sources;
+    out->begin = 0;
+    out->count = count;
+    return TH_OK;
+}
+
+/* Runs of neighbours are read at once, and put together. */
+th_err engine_segment_rows(th_scan_segment *segment, uint32_t col, const uint32_t *rows,
+                           uint32_t row_count, th_arena *arena, th_vector *out, th_diag *diag)
+{
+    engine_unit unit;
+    th_builder b;
+    th_value v;
+    const th_type *type = segment->scan->spec.columns[col].type;
+    TH_TRY(rows_unit(segment->unit, rows, row_count, arena, &unit));
+    if (!th_builder_init(&b, arena, type, row_count, false)) return TH_ELIMIT;
+    for (uint32_t i = 0, n; i < row_count; i += n) {
+        th_vector *part = TH_NEW(arena, th_vector);
+        if (part == NULL) return TH_ELIMIT;
+        for (n = 1; i + n < row_count && unit.rows[i + n] <= unit.rows[i + n - 1] + 1; n++)
+            continue;
+        TH_TRY(read_column(segment, col, &unit, i, n, arena, part, diag));
+        if (n == row_count) {
+            *out = *part;
+            return TH_OK;
+        }
+        for (uint32_t k = 0; k < n; k++) {
+            th_value_get(part, k, &v);
+            if (!th_builder_add(&b, &v)) return TH_ELIMIT;
+        }
+    }
+    th_builder_finish(&b, out);
+    return TH_OK;
 }
 
 /* ---- single rows by id ------------------------------------------------------------------------------------------- */

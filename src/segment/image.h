@@ -182,6 +182,8 @@ void segment_route_cache_free(struct segment_route_cache *cache); /* accepts NUL
 th_err segment_v2_times(const th_segment *segment, uint32_t begin, uint32_t count, int64_t *out);
 bool segment_v2_zone(const th_segment *segment, const char *path, th_slice *min, th_slice *max);
 bool segment_v2_may_equal(const th_segment *segment, const char *path, th_slice value);
+th_err segment_v2_search(const th_segment *segment, th_slice text, uint64_t *bits,
+                         uint64_t *bytes_read);
 th_err segment_v2_verify(const th_segment *segment, th_diag *diag);
 
 #endif

@@ -243,6 +243,7 @@ static const segment_ops ops = {.close = close_image,
                                 .zone = segment_v2_zone,
                                 .may_equal = segment_v2_may_equal,
                                 .verify = segment_v2_verify,
+                                .search = segment_v2_search,
                                 .scan_open = segment_v2_scan_open,
                                 .scan_next = segment_v2_scan_next,
                                 .scan_close = segment_v2_scan_close};

@@ -24,6 +24,8 @@ typedef struct segment_ops {
     bool (*zone)(const th_segment *segment, const char *path, th_slice *min, th_slice *max);
     bool (*may_equal)(const th_segment *segment, const char *path, th_slice value);
     th_err (*verify)(const th_segment *segment, th_diag *diag);
+    th_err (*search)(const th_segment *segment, th_slice text, uint64_t *bits,
+                     uint64_t *bytes_read); /* NULL: cannot */
     /* Rows in order; NULL: records is called for them. The scan keeps what it decoded from call to call. */
     th_err (*scan_open)(const th_segment *segment, uint32_t begin, th_budget *budget, void **scan);
     th_err (*scan_next)(void *scan, uint32_t count, th_arena *arena, th_slice *out);

@@ -66,6 +66,13 @@ void th_segment_close(th_segment *s)
     free(s);
 }
 
+th_err th_segment_search(const th_segment *s, th_slice text, uint64_t *bits, uint64_t *bytes_read)
+{
+    segment_check(s);
+    if (s->ops->search == NULL) return TH_EUNSUPPORTED;
+    return s->ops->search(s, text, bits, bytes_read);
+}
+
 bool th_segment_attach(th_segment *s, th_segment_attachment *attachment)
 {
     th_segment_attachment *none = NULL;

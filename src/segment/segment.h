@@ -103,6 +103,11 @@ TH_MUST_CHECK th_err th_segment_read_times(const th_segment *segment, uint32_t b
 bool th_segment_zone(const th_segment *segment, const char *path, th_slice *min, th_slice *max);
 /* Can any row's text at path equal value? False only when certainly none does. */
 bool th_segment_may_equal(const th_segment *segment, const char *path, th_slice value);
+/* Set a bit for each row whose record holds the bytes; bits has one for each row and begins as zeroes. TH_EUNSUPPORTED: the
+ * text could lie across values (it has one of " , : { } [ ], blanks or control characters), or the image is none that can
+ * be searched: look at the records. */
+TH_MUST_CHECK th_err th_segment_search(const th_segment *segment, th_slice text, uint64_t *bits,
+                                       uint64_t *bytes_read);
 /* Something of the caller's that goes with the open segment: its `free` is called when the segment is closed. One for a
  * segment: false when there is one already. Any thread. */
 typedef struct th_segment_attachment {

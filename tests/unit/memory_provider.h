@@ -121,7 +121,8 @@ static bool memory_may_hold(const th_vector *v, uint32_t row, const th_scan_pred
                         [TH_CMP_LT] = c<0, [TH_CMP_LE] = c <= 0, [TH_CMP_GT] = c> 0,
                         [TH_CMP_GE] = c >= 0,
                         [TH_CMP_IN] = c == 0,
-                        [TH_CMP_PREFIX] = prefix};
+                        [TH_CMP_PREFIX] = prefix,
+                        [TH_CMP_CONTAINS] = true};
         if (holds[p->compare]) return true;
     }
     return false;
