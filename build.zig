@@ -91,7 +91,7 @@ const modules = [_]Module{
             "op/window.c",     "op/window_aggregate.c", "op/window_frame.c",     "op/window_value.c",    "bind_window.c",       "plan_window.c",
             "bind_subquery.c", "plan_apply.c",          "plan_depend.c",         "plan_pull.c",          "plan_walk.c",         "fn/aggregate_merge.c",
             "fn/text_types.c", "fn/char.c",             "options.c",             "bind_group.c",         "fn/aggregate_text.c", "eval_memo.c",
-            "op/agg_codes.c",  "fn/aggregate_rank.c",
+            "op/agg_codes.c",  "fn/aggregate_rank.c",   "op/agg_merge.c",        "op/agg_parallel.c",
         },
     },
     .{

@@ -57,7 +57,23 @@ typedef struct agg_op {
     uint32_t state_capacity, at;
     agg_codes codes;
     bool done;
+    /* A worker's: */
+    th_op *scan;     /* NULL: not one of several */
+    uint64_t *first; /* of each group: its segment, and its number among the worker's groups */
+    uint32_t first_room;
 } agg_op;
+
+/* aggregate.c: all rows of the input into groups; and the state that they go to. */
+th_err agg_consume_rows(agg_op *g);
+th_err agg_open_state(agg_op *g);
+void agg_close_state(agg_op *g);
+bool agg_grow_states(agg_op *g);
+
+/* agg_parallel.c: *done: all rows were consumed, by several threads; else none was. */
+th_err agg_consume_parallel(agg_op *g, bool *done);
+/* agg_merge.c */
+bool agg_can_merge(const th_plan *plan);
+th_err agg_merge(agg_op *g, agg_op *const *workers, uint32_t count);
 
 /* Groups of the rows by the codes of their keys. *done false: the keys are no dictionaries, or not of the kind. */
 th_err agg_groups_by_codes(agg_op *g, const th_vector *keys, uint32_t rows, uint32_t *out,

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "query/fn/call.h"
 #include "query/op/agg.h"
+#include "query/op/scan.h"
 
 static th_err open_call(agg_op *g, agg_state *a, const th_agg_call *call)
 {
@@ -40,10 +41,13 @@ static th_err open_call(agg_op *g, agg_state *a, const th_agg_call *call)
                                                                              : op_memory(&g->op);
 }
 
-static th_err agg_open(th_op *op)
+th_err agg_open_state(agg_op *g)
 {
-    agg_op *g = (agg_op *)op;
+    th_op *op = &g->op;
     const th_plan *p = op->plan;
+    g->states = NULL;
+    g->stride = 0;
+    g->state_capacity = 0;
     g->arena = th_exec_arena(op->exec);
     g->input_arena = th_exec_arena(op->exec);
     if (g->arena == NULL || g->input_arena == NULL) return op_memory(op);
@@ -57,7 +61,12 @@ static th_err agg_open(th_op *op)
     return valueset_init(&g->groups, g->arena, types, p->expr_count) ? TH_OK : op_memory(op);
 }
 
-static bool grow_states(agg_op *g)
+static th_err agg_open(th_op *op)
+{
+    return agg_open_state((agg_op *)op);
+}
+
+bool agg_grow_states(agg_op *g)
 {
     if (g->groups.count <= g->state_capacity) return true;
     uint32_t capacity = g->state_capacity == 0 ? 16 : g->state_capacity * 2;
@@ -119,7 +128,7 @@ static th_err find_groups(agg_op *g, const th_batch *in, uint32_t *out)
                   : groups_by_value(g, keys, same ? 1 : in->rows, out);
     if (ok && same)
         for (uint32_t i = 1; i < in->rows; i++) out[i] = out[0];
-    return ok && grow_states(g) ? TH_OK : op_memory(&g->op);
+    return ok && agg_grow_states(g) ? TH_OK : op_memory(&g->op);
 }
 
 static void *state_of(agg_op *g, const agg_state *a, uint32_t group)
@@ -271,34 +280,68 @@ static th_err empty_groups(agg_op *g)
         if (key == NULL) return op_memory(&g->op);
         for (uint32_t k = 0; k + 1 < p->expr_count; k++) key[k].null = true;
         key[p->expr_count - 1] = fn_int(p->empty_groups[i]);
-        if (!valueset_put(&g->groups, key, &group, NULL) || !grow_states(g))
+        if (!valueset_put(&g->groups, key, &group, NULL) || !agg_grow_states(g))
             return op_memory(&g->op);
+    }
+    return TH_OK;
+}
+
+/* Where the groups of a worker were first seen, for those that are new. */
+static th_err note_first(agg_op *g, uint32_t from)
+{
+    if (g->scan == NULL) return TH_OK;
+    if (g->groups.count > g->first_room) {
+        uint32_t room = g->groups.count * 2;
+        uint64_t *first = th_arena_alloc(g->arena, room * sizeof *first);
+        if (first == NULL) return op_memory(&g->op);
+        if (from > 0) memcpy(first, g->first, from * sizeof *first);
+        g->first = first;
+        g->first_room = room;
+    }
+    for (uint32_t i = from; i < g->groups.count; i++)
+        g->first[i] = (uint64_t)op_scan_segment(g->scan) << 32 | i;
+    return TH_OK;
+}
+
+static th_err consume_batch(agg_op *g, const th_batch *in)
+{
+    const th_plan *p = g->op.plan;
+    uint32_t before = g->groups.count;
+    uint32_t *groups = TH_NEW_ARRAY(g->input_arena, uint32_t, in->rows);
+    if (groups == NULL) return op_memory(&g->op);
+    if (p->expr_count > 0) TH_TRY(find_groups(g, in, groups));
+    TH_TRY(note_first(g, before));
+    for (uint32_t i = 0; i < p->aggregate_count; i++) TH_TRY(add_call(g, &g->aggs[i], in, groups));
+    return TH_OK;
+}
+
+th_err agg_consume_rows(agg_op *g)
+{
+    const th_plan *p = g->op.plan;
+    const th_batch *in;
+    uint32_t group;
+    if (p->expr_count == 0 &&
+        (!valueset_put(&g->groups, NULL, &group, NULL) || !agg_grow_states(g)))
+        return op_memory(&g->op);
+    TH_TRY(note_first(g, 0));
+    for (;;) {
+        th_arena_reset(g->input_arena);
+        TH_TRY(th_op_next(g->op.inputs[0], g->input_arena, &in));
+        if (in == NULL) break;
+        if (in->rows > 0) TH_TRY(consume_batch(g, in));
+    }
+    for (uint32_t i = 0; i < p->aggregate_count; i++) {
+        TH_TRY(agg_flush(g, &g->aggs[i]));
+        if (g->aggs[i].call->order_count > 0) TH_TRY(add_ordered(g, &g->aggs[i]));
     }
     return TH_OK;
 }
 
 static th_err consume(agg_op *g)
 {
-    const th_plan *p = g->op.plan;
-    const th_batch *in;
-    uint32_t group;
-    if (p->expr_count == 0 && (!valueset_put(&g->groups, NULL, &group, NULL) || !grow_states(g)))
-        return op_memory(&g->op);
-    for (;;) {
-        th_arena_reset(g->input_arena);
-        TH_TRY(th_op_next(g->op.inputs[0], g->input_arena, &in));
-        if (in == NULL) break;
-        if (in->rows == 0) continue;
-        uint32_t *groups = TH_NEW_ARRAY(g->input_arena, uint32_t, in->rows);
-        if (groups == NULL) return op_memory(&g->op);
-        if (p->expr_count > 0) TH_TRY(find_groups(g, in, groups));
-        for (uint32_t i = 0; i < p->aggregate_count; i++)
-            TH_TRY(add_call(g, &g->aggs[i], in, groups));
-    }
-    for (uint32_t i = 0; i < p->aggregate_count; i++) {
-        TH_TRY(agg_flush(g, &g->aggs[i]));
-        if (g->aggs[i].call->order_count > 0) TH_TRY(add_ordered(g, &g->aggs[i]));
-    }
+    bool done;
+    TH_TRY(agg_consume_parallel(g, &done));
+    if (!done) TH_TRY(agg_consume_rows(g));
     g->done = true;
     return empty_groups(g);
 }
@@ -342,13 +385,17 @@ static th_err agg_next(th_op *op, th_arena *batch, const th_batch **out)
     return TH_OK;
 }
 
-static void agg_close(th_op *op)
+void agg_close_state(agg_op *g)
 {
-    agg_op *g = (agg_op *)op;
     agg_codes_close(g);
     th_arena_free(g->arena);
     th_arena_free(g->input_arena);
     g->arena = g->input_arena = NULL;
+}
+
+static void agg_close(th_op *op)
+{
+    agg_close_state((agg_op *)op);
 }
 
 const th_op_ops th_op_aggregate = {"Aggregate", sizeof(agg_op), agg_open, agg_next, agg_close};

@@ -33,7 +33,7 @@ typedef struct memory_provider {
     const th_table *list[MEMORY_TABLES_MAX];
     uint32_t count, segment_rows;
     bool prune; /* leave out segments in which no row can satisfy the scan's predicates */
-    int open_segments;
+    atomic_int open_segments;
 } memory_provider;
 
 struct th_scan {

@@ -11,6 +11,7 @@
 static memory_provider *help_provider; /* the tables of this program's tests; may stay NULL */
 static th_query_limits help_limits;
 static th_query_control *help_control;
+static th_query_options help_options; /* how statements run */
 
 static inline th_err help_batch(void *ctx, const th_batch *batch)
 {
@@ -34,6 +35,7 @@ static inline th_err help_run(const char *sql, th_buf *out, th_diag *diag)
     th_query_env env = {.provider =
                             help_provider == NULL ? NULL : memory_provider_of(help_provider),
                         .limits = help_limits,
+                        .options = help_options,
                         .control = help_control};
     th_result_sink sink = {NULL, help_batch, out};
     memory_provider *empty = NULL;
