@@ -11,6 +11,7 @@
 
 #define GRACE_US (20 * INT64_C(1000000))
 #define INGEST_BUDGET (300u << 20)
+#define CACHE_SHARE 5 /* of a server's memory, for segments that were loaded */
 
 static void node_committed(void *ctx, uint64_t lsn)
 {
@@ -104,9 +105,12 @@ th_err cmd_node_open(const char *dir, const cmd_node_options *options, cmd_node 
     cmd_node *node = calloc(1, sizeof(*node));
     if (node == NULL) return TH_ENOMEM;
     budgets_init(node);
-    th_store_options store = {.create = options->create,
-                              .budget = &node->ingest,
-                              .test_mode = getenv("TRAILHOLD_TEST_MODE")};
+    th_store_options store = {
+        .create = options->create,
+        .budget = &node->ingest,
+        .cache_bytes = options->listen == NULL ? 0 : node->root.limit_bytes / CACHE_SHARE,
+        .cache_budget = &node->root,
+        .test_mode = getenv("TRAILHOLD_TEST_MODE")};
     /* The crash rigs roll small journals and have small writes count as large, so that every step is reached. */
     read_number("TRAILHOLD_TEST_JOURNAL_BYTES", &store.journal_bytes);
     read_number("TRAILHOLD_TEST_BULK_BYTES", &store.bulk_bytes);

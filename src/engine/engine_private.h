@@ -160,12 +160,13 @@ typedef struct engine_kept {
 engine_keep *engine_keep_new(th_budget *budget); /* NULL: no memory */
 void engine_keep_free(engine_keep *keep);        /* accepts NULL */
 /* What is kept of the segment stays until the end. NULL: nothing can be (or keep is NULL); the others accept that. */
-engine_kept_segment *engine_keep_begin(engine_keep *keep, th_segment *segment);
+engine_kept_segment *engine_keep_begin(engine_keep *keep, const th_segment_ref *ref);
 void engine_keep_end(engine_kept_segment *kept);
-/* NULL: read it without. arena: for the call. */
+/* NULL: read it without, or, with *known false, ask again with the loaded segment (loaded NULL: only what is there is
+ * given). arena: for the call. */
 const engine_kept *engine_keep_column(engine_kept_segment *kept, const th_loaded *loaded,
                                       const engine_table *table, const th_scan_column *column,
-                                      th_arena *arena);
+                                      th_arena *arena, bool *known);
 TH_MUST_CHECK th_err engine_kept_vector(const engine_kept *kept, const engine_rows *rows,
                                         const th_type *type, th_arena *arena, th_vector *out,
                                         uint64_t *bytes);
@@ -187,11 +188,12 @@ struct th_scan_segment {
     engine_kept_segment *kept;   /* NULL: nothing of it is kept decoded */
     const engine_kept **columns; /* of the scan's columns; NULL: read without */
     bool *asked;
-    bool counted; /* among the segments that were read */
+    th_arena *arena; /* that it lives in */
+    bool counted;    /* among the segments that were read */
 };
 TH_MUST_CHECK th_err engine_segment_load(th_scan_segment *segment, th_diag *diag);
 void engine_segment_count_read(th_scan_segment *segment);
-/* NULL: the column is read without what is kept. The segment is loaded. */
+/* NULL: the column is read without what is kept, or, when the segment is not loaded, perhaps. */
 const engine_kept *engine_segment_kept(th_scan_segment *segment, uint32_t col, th_arena *arena);
 TH_MUST_CHECK th_err engine_segment_rows(th_scan_segment *segment, uint32_t col,
                                          const uint32_t *rows, uint32_t count, th_arena *arena,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Columns kept decoded beside the open segment they are of: distinct values, typed, and a code a stored row. The next
- * batch, and the next query, take them as they are.
+ * Columns kept decoded: of a segment its distinct values, typed, and a code a stored row. The next batch, and the next
+ * query, take them as they are; the segment need not be loaded again.
  *
  * What is kept is charged to a budget of its own; when that is full, what is kept of the segment that was used longest ago
  * goes, and when nothing can go, columns are read anew each time. A column whose values hardly repeat is not kept, but for
@@ -8,12 +8,14 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/map.h"
 #include "engine/engine_private.h"
 
 #define COLUMNS_MAX 64u   /* kept of one segment */
 #define SAMPLE_ROWS 2048u /* of which half must repeat, where the segment has no dictionary */
 #define BYTES_MAX ((size_t)1 << 30)
+#define BUCKETS 4096u
 
 typedef struct kept_column {
     char *key;
@@ -21,22 +23,26 @@ typedef struct kept_column {
     engine_kept column;
 } kept_column;
 
+/* Rows of a table's day never change: what was read of them is good for ever, whatever file they lie in. */
 struct engine_kept_segment {
-    th_segment_attachment base;
     engine_keep *keep;
-    engine_kept_segment *newer, *older; /* this and users under the keep's lock */
+    uint64_t first_seq;
+    uint32_t rows;
+    int32_t day;
+    uint16_t table;
+    engine_kept_segment *chain, *newer, *older; /* these and users under the keep's lock */
     uint32_t users;
     pthread_mutex_t lock; /* guards what follows */
-    th_arena *arena;      /* NULL: nothing is kept */
-    kept_column columns[COLUMNS_MAX];
+    th_arena *arena;
+    kept_column *columns; /* COLUMNS_MAX */
     uint32_t count;
 };
 
 struct engine_keep {
     th_budget budget;
     pthread_mutex_t lock;
+    engine_kept_segment *buckets[BUCKETS];
     engine_kept_segment *newest, *oldest;
-    uint32_t holders; /* the provider, and each segment of which something is kept */
     atomic_uint_fast64_t next_id;
 };
 
@@ -48,34 +54,14 @@ engine_keep *engine_keep_new(th_budget *budget)
     if (budget != NULL && budget->limit_bytes / 4 < limit) limit = budget->limit_bytes / 4;
     th_budget_init(&keep->budget, "columns", limit, budget);
     pthread_mutex_init(&keep->lock, NULL);
-    keep->holders = 1;
     return keep;
 }
 
-/* With the lock held, which it gives up. */
-static void leave(engine_keep *keep)
+static engine_kept_segment **bucket_of(engine_keep *keep, const th_segment_ref *ref)
 {
-    bool last = --keep->holders == 0;
-    pthread_mutex_unlock(&keep->lock);
-    if (!last) return;
-    pthread_mutex_destroy(&keep->lock);
-    free(keep);
-}
-
-static void drop_columns(engine_kept_segment *s)
-{
-    th_arena_free(s->arena);
-    s->arena = NULL;
-    s->count = 0;
-}
-
-/* Open segments may outlive the provider in the store's cache. */
-void engine_keep_free(engine_keep *keep)
-{
-    if (keep == NULL) return;
-    pthread_mutex_lock(&keep->lock);
-    for (engine_kept_segment *s = keep->newest; s != NULL; s = s->older) drop_columns(s);
-    leave(keep);
+    uint64_t key[3] = {ref->first_seq, (uint64_t)ref->table << 32 | (uint32_t)ref->day,
+                       ref->rows_stored};
+    return &keep->buckets[th_xxh3(th_slice_of(key, sizeof(key))) % BUCKETS];
 }
 
 static void unlink_used(engine_keep *keep, engine_kept_segment *s)
@@ -92,62 +78,86 @@ static void link_newest(engine_keep *keep, engine_kept_segment *s)
     keep->newest = s;
 }
 
-static void forget(th_segment_attachment *attached)
+/* With the lock held, of a segment that nobody uses. */
+static void drop(engine_keep *keep, engine_kept_segment *s)
 {
-    engine_kept_segment *s = (engine_kept_segment *)attached;
-    pthread_mutex_lock(&s->keep->lock);
-    unlink_used(s->keep, s);
-    drop_columns(s);
-    leave(s->keep);
+    th_segment_ref ref = {
+        .table = s->table, .day = s->day, .first_seq = s->first_seq, .rows_stored = s->rows};
+    engine_kept_segment **at = bucket_of(keep, &ref);
+    while (*at != s) at = &(*at)->chain;
+    *at = s->chain;
+    unlink_used(keep, s);
+    th_arena_free(s->arena);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }
 
-static engine_kept_segment *attach(engine_keep *keep, th_segment *segment)
+void engine_keep_free(engine_keep *keep)
 {
-    engine_kept_segment *s = calloc(1, sizeof(*s));
-    if (s == NULL) return NULL;
-    s->base.free = forget;
-    s->keep = keep;
-    pthread_mutex_init(&s->lock, NULL);
-    pthread_mutex_lock(&keep->lock);
-    keep->holders++;
-    link_newest(keep, s);
-    pthread_mutex_unlock(&keep->lock);
-    if (!th_segment_attach(segment, &s->base)) forget(&s->base);
-    return (engine_kept_segment *)th_segment_attached(segment);
+    if (keep == NULL) return;
+    while (keep->newest != NULL) drop(keep, keep->newest);
+    pthread_mutex_destroy(&keep->lock);
+    free(keep);
 }
 
-engine_kept_segment *engine_keep_begin(engine_keep *keep, th_segment *segment)
+static engine_kept_segment *find(engine_keep *keep, const th_segment_ref *ref)
+{
+    engine_kept_segment *s = *bucket_of(keep, ref);
+    while (s != NULL && (s->table != ref->table || s->day != ref->day ||
+                         s->first_seq != ref->first_seq || s->rows != ref->rows_stored))
+        s = s->chain;
+    return s;
+}
+
+static engine_kept_segment *add(engine_keep *keep, const th_segment_ref *ref)
+{
+    engine_kept_segment *s = calloc(1, sizeof(*s)), **bucket = bucket_of(keep, ref);
+    if (s == NULL) return NULL;
+    *s = (engine_kept_segment){.keep = keep,
+                               .first_seq = ref->first_seq,
+                               .rows = ref->rows_stored,
+                               .day = ref->day,
+                               .table = ref->table,
+                               .chain = *bucket};
+    pthread_mutex_init(&s->lock, NULL);
+    *bucket = s;
+    link_newest(keep, s);
+    return s;
+}
+
+engine_kept_segment *engine_keep_begin(engine_keep *keep, const th_segment_ref *ref)
 {
     if (keep == NULL) return NULL;
-    engine_kept_segment *s = (engine_kept_segment *)th_segment_attached(segment);
-    if (s == NULL) s = attach(keep, segment);
-    if (s == NULL || s->keep != keep) return NULL; /* another provider's over the same store */
     pthread_mutex_lock(&keep->lock);
-    s->users++;
-    unlink_used(keep, s);
-    link_newest(keep, s);
+    engine_kept_segment *s = find(keep, ref);
+    if (s == NULL) s = add(keep, ref);
+    if (s != NULL) {
+        s->users++;
+        unlink_used(keep, s);
+        link_newest(keep, s);
+    }
     pthread_mutex_unlock(&keep->lock);
     return s;
 }
 
+/* Nothing is kept of most segments that a query leaves out: those go at once. */
 void engine_keep_end(engine_kept_segment *s)
 {
     if (s == NULL) return;
-    pthread_mutex_lock(&s->keep->lock);
-    s->users--;
-    pthread_mutex_unlock(&s->keep->lock);
+    engine_keep *keep = s->keep;
+    pthread_mutex_lock(&keep->lock);
+    if (--s->users == 0 && s->count == 0) drop(keep, s);
+    pthread_mutex_unlock(&keep->lock);
 }
 
 /* Room for so many bytes more; false when all that could go has gone. */
 static bool make_room(engine_keep *keep, size_t bytes)
 {
     pthread_mutex_lock(&keep->lock);
-    engine_kept_segment *s = keep->oldest;
-    while (th_budget_used(&keep->budget) + bytes > keep->budget.limit_bytes && s != NULL) {
-        if (s->users == 0) drop_columns(s);
-        s = s->newer;
+    for (engine_kept_segment *s = keep->oldest, *newer;
+         s != NULL && th_budget_used(&keep->budget) + bytes > keep->budget.limit_bytes; s = newer) {
+        newer = s->newer;
+        if (s->users == 0) drop(keep, s);
     }
     bool fits = th_budget_used(&keep->budget) + bytes <= keep->budget.limit_bytes;
     pthread_mutex_unlock(&keep->lock);
@@ -253,6 +263,24 @@ static th_err find_instants(th_arena *arena, th_vector *dictionary)
     return TH_OK;
 }
 
+/* Texts may lie in the segment, which is closed earlier. */
+static th_err own_texts(const fill *f)
+{
+    th_vector *d = &f->out->dictionary;
+    th_type_kind kind = d->type->kind;
+    if (kind != TH_VARCHAR && kind != TH_CHAR && kind != TH_VARBINARY && kind != TH_JSON)
+        return TH_OK;
+    th_slice *texts = TH_NEW_ARRAY(f->arena, th_slice, (size_t)d->count + 1);
+    if (texts == NULL) return TH_ELIMIT;
+    for (uint32_t i = 0; i < d->count; i++) {
+        if (d->data.str[i].bytes == NULL) continue;
+        texts[i] = th_arena_copy(f->arena, d->data.str[i]);
+        if (texts[i].bytes == NULL) return TH_ELIMIT;
+    }
+    d->data.str = texts;
+    return TH_OK;
+}
+
 /* False in *worth: not kept. */
 static th_err fill_column(const fill *f, bool *worth)
 {
@@ -274,6 +302,7 @@ static th_err fill_column(const fill *f, bool *worth)
     f->out->codes = v.codes;
     f->out->dictionary = *v.dictionary;
     f->out->rows = rows;
+    TH_TRY(own_texts(f));
     return find_instants(f->arena, &f->out->dictionary);
 }
 
@@ -310,19 +339,25 @@ static const kept_column *find_column(const engine_kept_segment *s, const char *
     return NULL;
 }
 
+static bool begin_columns(engine_kept_segment *s)
+{
+    if (s->arena == NULL) s->arena = th_arena_new(BYTES_MAX, &s->keep->budget);
+    if (s->arena != NULL && s->columns == NULL)
+        s->columns = TH_NEW_ARRAY(s->arena, kept_column, COLUMNS_MAX);
+    return s->columns != NULL && s->count < COLUMNS_MAX;
+}
+
 /* Under the segment's lock. NULL: could not be filled; the caller reads the column without us and says why it fails. */
 static const kept_column *add_column(engine_kept_segment *s, const fill *given, const char *key)
 {
-    if (s->count == COLUMNS_MAX) return NULL;
-    if (s->arena == NULL) s->arena = th_arena_new(BYTES_MAX, &s->keep->budget);
-    if (s->arena == NULL) return NULL;
+    if (!begin_columns(s)) return NULL;
     kept_column *to = &s->columns[s->count];
     *to = (kept_column){.key = th_arena_printf(s->arena, "%s", key), .is_kept = true};
     fill f = *given;
+    th_diag diag = {0};
     f.arena = s->arena;
     f.work = th_arena_new(BYTES_MAX, &s->keep->budget);
     f.out = &to->column;
-    th_diag diag = {0};
     f.diag = &diag;
     bool ok = to->key != NULL && f.work != NULL && fill_column(&f, &to->is_kept) == TH_OK;
     th_arena_free(f.work);
@@ -335,18 +370,22 @@ static const kept_column *add_column(engine_kept_segment *s, const fill *given, 
 
 const engine_kept *engine_keep_column(engine_kept_segment *s, const th_loaded *loaded,
                                       const engine_table *table, const th_scan_column *column,
-                                      th_arena *arena)
+                                      th_arena *arena, bool *known)
 {
-    if (s == NULL || is_nested(column->type)) return NULL;
-    char *key = key_of(table, column, arena);
-    if (key == NULL) return NULL;
+    *known = s == NULL || is_nested(column->type);
+    char *key = *known ? NULL : key_of(table, column, arena);
+    if (key == NULL) {
+        *known = true;
+        return NULL;
+    }
     pthread_mutex_lock(&s->lock);
     const kept_column *found = find_column(s, key);
-    if (found == NULL && make_room(s->keep, (size_t)th_segment_rows(loaded->segment) * 64)) {
+    if (found == NULL && loaded != NULL && make_room(s->keep, (size_t)s->rows * 64)) {
         fill f = {.loaded = loaded, .table = table, .column = column};
         found = add_column(s, &f, key);
     }
     pthread_mutex_unlock(&s->lock);
+    *known = found != NULL || loaded != NULL;
     return found != NULL && found->is_kept ? &found->column : NULL;
 }
 

@@ -77,10 +77,13 @@ th_err engine_segment_open(th_scan *scan, uint32_t index, th_arena *arena, th_sc
     th_scan_segment *segment = TH_NEW(arena, th_scan_segment);
     if (segment == NULL) return TH_ELIMIT;
     segment->scan = scan;
+    segment->arena = arena;
     segment->unit = &scan->units[index];
     segment->columns = TH_NEW_ARRAY(arena, const engine_kept *, scan->spec.column_count + 1);
     segment->asked = TH_NEW_ARRAY(arena, bool, scan->spec.column_count + 1);
     if (segment->columns == NULL || segment->asked == NULL) return TH_ELIMIT;
+    if (!scan->spec.plain)
+        segment->kept = engine_keep_begin(scan->snapshot->engine->keep, &segment->unit->ref);
     *out = segment;
     return TH_OK;
 }
@@ -97,8 +100,6 @@ th_err engine_segment_load(th_scan_segment *segment, th_diag *diag)
     const th_scan *scan = segment->scan;
     if (segment->loaded != NULL) return TH_OK;
     TH_TRY(th_version_load(version_of(scan), &segment->unit->ref, &segment->loaded, diag));
-    if (!scan->spec.plain)
-        segment->kept = engine_keep_begin(scan->snapshot->engine->keep, segment->loaded->segment);
     return TH_OK;
 }
 
@@ -130,10 +131,10 @@ static bool reads(const engine_table *table, uint32_t column)
 const engine_kept *engine_segment_kept(th_scan_segment *segment, uint32_t col, th_arena *arena)
 {
     const th_scan *scan = segment->scan;
+    const th_scan_column *column = &scan->spec.columns[col];
     if (!segment->asked[col])
         segment->columns[col] = engine_keep_column(segment->kept, segment->loaded, scan->table,
-                                                   &scan->spec.columns[col], arena);
-    segment->asked[col] = true;
+                                                   column, arena, &segment->asked[col]);
     return segment->columns[col];
 }
 
@@ -144,8 +145,11 @@ static th_err read_column(th_scan_segment *segment, uint32_t col, const engine_u
     const th_scan *scan = segment->scan;
     const th_scan_column *column = &scan->spec.columns[col];
     const char *partition = partition_of(scan->table, column->column);
+    bool of_schema = partition == NULL && column->column < scan->table->meta_first;
+    const engine_kept *kept = of_schema ? engine_segment_kept(segment, col, arena) : NULL;
     if (reads(scan->table, column->column)) {
-        TH_TRY(engine_segment_load(segment, diag));
+        if (kept == NULL) TH_TRY(engine_segment_load(segment, diag));
+        if (kept == NULL && of_schema) kept = engine_segment_kept(segment, col, arena);
         engine_segment_count_read(segment);
     }
     engine_rows range = {.loaded = segment->loaded,
@@ -161,8 +165,8 @@ static th_err read_column(th_scan_segment *segment, uint32_t col, const engine_u
     } else if (column->column >= scan->table->meta_first) {
         err = engine_meta_column(&range, (engine_meta)(column->column - scan->table->meta_first),
                                  arena, out, &bytes, diag);
-    } else if (engine_segment_kept(segment, col, arena) != NULL) {
-        err = engine_kept_vector(segment->columns[col], &range, column->type, arena, out, &bytes);
+    } else if (kept != NULL) {
+        err = engine_kept_vector(kept, &range, column->type, arena, out, &bytes);
     } else {
         err = engine_schema_column(&range, scan->table, column, arena, out, &bytes, diag);
     }

@@ -20,10 +20,32 @@ static bool may_have(const th_segment *segment, const char *path, const th_scan_
     return false;
 }
 
+/* The same by what is kept of the column. */
+static bool kept_has(const engine_kept *kept, const th_scan_predicate *p)
+{
+    const th_slice *texts = texts_of(p->values);
+    const th_vector *d = &kept->dictionary;
+    if (texts == NULL) return true;
+    for (uint32_t k = 0; k < d->count; k++)
+        for (uint32_t i = 0; i < p->values->count; i++)
+            if (th_slice_equal(d->data.str[k], texts[i]) && !th_vector_is_null(d, k)) return true;
+    return false;
+}
+
+/* Is it certain that no row has it? */
+static bool lacks(th_scan_segment *segment, const th_scan_predicate *p, const char *path)
+{
+    const engine_kept *kept = engine_segment_kept(segment, p->scan_column, segment->arena);
+    th_diag diag = {0};
+    if (kept != NULL && p->values->count <= 16) return !kept_has(kept, p);
+    /* What cannot be read says so when a column is asked for. */
+    if (engine_segment_load(segment, &diag) != TH_OK) return false;
+    return !may_have(segment->loaded->segment, path, p);
+}
+
 bool engine_segment_skip(th_scan_segment *segment)
 {
     const th_scan *scan = segment->scan;
-    th_diag diag = {0};
     char path[ENGINE_PATH_SIZE_MAX];
     for (uint32_t i = 0; i < scan->spec.predicate_count; i++) {
         const th_scan_predicate *p = &scan->spec.predicates[i];
@@ -33,9 +55,7 @@ bool engine_segment_skip(th_scan_segment *segment)
             scan->table->schema->columns[column->column].path[0] == '\0' ||
             !engine_column_path(scan->table, column, path))
             continue;
-        /* What cannot be read says so when a column is asked for. */
-        if (engine_segment_load(segment, &diag) != TH_OK) return false;
-        if (may_have(segment->loaded->segment, path, p)) continue;
+        if (p->values == NULL || !lacks(segment, p, path)) continue;
         if (scan->spec.control != NULL)
             atomic_fetch_add_explicit(&scan->spec.control->segments_pruned, 1,
                                       memory_order_relaxed);

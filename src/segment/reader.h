@@ -4,8 +4,6 @@
 #ifndef TH_SEGMENT_READER_H
 #define TH_SEGMENT_READER_H
 
-#include <stdatomic.h>
-
 #include "segment/format.h"
 #include "segment/segment.h"
 
@@ -46,7 +44,6 @@ struct th_segment {
     th_slice *layouts; /* in the image or the directory */
     segment_run *runs;
     uint32_t layout_count, run_count;
-    _Atomic(th_segment_attachment *) attached;
 };
 #define SEGMENT_OPEN_MAGIC UINT32_C(0x5345474f)
 

@@ -57,8 +57,6 @@ void th_segment_close(th_segment *s)
 {
     if (s == NULL) return;
     segment_check(s);
-    th_segment_attachment *attached = atomic_load(&s->attached);
-    if (attached != NULL) attached->free(attached);
     s->ops->close(s);
     free(s->layouts);
     free(s->runs);
@@ -71,19 +69,6 @@ th_err th_segment_search(const th_segment *s, th_slice text, uint64_t *bits, uin
     segment_check(s);
     if (s->ops->search == NULL) return TH_EUNSUPPORTED;
     return s->ops->search(s, text, bits, bytes_read);
-}
-
-bool th_segment_attach(th_segment *s, th_segment_attachment *attachment)
-{
-    th_segment_attachment *none = NULL;
-    segment_check(s);
-    return atomic_compare_exchange_strong(&s->attached, &none, attachment);
-}
-
-th_segment_attachment *th_segment_attached(const th_segment *s)
-{
-    segment_check(s);
-    return atomic_load(&s->attached);
 }
 
 void th_segment_set_budget(th_segment *s, th_budget *budget)

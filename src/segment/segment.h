@@ -108,13 +108,6 @@ bool th_segment_may_equal(const th_segment *segment, const char *path, th_slice 
  * be searched: look at the records. */
 TH_MUST_CHECK th_err th_segment_search(const th_segment *segment, th_slice text, uint64_t *bits,
                                        uint64_t *bytes_read);
-/* Something of the caller's that goes with the open segment: its `free` is called when the segment is closed. One for a
- * segment: false when there is one already. Any thread. */
-typedef struct th_segment_attachment {
-    void (*free)(struct th_segment_attachment *);
-} th_segment_attachment;
-bool th_segment_attach(th_segment *segment, th_segment_attachment *attachment);
-th_segment_attachment *th_segment_attached(const th_segment *segment); /* NULL: none */
 /* Decode everything and compare with the checksums inside. TH_ECORRUPT with the place in diag. */
 TH_MUST_CHECK th_err th_segment_verify(const th_segment *segment, th_diag *diag);
 

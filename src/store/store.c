@@ -294,7 +294,10 @@ static th_err open_store(th_store *store, const char *dir, int *owner_pid, th_di
 {
     TH_TRY(lock_folder(store, dir, store->options.create, owner_pid, diag));
     TH_TRY(ready_folder(store, store->options.create, diag));
-    store->segments = store_cache_new(STORE_CACHE_BYTES, store->options.budget);
+    const th_store_options *o = &store->options;
+    store->segments =
+        store_cache_new(o->cache_bytes == 0 ? STORE_CACHE_BYTES : (size_t)o->cache_bytes,
+                        o->cache_budget == NULL ? o->budget : o->cache_budget);
     store->heads = store_cache_new(STORE_HEAD_CACHE_BYTES, store->options.budget);
     store->filters = store_cache_new(STORE_FILTER_CACHE_BYTES, store->options.budget);
     if (store->segments == NULL || store->heads == NULL || store->filters == NULL)

@@ -28,6 +28,8 @@ typedef struct th_store_options {
     int64_t
         cool_us; /* how long ago the last row of a file arrived before the background encodes it in the
                                compact tier; 0 = an hour, below 0 = never */
+    uint64_t cache_bytes;    /* most that loaded segments take; 0 = 64 MiB */
+    th_budget *cache_budget; /* who is charged for them; NULL = budget */
     uint64_t
         bulk_bytes; /* a write with more encoded bytes goes to sealed files; 0 = 8 MiB; small for tests */
 } th_store_options;

@@ -12,6 +12,7 @@
 #include "query/result.h"
 
 #define RUNS_MAX 1000
+#define CACHE_SHARE 5 /* as a server does */
 
 typedef struct bench {
     th_store *store;
@@ -107,7 +108,8 @@ int main(int argc, char **argv)
     size_t budget = argc > 2 ? (size_t)strtoul(argv[2], NULL, 10) << 20 : (size_t)4 << 30;
     th_budget_init(&b.budget, "bench", budget, NULL);
     th_buf_init(&b.rows, 256u << 20);
-    th_store_options options = {.no_background = true, .budget = &b.budget};
+    th_store_options options = {
+        .no_background = true, .budget = &b.budget, .cache_bytes = budget / CACHE_SHARE};
     if (th_store_open(argv[1], &options, &b.store, NULL, &diag) != TH_OK)
         stop("the data folder does not open", &diag);
     b.provider = th_engine_new(b.store, &b.budget);
