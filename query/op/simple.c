@@ -2,11 +2,8 @@
  * Operators that keep no rows: values, single row, filter, project, limit, union all. */
 #include "base/limits.h"
 #include "query/op/op.h"
-<<<<<<< HEAD
 #include "query/op/valueset.h"
-=======
 #include "query/op/scan.h"
->>>>>>> 199a83c (query, engine, segment: scans filter for themselves, texts are searched in columns, percentiles by counting)
 
 typedef struct single_op {
     th_op op;
