@@ -66,7 +66,7 @@ const modules = [_]Module{
         .dir = "src/ingest",
         .includes = &.{ "base", "os", "json", "model", "segment", "store" },
         .libs = &.{ "isal", "z" },
-        .files = &.{ "commit.c", "content.c", "content_list.c", "delivery.c", "escape.c", "format/alb.c", "format/asff.c", "format/cloudtrail.c", "format/config.c", "format/digest.c", "format/dns.c", "format/eks.c", "format/guardduty.c", "format/s3access.c", "format/vpcflow.c", "format/waf.c", "helper.c", "inflate.c", "ingest.c", "jsonsame.c", "object.c", "path.c", "pool.c", "recipe.c", "recognise.c", "resolve.c", "resolve_seen.c", "seen.c", "since.c", "slurp.c", "spill.c", "split.c", "split_json.c", "split_lines.c", "split_wrapped.c", "stage.c", "variant_group.c", "variants.c", "walk.c", "window.c" },
+        .files = &.{ "commit.c", "content.c", "content_list.c", "delivery.c", "escape.c", "format/alb.c", "format/asff.c", "format/cloudtrail.c", "format/config.c", "format/digest.c", "format/dns.c", "format/eks.c", "format/guardduty.c", "format/s3access.c", "format/vpcflow.c", "format/waf.c", "helper.c", "inflate.c", "ingest.c", "jsonsame.c", "object.c", "path.c", "pool.c", "recipe.c", "recognise.c", "resolve.c", "resolve_seen.c", "seen.c", "since.c", "slurp.c", "spill.c", "split.c", "split_json.c", "split_lines.c", "split_wrapped.c", "stage.c", "variant_group.c", "variants.c", "walk.c", "window.c", "writer.c" },
     },
     .{
         .name = "query",

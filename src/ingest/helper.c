@@ -62,10 +62,14 @@ static ingest_helper *helper_new(th_ingest *in)
     return NULL;
 }
 
+bool ingest_has_helpers(const th_ingest *in)
+{
+    return (in->head == NULL ? in : in->head)->options.threads > 1;
+}
+
 th_err ingest_window_hand_over(th_ingest *in, th_diag *diag)
 {
-    const th_ingest *head = in->head == NULL ? in : in->head;
-    if (in->helper == NULL && head->options.threads > 1) in->helper = helper_new(in);
+    if (in->helper == NULL && ingest_has_helpers(in)) in->helper = helper_new(in);
     ingest_helper *h = in->helper;
     if (h == NULL) {
         ingest_window_swap(in);

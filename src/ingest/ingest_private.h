@@ -61,7 +61,7 @@ typedef struct ingest_item {
     bool variant;        /* new bytes under an identity that the store or the batch has already */
     bool has_stored;     /* the store, or an earlier window, has other bytes of its identity */
     bool asks;           /* its identity is to be looked up in the store */
-    bool has_sha;
+    bool has_hashes;     /* sha, and hash where it has a fingerprint */
     th_sha256 sha;
 } ingest_item;
 
@@ -170,6 +170,7 @@ struct th_ingest {
     uint16_t last_table;
     int32_t last_day;
     int32_t today;
+    uint32_t handed_over;         /* windows of this batch */
     struct ingest_helper *helper; /* takes windows on a thread of its own; NULL: there is none */
 
     /* what takes windows: one thread, the helper's where there is one */
@@ -224,7 +225,9 @@ bool ingest_refusal_next(th_reader *in, ingest_refusal *out);
 void ingest_window_swap(th_ingest *in);
 /* ... which goes into the write. last: no other one follows. */
 TH_MUST_CHECK th_err ingest_window_fill(th_ingest *in, bool last, th_diag *diag);
-/* helper.c: both, on another thread where there is one: a failure then comes back from a later call. */
+/* helper.c: may a large object use more than its ingest's own thread? */
+bool ingest_has_helpers(const th_ingest *in);
+/* Both, on another thread where there is one: a failure then comes back from a later call. */
 TH_MUST_CHECK th_err ingest_window_hand_over(th_ingest *in, th_diag *diag);
 /* All that was handed over is taken, and the other thread has ended. */
 TH_MUST_CHECK th_err ingest_window_settle(th_ingest *in, th_diag *diag);

@@ -52,10 +52,11 @@ static th_err inflate_simple(th_ingest *in, ingest_object *o, th_slice container
 {
     uint64_t size = ingest_inflate_size(container, limits);
     *done = false;
-    if (size == 0 || size > in->memory_max) return TH_OK;
+    if (size > in->memory_max) return ingest_slurp_reserve(&o->store, size, diag);
+    if (size == 0) return TH_OK;
     if (in->inflate_state == NULL) in->inflate_state = ingest_inflate_state();
     if (in->inflate_state == NULL) return TH_ENOMEM;
-    TH_TRY(ingest_slurp_reserve(&o->store, (size_t)size, diag));
+    TH_TRY(ingest_slurp_reserve(&o->store, size, diag));
     *done = ingest_inflate_simple(in->inflate_state, container, o->store.bytes, (size_t)size, out);
     if (*done) o->store.size = (size_t)size;
     return TH_OK;
@@ -89,15 +90,23 @@ static th_err inflate(th_ingest *in, ingest_object *o, th_slice container, th_di
     return TH_OK;
 }
 
+/* For an object's bytes. */
+static void init_slurp(th_ingest *in, ingest_slurp *slurp)
+{
+    ingest_slurp_init(slurp, in->tmp_dir, in->memory_max, &in->spare);
+    ingest_slurp_large(slurp, ingest_has_helpers(in));
+}
+
 static th_err fill_content(th_ingest *in, ingest_object *o, th_slice container, ingest_slurp *owned,
                            th_diag *diag)
 {
     o->container_size = container.size;
-    o->container_sha = th_sha256_of(container);
+    if (owned == NULL || !ingest_slurp_sha(owned, &o->container_sha))
+        o->container_sha = th_sha256_of(container);
     if (ingest_is_gzip(container)) TH_TRY(inflate(in, o, container, diag));
     if (!o->gzipped && owned != NULL) {
         o->store = *owned;
-        ingest_slurp_init(owned, in->tmp_dir, in->memory_max, &in->spare);
+        init_slurp(in, owned);
     } else if (!o->gzipped) {
         TH_TRY(ingest_slurp_add(&o->store, container, diag));
     }
@@ -148,7 +157,8 @@ th_err ingest_identify_objects(th_ingest *in)
     if (by_content == NULL) return TH_ENOMEM;
     for (uint32_t i = 0; i < in->objects.count; i++) {
         ingest_object *o = &in->objects.at[i];
-        o->sha = o->gzipped ? th_sha256_of(o->content) : o->container_sha;
+        o->sha = o->container_sha;
+        if (o->gzipped && !ingest_slurp_sha(&o->store, &o->sha)) o->sha = th_sha256_of(o->content);
         o->fingerprint = th_store_fingerprint(in->store, th_slice_of(o->sha.bytes, TH_SHA256_SIZE));
         bool added = false;
         uint64_t *slot =
@@ -167,6 +177,12 @@ static th_err add_to_batch(th_ingest *in, ingest_object *o)
     return TH_OK;
 }
 
+static uint64_t expected_size(th_slice container)
+{
+    ingest_inflate_limits limits = ingest_inflate_limits_default();
+    return ingest_is_gzip(container) ? ingest_inflate_size(container, &limits) : container.size;
+}
+
 /* owned: the slurp that holds input->bytes, to be taken over where the container is the content; or NULL. */
 static th_err take_object(th_ingest *in, const th_object_input *input, ingest_slurp *owned,
                           th_diag *diag)
@@ -174,15 +190,19 @@ static th_err take_object(th_ingest *in, const th_object_input *input, ingest_sl
     if (input->name == NULL || strlen(input->name) > TH_NAME_SIZE_MAX)
         return th_fail(diag, TH_EINVAL, NULL, "the name of an object is longer than %u bytes",
                        TH_NAME_SIZE_MAX);
+    /* What is too large for the batch in hand lets it go first. */
+    uint64_t expected = expected_size(input->bytes);
+    if (in->objects.count > 0 && expected + in->object_bytes > in->window_bytes)
+        TH_TRY(th_ingest_commit(in, diag));
     ingest_object o = {.same = INGEST_NONE};
-    ingest_slurp_init(&o.store, in->tmp_dir, in->memory_max, &in->spare);
+    init_slurp(in, &o.store);
     th_err err = fill_object(in, &o, input, owned, diag);
     bool large = o.content.size + in->object_bytes > in->window_bytes;
     if (err == TH_OK && large && in->objects.count > 0) {
-        /* The batch in hand goes first, and the arena with it: this object is then taken again. */
+        /* It did not say so beforehand. The arena goes with the batch: this object is then taken again. */
         if (owned != NULL && !o.gzipped) {
             *owned = o.store;
-            ingest_slurp_init(&o.store, in->tmp_dir, in->memory_max, &in->spare);
+            init_slurp(in, &o.store);
         }
         free_object(&o);
         TH_TRY(th_ingest_commit(in, diag));
@@ -239,12 +259,11 @@ th_err ingest_read_object(th_ingest *in, const char *name, int fd, uint64_t size
                           th_diag *diag)
 {
     ingest_slurp container;
-    ingest_slurp_init(&container, in->tmp_dir, in->memory_max, &in->spare);
+    init_slurp(in, &container);
     th_object_input input = {.name = name, .headers = headers, .header_count = header_count};
     th_err err = TH_OK;
     /* One more than it has, so that its end is seen without another buffer. */
-    if (size_hint > 0 && size_hint < in->memory_max)
-        err = ingest_slurp_reserve(&container, (size_t)size_hint + 1, diag);
+    if (size_hint > 0) err = ingest_slurp_reserve(&container, size_hint + 1, diag);
     if (err == TH_OK) err = read_all(in, &container, fd, diag);
     *unreadable = err == TH_EIO || err == TH_EPERM;
     if (err == TH_OK) err = ingest_slurp_finish(&container, &input.bytes, diag);

@@ -166,7 +166,7 @@ static uint32_t *twin_slot(const th_ingest *in, uint16_t table, th_slice bytes, 
 static void find_twin(th_ingest *in, uint32_t index)
 {
     ingest_item *item = &in->window.items.at[index];
-    item->hash = th_xxh3_seed(item->bytes, in->seed);
+    if (!item->has_hashes) item->hash = th_xxh3_seed(item->bytes, in->seed);
     uint32_t *slot = twin_slot(in, item->table, item->bytes, item->hash);
     if (*slot != 0) {
         item->fate = INGEST_FATE_TWIN;

@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "ingest/writer.h"
 #include "os/os.h"
 
 void ingest_slurp_init(ingest_slurp *slurp, const char *dir, size_t memory_max, ingest_spare *spare)
@@ -83,18 +84,57 @@ th_err ingest_unnamed_file(const char *dir, int *fd, th_diag *diag)
     return TH_OK;
 }
 
+void ingest_slurp_large(ingest_slurp *slurp, bool behind)
+{
+    slurp->digested = true;
+    slurp->behind = behind;
+}
+
+bool ingest_slurp_sha(const ingest_slurp *slurp, th_sha256 *out)
+{
+    if (slurp->has_sha) *out = slurp->sha;
+    return slurp->has_sha;
+}
+
+static th_err write_bytes(ingest_slurp *slurp, th_slice bytes, th_diag *diag)
+{
+    if (slurp->writer != NULL) return ingest_writer_add(slurp->writer, bytes, diag);
+    TH_TRY(th_os_write_all(slurp->fd, bytes, diag));
+    if (slurp->digest != NULL) th_sha256_update(slurp->digest, bytes);
+    return TH_OK;
+}
+
+static th_err start_spool(ingest_slurp *slurp, th_diag *diag)
+{
+    TH_TRY(ingest_unnamed_file(slurp->dir, &slurp->fd, diag));
+    if (slurp->digested) slurp->digest = th_sha256_new();
+    if (slurp->behind) slurp->writer = ingest_writer_new(slurp->fd, slurp->digest);
+    if (slurp->size > 0) TH_TRY(write_bytes(slurp, th_slice_of(slurp->bytes, slurp->size), diag));
+    give_spare(slurp->spare, slurp->bytes, slurp->capacity);
+    slurp->bytes = NULL;
+    slurp->capacity = 0;
+    return TH_OK;
+}
+
 static th_err spool(ingest_slurp *slurp, th_slice bytes, th_diag *diag)
 {
-    if (slurp->fd < 0) {
-        TH_TRY(ingest_unnamed_file(slurp->dir, &slurp->fd, diag));
-        TH_TRY(th_os_write_all(slurp->fd, th_slice_of(slurp->bytes, slurp->size), diag));
-        give_spare(slurp->spare, slurp->bytes, slurp->capacity);
-        slurp->bytes = NULL;
-        slurp->capacity = 0;
-    }
-    TH_TRY(th_os_write_all(slurp->fd, bytes, diag));
+    if (slurp->fd < 0) TH_TRY(start_spool(slurp, diag));
+    TH_TRY(write_bytes(slurp, bytes, diag));
     slurp->size += bytes.size;
     return TH_OK;
+}
+
+/* All is in the file. */
+static th_err end_spool(ingest_slurp *slurp, th_diag *diag)
+{
+    struct ingest_writer *writer = slurp->writer;
+    slurp->writer = NULL;
+    th_err err = writer == NULL ? TH_OK : ingest_writer_finish(writer, diag);
+    slurp->has_sha = err == TH_OK && slurp->digest != NULL;
+    if (slurp->has_sha) slurp->sha = th_sha256_finish(slurp->digest);
+    th_sha256_free(slurp->digest);
+    slurp->digest = NULL;
+    return err;
 }
 
 static th_err grow_to(ingest_slurp *slurp, size_t size, th_diag *diag)
@@ -109,11 +149,11 @@ static th_err grow_to(ingest_slurp *slurp, size_t size, th_diag *diag)
     return TH_OK;
 }
 
-th_err ingest_slurp_reserve(ingest_slurp *slurp, size_t size, th_diag *diag)
+th_err ingest_slurp_reserve(ingest_slurp *slurp, uint64_t size, th_diag *diag)
 {
     TH_ASSERT(!slurp->mapped);
-    if (size > slurp->memory_max) size = slurp->memory_max;
-    return slurp->fd >= 0 || size <= slurp->capacity ? TH_OK : grow_to(slurp, size, diag);
+    if (slurp->fd >= 0 || size <= slurp->capacity) return TH_OK;
+    return size > slurp->memory_max ? start_spool(slurp, diag) : grow_to(slurp, (size_t)size, diag);
 }
 
 th_err ingest_slurp_add(ingest_slurp *slurp, th_slice bytes, th_diag *diag)
@@ -135,6 +175,11 @@ th_err ingest_slurp_add(ingest_slurp *slurp, th_slice bytes, th_diag *diag)
 th_err ingest_slurp_finish(ingest_slurp *slurp, th_slice *out, th_diag *diag)
 {
     if (slurp->fd >= 0 && !slurp->mapped) {
+        TH_TRY(end_spool(slurp, diag));
+        if (slurp->size == 0) {
+            *out = th_slice_of(slurp->bytes, 0);
+            return TH_OK;
+        }
         void *at = mmap(NULL, slurp->size, PROT_READ, MAP_PRIVATE, slurp->fd, 0);
         if (at == MAP_FAILED) return th_fail(diag, TH_ENOMEM, NULL, "cannot map a large object");
         slurp->bytes = at;
@@ -146,10 +191,17 @@ th_err ingest_slurp_finish(ingest_slurp *slurp, th_slice *out, th_diag *diag)
 
 void ingest_slurp_free(ingest_slurp *slurp)
 {
+    th_diag ignored = {0};
+    (void)!end_spool(slurp, &ignored);
     if (slurp->mapped)
         (void)munmap(slurp->bytes, slurp->size);
     else
         give_spare(slurp->spare, slurp->bytes, slurp->capacity);
     th_os_close(slurp->fd);
-    ingest_slurp_init(slurp, slurp->dir, slurp->memory_max, slurp->spare);
+    *slurp = (ingest_slurp){.dir = slurp->dir,
+                            .spare = slurp->spare,
+                            .memory_max = slurp->memory_max,
+                            .digested = slurp->digested,
+                            .behind = slurp->behind,
+                            .fd = -1};
 }

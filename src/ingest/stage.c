@@ -7,7 +7,10 @@
 #include "ingest/ingest_private.h"
 #include "os/os.h"
 
-enum { WINDOW_DAYS_FEW = 64 }; /* a write encodes so many days at a time */
+enum {
+    WINDOW_DAYS_FEW = 64, /* a write encodes so many days at a time */
+    WINDOW_SMALL = 16     /* the part of a window that is a small one */
+};
 
 typedef struct stage {
     th_ingest *in;
@@ -35,6 +38,7 @@ void ingest_stage_clear(th_ingest *in)
     in->staged.many_days = false;
     th_arena_reset(in->staged.arena);
     ingest_log_clear(&in->refusals);
+    in->handed_over = 0;
     in->days = NULL;
     th_arena_reset(in->days_arena);
     in->last_table = 0;
@@ -74,11 +78,29 @@ static th_err add_item(th_ingest *in, const ingest_item *item)
     return TH_OK;
 }
 
+/* Where two threads take turns, the first windows are small so that the second one starts soon, and so are the last ones:
+ * a thread works alone on no more than a small one. In between they are large, for each costs a look at the archive. */
+static uint64_t window_limit(const stage *s)
+{
+    const th_ingest *in = s->in;
+    const ingest_object *o = &in->objects.at[s->object];
+    uint64_t largest = in->window_bytes, smallest = largest / WINDOW_SMALL;
+    if (!ingest_has_helpers(in)) return largest;
+    uint64_t limit = (o->content.size - o->cursor) / 2;
+    uint64_t grown = in->handed_over < 16 ? smallest << in->handed_over : largest;
+    if (limit > grown) limit = grown;
+    return limit < smallest ? smallest : limit < largest ? limit : largest;
+}
+
 static th_err make_room(stage *s)
 {
-    const ingest_window *w = &s->in->staged;
-    bool full = w->bytes >= s->in->window_bytes || w->items.count >= INGEST_ITEMS_MAX;
-    return full ? ingest_window_hand_over(s->in, s->diag) : TH_OK;
+    th_ingest *in = s->in;
+    const ingest_window *w = &in->staged;
+    bool large = in->object_bytes > in->window_bytes;
+    uint64_t limit = large ? window_limit(s) : in->window_bytes;
+    if (w->bytes < limit && w->items.count < INGEST_ITEMS_MAX) return TH_OK;
+    in->handed_over++;
+    return ingest_window_hand_over(in, s->diag);
 }
 
 static th_err add_blob(th_ingest *in, ingest_item *item)
@@ -187,8 +209,10 @@ static th_err fill_item(stage *s, const ingest_piece *piece, ingest_item *item)
     }
     s->ordinal++;
     /* Beside the thread that encodes there is time for it here. */
-    item->has_sha = in->helper != NULL;
-    if (item->has_sha) item->sha = th_sha256_of(item->bytes);
+    item->has_hashes = in->helper != NULL;
+    if (!item->has_hashes) return TH_OK;
+    item->sha = th_sha256_of(item->bytes);
+    if (item->fingerprint != 0) item->hash = th_xxh3_seed(item->bytes, in->seed);
     return TH_OK;
 }
 

@@ -20,7 +20,7 @@ static th_err add_row(th_ingest *in, ingest_item *item)
         .time_us = item->time_us,
         .fingerprint = item->fingerprint,
         .object = item->object,
-        .sha = item->has_sha ? &item->sha : NULL,
+        .sha = item->has_hashes ? &item->sha : NULL,
     };
     uint32_t local;
     TH_TRY(th_write_add(in->write, th_model_table(item->table), item->day, &row, &local));

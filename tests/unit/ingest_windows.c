@@ -3,14 +3,16 @@
  * counts as in one window, on one thread and on two; and nothing of it where the commit never comes. */
 #include "tests/unit/test.h"
 
+#include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "base/time.h"
-#include "ingest/ingest_private.h"
-#include "os/os_test.h"
+#include "ingest/object.h"
+#include "os/os.h"
 
 static char folder[256];
 
@@ -183,6 +185,72 @@ TEST(a_large_object_is_one_commit)
         text.size--;
         close_and_remove(store);
     }
+    th_buf_free(&text);
+}
+
+static size_t gzip(th_slice bytes, uint8_t *out, size_t capacity)
+{
+    z_stream s = {0};
+    CHECK_EQ_I64(deflateInit2(&s, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    s.next_in = (Bytef *)(uintptr_t)bytes.bytes;
+    s.avail_in = (uInt)bytes.size;
+    s.next_out = out;
+    s.avail_out = (uInt)capacity;
+    CHECK_EQ_I64(deflate(&s, Z_FINISH), Z_STREAM_END);
+    size_t made = capacity - s.avail_out;
+    CHECK_EQ_I64(deflateEnd(&s), Z_OK);
+    return made;
+}
+
+static void load_file(th_store *store, th_slice bytes, uint32_t threads, uint64_t size_hint)
+{
+    char path[300];
+    th_diag diag = {0};
+    snprintf(path, sizeof(path), "%s/delivered", folder);
+    FILE *file = fopen(path, "wb");
+    CHECK(file != NULL && fwrite(bytes.bytes, 1, bytes.size, file) == bytes.size);
+    CHECK(fclose(file) == 0);
+    int fd = th_os_open(path, O_RDONLY, 0, &diag);
+    CHECK(fd >= 0);
+    th_ingest *ingest = new_ingest(store, 20000, threads);
+    ingest->memory_max = 5000;
+    bool unreadable;
+    if (ingest_read_object(ingest, "delivered", fd, size_hint, NULL, 0, &unreadable, &diag) !=
+        TH_OK)
+        FAIL("%s", diag.text);
+    commit(ingest);
+    CHECK_EQ_U64(th_ingest_summary_get(ingest)->bytes > 0, true);
+    th_ingest_free(ingest);
+    th_os_close(fd);
+}
+
+/* Digests of what goes to a file are made on the way, on one thread or by the one that writes. */
+TEST(what_does_not_fit_memory_is_the_same)
+{
+    th_buf text;
+    make_trail(&text);
+    size_t capacity = text.size;
+    uint8_t *packed = malloc(capacity);
+    size_t size = gzip(th_buf_slice(&text), packed, capacity);
+    for (uint32_t threads = 1; threads <= 2; threads++) {
+        for (uint64_t hint = 0; hint < 2; hint++) {
+            th_store *store = open_new();
+            load_file(store, th_buf_slice(&text), threads, hint * text.size);
+            CHECK_EQ_U64(rows_of(store, TH_TABLE_cloudtrail), DISTINCT);
+            check_back(store, th_buf_slice(&text));
+            load_file(store, th_slice_of(packed, size), threads, hint * size);
+            CHECK_EQ_U64(rows_of(store, TH_TABLE_cloudtrail), DISTINCT);
+            CHECK_EQ_U64(rows_of(store, TH_TABLE_contents), 1);
+            CHECK_EQ_U64(rows_of(store, TH_TABLE_objects), 2);
+            close_and_remove(store);
+            store = open_new();
+            load_file(store, th_slice_of(packed, size), threads, hint * size);
+            CHECK_EQ_U64(rows_of(store, TH_TABLE_cloudtrail), DISTINCT);
+            check_back(store, th_buf_slice(&text));
+            close_and_remove(store);
+        }
+    }
+    free(packed);
     th_buf_free(&text);
 }
 
@@ -470,8 +538,8 @@ TEST(windows_change_nothing)
     CHECK(hidden > 30 && variants > 30);
 }
 
-TEST_MAIN(a_large_object_is_one_commit, a_recipe_of_any_length_comes_back,
-          a_piece_that_nobody_takes_may_have_any_size,
+TEST_MAIN(a_large_object_is_one_commit, what_does_not_fit_memory_is_the_same,
+          a_recipe_of_any_length_comes_back, a_piece_that_nobody_takes_may_have_any_size,
           records_of_more_days_than_a_commit_takes_are_refused_and_kept,
           a_load_that_is_killed_leaves_nothing_or_everything, what_others_commit_meanwhile_is_found,
           windows_change_nothing)
