@@ -250,6 +250,17 @@ static th_err close_part(th_write *write, write_part *part)
     return TH_OK;
 }
 
+/* A builder keeps the memory of its largest segment. Where many share the room, that would add up to as many times of it. */
+static th_err freshen(th_write *write, write_open *open)
+{
+    th_segment_builder *fresh =
+        th_segment_builder_new_sharing(open->table, write->store->options.budget, write->shaper);
+    if (fresh == NULL) return TH_ENOMEM;
+    th_segment_builder_free(open->builder);
+    open->builder = fresh;
+    return TH_OK;
+}
+
 /* Encode what takes most memory, or what was not touched for longest, until the bounds hold again. */
 static th_err make_room(th_write *write, const write_part *keep)
 {
@@ -265,6 +276,7 @@ static th_err make_room(th_write *write, const write_part *keep)
                 th_segment_builder_bytes(largest->builder))
                 largest = open;
         TH_TRY(finish_segment(write, largest->part));
+        if (write->open_count > 1) TH_TRY(freshen(write, largest));
     }
     return TH_OK;
 }
