@@ -160,7 +160,7 @@ th_err th_segment_verify(const th_segment *s, th_diag *diag)
 /* ---- cursors ---- */
 
 #define CURSOR_MAGIC UINT32_C(0x53454743)
-#define CURSOR_BYTES (4u << 20)
+#define CURSOR_BYTES (768u << 10) /* still in the cache when it is hashed and handed on */
 #define CURSOR_ARENA_MAX ((size_t)1 << 30)
 
 struct th_segment_cursor {

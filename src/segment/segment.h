@@ -60,7 +60,7 @@ th_segment_tier th_segment_tier_of(const th_segment *segment);
 typedef struct th_segment_cursor th_segment_cursor;
 TH_MUST_CHECK th_err th_segment_cursor_open(const th_segment *segment, uint32_t begin,
                                             th_budget *budget, th_segment_cursor **out);
-/* The next records, at most most rows and about 4 MiB of them; *count 0: the end. Valid until the next call. */
+/* The next records, at most most rows and about 1 MiB of them; *count 0: the end. Valid until the next call. */
 TH_MUST_CHECK th_err th_segment_cursor_next(th_segment_cursor *cursor, uint32_t most,
                                             const th_slice **records, uint32_t *count);
 void th_segment_cursor_close(th_segment_cursor *cursor); /* accepts NULL */
