@@ -19,15 +19,21 @@ void store_tree_unpack(const store_packed_tree *packed, th_merkle *out);
 
 /* ---- spool.c ------------------------------------------------------------------------------------------------------------ */
 
+/* Small pieces are written together and read ahead: a write of a hundred thousand days has as many of them. */
+#define STORE_SPOOL_BUFFER (256u << 10)
 typedef struct store_spool {
     bool is_open;
     int fd;
-    uint64_t size;
+    uint64_t size, written; /* what lies between is in pending */
+    th_buf pending;
+    th_buf window;                /* of the file, from window_at on */
+    uint64_t window_at, read_end; /* where the last read ended */
+    size_t ahead;                 /* what the next read takes when it goes on from there */
 } store_spool;
 TH_MUST_CHECK th_err store_spool_add(th_store *store, store_spool *spool, th_slice bytes,
                                      uint64_t *at, th_diag *diag);
-TH_MUST_CHECK th_err store_spool_read(const store_spool *spool, uint64_t at, size_t size,
-                                      uint8_t *out, th_diag *diag);
+TH_MUST_CHECK th_err store_spool_read(store_spool *spool, uint64_t at, size_t size, uint8_t *out,
+                                      th_diag *diag);
 void store_spool_close(store_spool *spool);
 
 /* ---- write.c, part.c, encoded.c ------------------------------------------------------------------------------------------ */

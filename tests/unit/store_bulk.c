@@ -109,26 +109,26 @@ TEST(large_and_small_writes_share_one_log)
     th_store_close(store);
 }
 
-/* More than is kept in memory: the rest waits in a file without a name. */
-TEST(what_does_not_fit_memory_is_spooled)
+/* More than is kept in memory: the rest waits in a file without a name. Records of random bytes, of one day after the
+ * other in turn. */
+static void spooled(uint32_t size, uint32_t records, uint32_t days)
 {
     help_new_dir();
     th_store *store = help_open();
     th_write *write = th_write_new(store);
-    enum { SIZE = 1 << 20, RECORDS = 48 };
-    uint8_t *text = malloc(SIZE);
+    uint8_t *text = malloc(size);
     uint64_t state = 1;
     const th_stored_table *table = th_model_table(TH_TABLE_blobs);
-    for (uint32_t i = 0; i < RECORDS; i++) {
-        for (size_t k = 0; k < SIZE; k++) {
+    for (uint32_t i = 0; i < records; i++) {
+        for (size_t k = 0; k < size; k++) {
             state = state * 6364136223846793005u + 1442695040888963407u;
             text[k] = (uint8_t)(state >> 56);
         }
         uint32_t local;
         memcpy(text, &i, sizeof(i));
-        th_row row = {.record = th_slice_of(text, SIZE), .object = UINT32_MAX};
-        CHECK(th_write_add(write, table, DAY + (int32_t)(i % 7), &row, &local) == TH_OK);
-        CHECK_EQ_U64(local, i / 7);
+        th_row row = {.record = th_slice_of(text, size), .object = UINT32_MAX};
+        CHECK(th_write_add(write, table, DAY + (int32_t)(i % days), &row, &local) == TH_OK);
+        CHECK_EQ_U64(local, i / days);
     }
     free(text);
     uint64_t lsn;
@@ -138,8 +138,9 @@ TEST(what_does_not_fit_memory_is_spooled)
     verify(store);
     th_version *version = th_store_version(store);
     th_arena *arena = th_arena_new(64 << 20, NULL);
-    for (uint32_t i = 0; i < RECORDS; i++) {
-        th_record_id id = {.table = TH_TABLE_blobs, .day = DAY + (int32_t)(i % 7), .seq = i / 7};
+    for (uint32_t i = 0; i < records; i++) {
+        th_record_id id = {
+            .table = TH_TABLE_blobs, .day = DAY + (int32_t)(i % days), .seq = i / days};
         th_slice record;
         CHECK(th_version_record(version, &id, arena, &record, NULL, &diag) == TH_OK);
         uint32_t number;
@@ -150,6 +151,17 @@ TEST(what_does_not_fit_memory_is_spooled)
     th_arena_free(arena);
     th_version_release(version);
     th_store_close(store);
+}
+
+TEST(what_does_not_fit_memory_is_spooled)
+{
+    spooled(1 << 20, 48, 7);
+}
+
+/* Written together, and read in another order: the days' second records lie behind all first ones. */
+TEST(small_pieces_of_many_days_are_spooled)
+{
+    spooled(3000, 7000, 3500);
 }
 
 /* ---- late rows, and writers that prepare again ------------------------------------------------------------------------------- */
@@ -361,6 +373,6 @@ TEST(what_has_cooled_is_encoded_anew_once)
 }
 
 TEST_MAIN(a_large_write_goes_to_sealed_files, large_and_small_writes_share_one_log,
-          what_does_not_fit_memory_is_spooled, late_rows_are_part_of_a_large_write,
-          identities_of_large_writes_are_found, a_large_write_that_fails_leaves_nothing,
-          what_has_cooled_is_encoded_anew_once)
+          what_does_not_fit_memory_is_spooled, small_pieces_of_many_days_are_spooled,
+          late_rows_are_part_of_a_large_write, identities_of_large_writes_are_found,
+          a_large_write_that_fails_leaves_nothing, what_has_cooled_is_encoded_anew_once)
