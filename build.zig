@@ -578,5 +578,7 @@ pub fn build(b: *std.Build) void {
     const query_bench = shipped.program("query_bench", &.{"tests/bench/query_bench.c"}, indexOf("engine").?);
     const bench_programs = b.step("bench-programs", "Programs that the benches use, into zig-out/bench/");
     bench_programs.dependOn(&b.addInstallArtifact(query_bench, .{ .dest_dir = .{ .override = .{ .custom = "bench" } } }).step);
+    const store_sizes = shipped.program("store_sizes", &.{"tests/bench/store_sizes.c"}, indexOf("engine").?);
+    bench_programs.dependOn(&b.addInstallArtifact(store_sizes, .{ .dest_dir = .{ .override = .{ .custom = "bench" } } }).step);
     b.step("bench-segment", "Speed and size of segments alone [-- TABLE FILE]").dependOn(&run_segment_bench.step);
 }
