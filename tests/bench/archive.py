@@ -5,12 +5,13 @@ what was delivered."""
 import hashlib
 import http.client
 import json
+import os
 import random
 import signal
 import subprocess
 import time
 
-from measure import Failure, Program, Run, Watch
+from measure import Failure, Program, Run, Watch, memory_of
 
 MODULUS = 1 << 256
 
@@ -32,6 +33,12 @@ def ingest(data, paths, cores=None, accept=(0,)):
     """(run, summary) of a load."""
     run = Run([Program.path, "ingest", "-q", "--json", "--no-plugins", "--data", data, *paths], cores=cores, accept=accept)
     return run, json.loads(run.out or b"{}")
+
+
+def segment_sizes(data):
+    """By table what its segments take: see store_sizes.c."""
+    run = Run([Program.sizes, data])
+    return json.loads(run.out)
 
 
 def compact(data, cores=None):
@@ -80,6 +87,28 @@ class Server:
             raise Failure(f"serve said {line!r}")
         self.address = line.split()[-1]
         self.watch = Watch(self.process.pid)
+
+    def memory(self):
+        """Bytes now."""
+        return memory_of(self.process.pid)
+
+    def cpu(self):
+        """Seconds so far."""
+        with open(f"/proc/{self.process.pid}/stat", encoding="utf-8") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def ask(self, statement):
+        """(answer, seconds) of a statement over HTTP."""
+        start = time.monotonic()
+        connection = http.client.HTTPConnection(self.address, timeout=300)
+        connection.request("POST", "/v1/sql", statement.encode(), {"Content-Type": "text/plain"})
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        if answer.status != 200:
+            raise Failure(f"{statement}: {answer.status} {text[:300]!r}")
+        return text, time.monotonic() - start
 
     def stop(self):
         """Peak memory, bytes; the data folder is complete afterwards."""

@@ -18,10 +18,13 @@ class Program:
     beside a copy, so a server does what `ingest --no-plugins` does."""
 
     path = os.environ["TRAILHOLD_BIN"]
+    sizes = os.path.join(os.path.dirname(os.path.dirname(path)), "bench", "store_sizes")
 
     @classmethod
     def copy_to(cls, folder):
         cls.path = shutil.copy(cls.path, os.path.join(folder, "trailhold"))
+        if os.path.exists(cls.sizes):
+            cls.sizes = shutil.copy(cls.sizes, os.path.join(folder, "store_sizes"))
 
 
 class Failure(Exception):
@@ -138,7 +141,7 @@ class Results:
                 value = statistics.median(entry["values"])
                 good = value >= wanted if side == "least" else value <= wanted
                 print(f"  {section + ': ' + row:56} {value:,.2f} {entry['unit']}, at {side} {wanted:g}: "
-                      f"{'reached' if good else 'NOT REACHED'}", flush=True)
+                      f"{'PASS' if good else 'FAIL'}", flush=True)
 
     def say(self, text):
         print(f"  {text}", flush=True)

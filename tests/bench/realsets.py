@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real files as they are, not multiplied: what the data folder takes against gzip -6 of each delivered file."""
+"""Real files as they are, not multiplied: what segments and the data folder take against gzip -6 of each delivered file."""
 
 import gzip
 import hashlib
 import os
 
-from archive import compact, ingest, object_bytes
+from archive import compact, ingest, object_bytes, segment_sizes
 from measure import Failure, sizes_of
 
 SETS = {"trail, red team (807 events)": "cloudtrail-invictus-stratus",
@@ -30,11 +30,6 @@ def content_of(path):
     return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
 
 
-def rows_of(sizes):
-    """Bytes of the sealed partitions of records, without the catalog, the lists of objects and what else every folder has."""
-    return sum(size for kind, size in sizes.items() if kind.startswith("parts/") and kind.split("/")[1] not in NOT_RECORDS)
-
-
 def measure_set(results, name, path, work):
     files = files_under(path)
     texts = [content_of(file) for file in files]
@@ -43,7 +38,9 @@ def measure_set(results, name, path, work):
     _, summary = ingest(data, [path], accept=(0, 3))
     at_once = sizes_of(data)
     compact(data)
-    after = sizes_of(data)
+    after, tables = sizes_of(data), segment_sizes(data)
+    all_segments = sum(t["stored_bytes"] for t in tables.values())
+    records = sum(t["stored_bytes"] for name, t in tables.items() if name not in NOT_RECORDS)
     step = max(1, len(texts) // CHECKED)
     for text in texts[::step]:
         digest = hashlib.sha256(text).hexdigest()
@@ -54,6 +51,10 @@ def measure_set(results, name, path, work):
     results.add(f"{name}: gzip -6 per file", packed / 1e3, "KB")
     results.add(f"{name}: folder at once, of gzip", sum(at_once.values()) / packed, "x")
     results.add(f"{name}: folder after compact, of gzip", sum(after.values()) / packed, "x")
-    results.add(f"{name}: partitions of records alone, of gzip", rows_of(after) / packed, "x")
+    results.add(f"{name}: segments after compact, of gzip", all_segments / packed, "x")
+    results.add(f"{name}: segments of records alone, of gzip", records / packed, "x")
     results.show(*[row for row in results.section if row.startswith(name)])
-    results.say("after compact: " + ", ".join(f"{kind} {size / 1e3:,.0f} KB" for kind, size in sorted(after.items())))
+    results.say(f"after compact: segments {all_segments / 1e3:,.1f} KB ("
+                + ", ".join(f"{kind} {t['stored_bytes'] / 1e3:,.1f}" for kind, t in sorted(tables.items()))
+                + f"); page rounding, trees of pages, catalog {(sum(after.values()) - all_segments) / 1e3:,.0f} KB ("
+                + ", ".join(f"{kind} {size / 1e3:,.0f}" for kind, size in sorted(after.items())) + ")")

@@ -6,7 +6,8 @@ How fast trails load, what memory and disk they take, how fast they come back, a
 CloudTrail multiplied by multiply.py (made once, in tests/work/bench/). Values: median (min - max, runs). Ratios compare runs
 of one round, which follow each other; every second round runs backwards. MB is 10^6 bytes of JSON.
 
-Sections: load (with the peers when asked), same, resplit, http, latency, export, hostile, real."""
+Sections: load (with the peers when asked), same, resplit, http, latency, export, hostile, real, archive (two generated ones,
+of a tenth and all of --archive bytes: what an idle server takes, how soon it answers)."""
 
 import argparse
 import json
@@ -26,7 +27,7 @@ import hostile  # noqa: E402
 import realsets  # noqa: E402
 import reshape  # noqa: E402
 from archive import (DataSet, Poster, Server, check_objects, check_records, compact, ingest, object_bytes,  # noqa: E402
-                     percentile)
+                     percentile, segment_sizes)
 from measure import Failure, Program, Results, Run, files_of, load_now, size_of, sizes_of  # noqa: E402
 from multiply import multiply  # noqa: E402
 
@@ -36,6 +37,9 @@ PEERS = os.path.join(TOP, ".tools", "peers")
 ONE, TWO = "0", "0,1"
 POSTERS = 4
 BATCH = 10
+LARGEST_COLUMNS = 12
+QUESTIONS = {"count(*)": "SELECT count(*) FROM cloudtrail", "count by day": "SELECT _day, count(*) FROM cloudtrail GROUP BY 1",
+             "one event by eventID": "SELECT record FROM cloudtrail WHERE eventid = '00000000-0000-4000-8000-000000000000'"}
 
 
 class Bench:
@@ -106,15 +110,27 @@ class Bench:
         data = self.folder("two")
         speed = self.loaded(data, [self.set.trail], self.set, TWO, "2 cores")
         self.sizes(data, "at once")
+        self.whole(data, "at once")
         self.check(data, self.set)
         run = compact(data, cores=TWO)
         self.results.add("compact: wall", run.seconds, "s")
         self.results.add("compact: speed", self.mb / run.seconds, "MB/s")
+        self.results.add("compact: speed by CPU time", self.mb / run.cpu, "MB/s")
         self.results.add("compact: peak memory", run.peak / 1e6, "MB")
         self.sizes(data, "after compact")
+        self.whole(data, "after compact")
         self.check(data, self.set)
         shutil.rmtree(data)
         return speed
+
+    def whole(self, data, when):
+        """How many rows found no shape, and where the bytes are."""
+        trail = segment_sizes(data)["cloudtrail"]
+        self.results.add(f"rows stored whole {when}", 100 * trail["whole_rows"] / trail["rows"], "%")
+        paths = sorted(trail["columns"].items(), key=lambda item: -item[1])
+        paths += [("(shapes, keys, literals)", trail["skeleton_bytes"]), ("(values of small columns)", trail["residual_bytes"])]
+        for path, size in paths[:LARGEST_COLUMNS] + paths[-2:]:
+            self.results.add(f"segments {when}: {path}", size / 1e6, "MB")
 
     def sizes(self, data, when):
         sizes = sizes_of(data)
@@ -160,13 +176,15 @@ class Bench:
         self.results.start(section, title)
         for _ in range(self.args.rounds):
             data = self.folder("again")
-            first, _ = self.loaded(data, [self.set.trail], self.set, TWO, "first")
+            first, by_cpu = self.loaded(data, [self.set.trail], self.set, TWO, "first")
             size = size_of(data)
             run, summary = ingest(data, [other.trail], cores=TWO)
             speed = other.json_bytes / 1e6 / run.seconds
             if summary["records"] != 0 or summary["quarantined"] or summary["variants"]:
                 raise Failure(f"{section}: the second load added something: {summary}")
             self.results.add("second: speed", speed, "MB/s")
+            self.results.add("second: speed by CPU time", other.json_bytes / 1e6 / run.cpu, "MB/s")
+            self.results.add("second against first, by CPU time", other.json_bytes / 1e6 / run.cpu / by_cpu, "x")
             self.results.add("second: peak memory", run.peak / 1e6, "MB")
             self.results.add("second against first", speed / first, "x")
             self.results.add("data folder grew by", (size_of(data) - size) / size, "x")
@@ -188,7 +206,7 @@ class Bench:
         self.results.start("http", f"the same objects by POST, {POSTERS} connections, against loading the files")
         for _ in range(self.args.rounds):
             data = self.folder("files")
-            by_file, _ = self.loaded(data, [self.set.trail], self.set, TWO, "by file")
+            by_file, file_cpu = self.loaded(data, [self.set.trail], self.set, TWO, "by file")
             data = self.folder("http")
             server = Server(data)
             todo = queue.SimpleQueue()
@@ -201,13 +219,15 @@ class Bench:
                 thread.start()
             for thread in threads:
                 thread.join()
-            seconds = time.monotonic() - start
+            seconds, cpu = time.monotonic() - start, server.cpu()
             peak = server.stop()
             if sum(p.records for p in posters) != self.set.events:
                 raise Failure(f"http: {sum(p.records for p in posters)} of {self.set.events} records")
             self.results.add("by HTTP: speed", self.mb / seconds, "MB/s")
             self.results.add("by HTTP: peak memory of the server", peak / 1e6, "MB")
+            self.results.add("by HTTP: speed by the server's CPU time", self.mb / cpu, "MB/s")
             self.results.add("HTTP against files", self.mb / seconds / by_file, "x")
+            self.results.add("HTTP against files, by CPU time", self.mb / cpu / file_cpu, "x")
             self.sizes(data, "after HTTP")
             self.check(data, self.set)
             shutil.rmtree(data)
@@ -251,6 +271,10 @@ class Bench:
         ingest(big_data, [big.trail])
         for when in ("at once", "after compact"):
             for _ in range(self.args.rounds):
+                run = Run([Program.path, "object", "export", "--data", data], cores=ONE, keep_out=False)
+                self.results.add(f"all originals by object export, {when}", self.mb / run.seconds, "MB/s")
+                self.results.add(f"all originals by object export, {when}: by CPU time", self.mb / run.cpu, "MB/s")
+                self.results.add(f"all originals by object export, {when}: peak memory", run.peak / 1e6, "MB")
                 run = Run([Program.path, "sql", "--data", data, "--format", "ndjson", "-c", "SELECT record FROM cloudtrail"], cores=ONE,
                           keep_out=False)
                 self.results.add(f"all records by sql, {when}", self.mb / run.seconds, "MB/s")
@@ -258,11 +282,14 @@ class Bench:
                 runs = [Run([Program.path, "object", "get", "--data", big_data, digest], cores=ONE, keep_out=False)
                         for _, digest, _, _ in big.objects]
                 self.results.add(f"objects of 32 MB by object get, {when}", big.json_bytes / 1e6 / sum(r.seconds for r in runs), "MB/s")
+                self.results.add(f"objects of 32 MB by object get, {when}: by CPU time",
+                                 big.json_bytes / 1e6 / sum(r.cpu for r in runs), "MB/s")
                 self.results.add(f"objects of 32 MB by object get, {when}: peak memory", max(r.peak for r in runs) / 1e6, "MB")
                 run = Run([Program.path, "object", "get", "--data", data, self.set.objects[0][1]], cores=ONE, keep_out=False)
                 self.results.add(f"one small object, {when}", run.seconds * 1e3, "ms")
                 run = Run([Program.path, "verify", "--data", data], cores=ONE)
                 self.results.add(f"verify store, {when}", self.mb / run.seconds, "MB/s")
+                self.results.add(f"verify store, {when}: peak memory", run.peak / 1e6, "MB")
             check_objects(big_data, big, 0)
             compact(data)
             compact(big_data)
@@ -308,6 +335,42 @@ class Bench:
             realsets.measure_set(self.results, name, os.path.join(os.environ["SHARED"], "data", path), self.work)
 
 
+    # a large archive at rest
+
+    def archive(self):
+        sizes = (self.args.archive // 10, self.args.archive)
+        self.results.start("archive", f"generated trails of {sizes[0] / 1e9:g} and {sizes[1] / 1e9:g} GB: a server that nobody asks, its first answers")
+        for size in sizes:
+            name, data = f"{size / 1e9:g} GB", self.folder("archive")
+            made = subprocess.Popen([Program.path, "generate", "--seed", "7", "--days", "365", "--size", str(size), "-o", "-"],
+                                    stdout=subprocess.PIPE)
+            start = time.monotonic()
+            load = subprocess.run([Program.path, "ingest", "-q", "--json", "--no-plugins", "--data", data, "-"], stdin=made.stdout,
+                                  stdout=subprocess.PIPE, check=False)
+            made.stdout.close()
+            if made.wait() != 0 or load.returncode != 0:
+                raise Failure(f"the archive of {name} could not be made")
+            self.results.add(f"{name}: made and loaded by pipe", size / 1e6 / (time.monotonic() - start), "MB/s")
+            self.results.add(f"{name}: data folder", size_of(data) / 1e6, "MB")
+            self.at_rest(name, data, json.loads(load.stdout)["records"])
+            shutil.rmtree(data)
+        self.results.show()
+
+    def at_rest(self, name, data, records):
+        for _ in range(self.args.rounds):
+            start = time.monotonic()
+            server = Server(data)
+            count, _ = server.ask("SELECT count(*) FROM cloudtrail")
+            self.results.add(f"{name}: start to the first answer, count(*)", (time.monotonic() - start) * 1e3, "ms")
+            if str(records) not in count.decode():
+                raise Failure(f"{name}: {count!r} of {records} records")
+            for label, statement in QUESTIONS.items():
+                self.results.add(f"{name}: {label}", server.ask(statement)[1] * 1e3, "ms")
+            time.sleep(self.args.idle)
+            self.results.add(f"{name}: server that was left alone for {self.args.idle} s", server.memory() / 1e6, "MB")
+            server.stop()
+
+
 def post_all(poster, todo, folder):
     while True:
         try:
@@ -334,12 +397,22 @@ TARGETS = [("load", "1 core: speed", "least", 250), ("load", "2 cores: speed", "
            ("load", "data folder after compact, of gzip -6 per file", "most", 0.70),
            ("same", "second against first", "least", 2), ("resplit", "second against first", "least", 0.5),
            ("http", "HTTP against files", "least", 0.6),
-           ("export", "objects of 32 MB by object get, at once", "least", 500),
-           ("export", "objects of 32 MB by object get, after compact", "least", 500)]
-TARGETS += [("hostile", f"{kind}: speed", "least", 20) for kind in hostile.KINDS]
+           ("load", "1 core: peak memory", "most", 300), ("load", "rows stored whole at once", "most", 1),
+           ("load", "rows stored whole after compact", "most", 1),
+           ("load", "2 cores against the faster peer, by CPU time", "least", 1.5), ("http", "by HTTP: peak memory of the server", "most", 300)]
+TARGETS += [("export", f"{what}, {when}{how}", "least", 500) for what in ("all originals by object export", "objects of 32 MB by object get")
+            for when in ("at once", "after compact") for how in ("", ": by CPU time")]
+TARGETS += [("hostile", f"{kind}: speed{how}", "least", 20) for kind in hostile.KINDS for how in ("", " by CPU time")]
 TARGETS += [("hostile", f"{kind}: peak memory", "most", 300) for kind in hostile.KINDS]
-TARGETS += [("real", f"{name}: folder after compact, of gzip", "most", 1.0 if "Config" in name else 0.9) for name in realsets.SETS]
-SECTIONS = ["load", "same", "resplit", "http", "latency", "export", "hostile", "real"]
+TARGETS += [("real", f"{name}: segments after compact, of gzip", "most", 1.0 if "Config" in name else 0.9) for name in realsets.SETS]
+SECTIONS = ["load", "same", "resplit", "http", "latency", "export", "hostile", "real", "archive"]
+
+
+def archive_targets(args):
+    for size in (args.archive // 10, args.archive):
+        name = f"{size / 1e9:g} GB"
+        yield ("archive", f"{name}: server that was left alone for {args.idle} s", "most", 60)
+        yield ("archive", f"{name}: start to the first answer, count(*)", "most", 200)
 
 
 def arguments():
@@ -349,12 +422,16 @@ def arguments():
     parser.add_argument("--rounds", type=int, help="repeats (default 5)")
     parser.add_argument("--days", type=int, default=12, help="days that the trail spans")
     parser.add_argument("--sample", type=int, help="objects compared after a load, 0 for all; records always all (default 200)")
+    parser.add_argument("--archive", type=int, help="JSON of the large archive (default 30,000,000,000)")
+    parser.add_argument("--idle", type=int, help="seconds that its server is left alone (default 45)")
     parser.add_argument("--only", default=",".join(SECTIONS), help="sections to run")
     parser.add_argument("--peers", action="store_true", help="DuckDB and chDB load the same files in the same rounds")
     args = parser.parse_args()
     args.bytes = args.bytes or (100_000_000 if args.quick else 1_000_000_000)
     args.rounds = args.rounds or (2 if args.quick else 5)
     args.sample = args.sample if args.sample is not None else (20 if args.quick else 200)
+    args.archive = args.archive or (300_000_000 if args.quick else 30_000_000_000)
+    args.idle = args.idle or (1 if args.quick else 45)
     args.only = args.only.split(",")
     unknown = [name for name in args.only if name not in SECTIONS]
     if unknown:
@@ -367,6 +444,7 @@ def main():
     if "SHARED" not in os.environ:
         print("no ../shared: nothing to multiply")
         return 0
+    subprocess.run([os.path.join(TOP, ".tools", "zig"), "build", "bench-programs", "--summary", "none"], cwd=TOP, check=True)
     folder = os.path.join(WORK, f"{args.bytes // 1_000_000}mb-{args.days}d")
     made = multiply(folder, args.bytes, os.path.join(os.environ["SHARED"], "data"), days=args.days)
     commit = subprocess.run(["git", "-C", TOP, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
@@ -388,7 +466,7 @@ def main():
                     results.fail(section, failure)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-        results.judge(TARGETS)
+        results.judge([*TARGETS, *archive_targets(args)])
         about["seconds"] = round(time.monotonic() - start, 1)
         results.write(os.path.join(WORK, "results"))
     print(f"{about['seconds']:.0f} s in all" + "".join(f"\nFAILED {failure}" for failure in results.failures), flush=True)
