@@ -4,6 +4,8 @@
 #ifndef TH_SEGMENT_CODEC_H
 #define TH_SEGMENT_CODEC_H
 
+#include <stdatomic.h>
+
 #include "segment/payload.h"
 
 #define SEGMENT_PAGE 16384u /* values of a page */
@@ -56,9 +58,10 @@ typedef struct segment_ints segment_ints;
 /* Sums by which the middle of codes is found, made when first needed and kept with an open image: words at a number. All
  * may be called from any thread; marks may be NULL: nothing is kept. */
 typedef struct segment_marks segment_marks;
-segment_marks *segment_marks_new(uint32_t count, size_t limit_bytes,
-                                 th_budget *budget); /* NULL: no memory */
-void segment_marks_free(segment_marks *marks);       /* accepts NULL */
+/* What they take is counted in held, too. NULL: no memory. */
+segment_marks *segment_marks_new(uint32_t count, size_t limit_bytes, th_budget *budget,
+                                 atomic_size_t *held);
+void segment_marks_free(segment_marks *marks);                                  /* accepts NULL */
 const uint32_t *segment_marks_get(const segment_marks *marks, uint32_t number); /* or NULL */
 /* Zeroed words to fill and then put; NULL: no room. */
 uint32_t *segment_marks_room(segment_marks *marks, size_t words);

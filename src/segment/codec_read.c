@@ -98,17 +98,23 @@ static th_err keep_entries(const segment_codec *c, segment_reading *reading)
     return TH_OK;
 }
 
-/* Is it better to decode all of them than one by one? */
-static bool worth_keeping(uint32_t entries, uint32_t wanted)
+/* Is it better to decode all of an array's values than those that are wanted one by one? For one text the lengths of
+ * those before it on its page are summed. */
+static bool worth_keeping(const segment_codec *c, uint32_t wanted)
 {
-    return entries <= 64 || entries / 64 <= wanted;
+    uint32_t dear = 64;
+    if (c->tag == CODEC_TEXT) {
+        uint32_t before = codec_min(c->count, UINT32_C(1) << c->page_shift) / 8;
+        dear = before > dear ? before : dear;
+    }
+    return c->count / dear <= wanted;
 }
 
 static th_err read_dict(const segment_codec *c, segment_reading *reading, uint32_t begin,
                         uint32_t count, th_slice *out)
 {
     const th_slice *kept = c->number < reading->kept_room ? reading->kept[c->number] : NULL;
-    if (kept == NULL && worth_keeping(c->entries, count)) {
+    if (kept == NULL && worth_keeping(c->child, count)) {
         TH_TRY(keep_entries(c, reading));
         kept = reading->kept[c->number];
     }
@@ -129,7 +135,7 @@ static th_err read_pool_entries(const segment_codec *c, segment_reading *reading
                                 uint32_t count, th_slice *out)
 {
     segment_codec *pool = reading->pool;
-    if (reading->pool_values == NULL && worth_keeping(pool->count, count)) {
+    if (reading->pool_values == NULL && worth_keeping(pool, count)) {
         th_slice *values;
         TH_TRY(read_all(pool, reading, &values));
         reading->pool_values = values;
@@ -155,7 +161,7 @@ static th_err read_copy(const segment_codec *c, segment_reading *reading, uint32
 {
     const segment_codec *source = c->child;
     uint32_t number = source->label_number;
-    if (worth_keeping(source->count, count)) {
+    if (worth_keeping(source, count)) {
         TH_TRY(room_to_keep(reading, number));
         if (reading->kept[number] == NULL) {
             th_slice *values;

@@ -248,7 +248,8 @@ static const segment_ops ops = {.close = close_image,
                                 .scan_next = segment_v2_scan_next,
                                 .scan_close = segment_v2_scan_close};
 
-th_err segment_v2_open(th_slice image, const segment_header *header, th_segment **out)
+th_err segment_v2_open(th_slice image, const segment_header *header, th_budget *budget,
+                       th_segment **out)
 {
     if ((header->flags & ~SEGMENT_FLAG_COMPACT) != 0) return TH_ECORRUPT;
     segment_image *s = calloc(1, sizeof(*s));
@@ -258,12 +259,14 @@ th_err segment_v2_open(th_slice image, const segment_header *header, th_segment 
                            .ops = &ops,
                            .image = image,
                            .table = th_model_table(header->table),
+                           .budget = budget,
                            .rows = header->rows,
                            .raw_bytes = header->raw_bytes,
                            .tier = compact ? TH_TIER_COMPACT : TH_TIER_FAST};
     (void)pthread_mutex_init(&s->lock, NULL);
-    s->arena = th_arena_new(SEGMENT_WORK_MAX, NULL);
+    s->arena = th_arena_new(SEGMENT_WORK_MAX, budget);
     th_err err = s->arena == NULL ? TH_ENOMEM : read_directory(s, header);
+    if (err == TH_OK) segment_holds(&s->base, sizeof(*s) + th_arena_used(s->arena), 0);
     if (err != TH_OK)
         th_segment_close(&s->base);
     else

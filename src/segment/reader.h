@@ -4,6 +4,8 @@
 #ifndef TH_SEGMENT_READER_H
 #define TH_SEGMENT_READER_H
 
+#include <stdatomic.h>
+
 #include "segment/format.h"
 #include "segment/segment.h"
 
@@ -35,7 +37,8 @@ struct th_segment {
     const segment_ops *ops;
     th_slice image;
     const th_stored_table *table;
-    th_budget *budget; /* of what is kept decoded; may be NULL */
+    th_budget *budget;  /* of what it takes and keeps decoded; may be NULL */
+    atomic_size_t held; /* of that, about */
     uint32_t rows;
     uint64_t raw_bytes;
     th_segment_tier tier;
@@ -47,12 +50,17 @@ struct th_segment {
 };
 #define SEGMENT_OPEN_MAGIC UINT32_C(0x5345474f)
 
+static inline void segment_holds(th_segment *segment, size_t more, size_t less)
+{
+    atomic_fetch_add_explicit(&segment->held, more - less, memory_order_relaxed);
+}
+
 /* Open what segment.c has checked: sizes of the header and the hash of the directory. *out begins with a th_segment whose
  * image, table, rows and raw_bytes are set. On failure everything is freed. */
 TH_MUST_CHECK th_err segment_v1_open(th_slice image, const segment_header *header,
-                                     th_segment **out);
+                                     th_budget *budget, th_segment **out);
 TH_MUST_CHECK th_err segment_v2_open(th_slice image, const segment_header *header,
-                                     th_segment **out);
+                                     th_budget *budget, th_segment **out);
 
 /* ---- parts of a directory (layout.c) ---- */
 

@@ -283,7 +283,9 @@ th_err segment_need_route(segment_image *s, const char *path, th_arena *arena,
     bool kept = false;
     if (err == TH_OK) {
         (void)pthread_mutex_lock(&s->lock);
+        size_t before = cache->bytes;
         kept = keep(cache, own, out);
+        segment_holds(&s->base, cache->bytes, before);
         (void)pthread_mutex_unlock(&s->lock);
     }
     if (kept) return TH_OK;

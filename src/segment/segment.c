@@ -43,14 +43,23 @@ static th_err read_header(th_slice image, segment_header *header, th_diag *diag)
     return TH_OK;
 }
 
-th_err th_segment_open(th_slice image, th_segment **out, th_diag *diag)
+th_err th_segment_open_within(th_slice image, th_budget *budget, th_segment **out, th_diag *diag)
 {
-    static th_err (*const openers[SEGMENT_VERSION])(
-        th_slice, const segment_header *, th_segment **) = {segment_v1_open, segment_v2_open};
+    static th_err (*const openers[SEGMENT_VERSION])(th_slice, const segment_header *, th_budget *,
+                                                    th_segment **) = {segment_v1_open,
+                                                                      segment_v2_open};
     segment_header header;
     TH_TRY(read_header(image, &header, diag));
-    th_err err = openers[header.version - 1](image, &header, out);
-    return err == TH_OK ? TH_OK : th_fail(diag, err, NULL, "segment directory is not consistent");
+    th_err err = openers[header.version - 1](image, &header, budget, out);
+    if (err == TH_OK) return TH_OK;
+    return th_fail(diag, err, NULL,
+                   err == TH_ECORRUPT ? "segment directory is not consistent"
+                                      : "no memory to open a segment");
+}
+
+th_err th_segment_open(th_slice image, th_segment **out, th_diag *diag)
+{
+    return th_segment_open_within(image, NULL, out, diag);
 }
 
 void th_segment_close(th_segment *s)
@@ -71,10 +80,10 @@ th_err th_segment_search(const th_segment *s, th_slice text, uint64_t *bits, uin
     return s->ops->search(s, text, bits, bytes_read);
 }
 
-void th_segment_set_budget(th_segment *s, th_budget *budget)
+size_t th_segment_held(const th_segment *s)
 {
     segment_check(s);
-    s->budget = budget;
+    return atomic_load_explicit(&s->held, memory_order_relaxed);
 }
 
 uint32_t th_segment_rows(const th_segment *s)

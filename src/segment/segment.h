@@ -42,9 +42,13 @@ typedef struct th_segment th_segment;
 /* Check and open the image. Borrows bytes until th_segment_close. The directory's checksum and all offsets are checked
  * here, once; later calls trust them. TH_ECORRUPT, TH_EVERSION (written by a newer version), TH_ENOMEM. */
 TH_MUST_CHECK th_err th_segment_open(th_slice image, th_segment **out, th_diag *diag);
+/* The same, charged to a budget: what opening takes, and what the segment keeps decoded later. The budget outlives it.
+ * TH_ELIMIT, TH_ENOMEM: it has no room. */
+TH_MUST_CHECK th_err th_segment_open_within(th_slice image, th_budget *budget, th_segment **out,
+                                            th_diag *diag);
 void th_segment_close(th_segment *segment); /* accepts NULL */
-/* Who is charged for what the segment keeps decoded; NULL, as at first: nobody. Right behind open; must outlive it. */
-void th_segment_set_budget(th_segment *segment, th_budget *budget);
+/* Bytes that it keeps at present beside its image, about; they grow when it is read. Never waits. */
+size_t th_segment_held(const th_segment *segment);
 uint32_t th_segment_rows(const th_segment *segment);
 uint64_t th_segment_raw_bytes(const th_segment *segment);
 /* False when no row has a time. Both inclusive, us. */

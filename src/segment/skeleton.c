@@ -246,9 +246,10 @@ th_err segment_need_skeleton(segment_image *s, const segment_skeleton **out)
     *out = atomic_load_explicit(&s->skeleton, memory_order_relaxed);
     th_err err = *out != NULL ? TH_OK : read_skeleton(s, work, out);
     if (err == TH_OK && atomic_load_explicit(&s->marks, memory_order_relaxed) == NULL) {
-        atomic_store_explicit(&s->marks,
-                              segment_marks_new(s->mark_count, MARKS_MAX, s->base.budget),
-                              memory_order_release); /* without them: slower */
+        atomic_store_explicit(
+            &s->marks, segment_marks_new(s->mark_count, MARKS_MAX, s->base.budget, &s->base.held),
+            memory_order_release); /* without them: slower */
+        segment_holds(&s->base, th_arena_used(s->kept), 0);
     }
     if (err == TH_OK) {
         atomic_store_explicit(&s->skeleton, *out, memory_order_release);

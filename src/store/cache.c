@@ -59,6 +59,14 @@ static void link_newest(store_cache *cache, store_piece *piece)
     cache->newest = piece;
 }
 
+/* Of small segments what they keep open and decoded is nearly all, and it grows as they are read. Under the lock. */
+static void weigh(store_cache *cache, store_piece *piece)
+{
+    size_t held = piece->segment == NULL ? 0 : th_segment_held(piece->segment);
+    cache->used += held - piece->held;
+    piece->held = held;
+}
+
 /* Under the lock. */
 static void drop(store_cache *cache, store_piece *piece)
 {
@@ -66,7 +74,7 @@ static void drop(store_cache *cache, store_piece *piece)
     while (*at != piece) at = &(*at)->chain;
     *at = piece->chain;
     unlink_used(cache, piece);
-    cache->used -= piece->bytes;
+    cache->used -= piece->bytes + piece->held;
     th_budget_release(cache->budget, piece->bytes);
     store_piece_release(piece);
 }
@@ -87,6 +95,8 @@ store_piece *store_cache_get(store_cache *cache, uint32_t file, uint64_t place)
         atomic_fetch_add(&piece->refs, 1);
         unlink_used(cache, piece);
         link_newest(cache, piece);
+        weigh(cache, piece);
+        while (cache->used > cache->limit && cache->oldest != piece) drop(cache, cache->oldest);
     }
     pthread_mutex_unlock(&cache->lock);
     return piece;
@@ -118,6 +128,7 @@ store_piece *store_cache_put(store_cache *cache, store_piece *piece)
         *bucket = piece;
         link_newest(cache, piece);
         cache->used += piece->bytes;
+        weigh(cache, piece);
     }
     pthread_mutex_unlock(&cache->lock);
     if (other == NULL) return piece;

@@ -5,9 +5,6 @@
 #include "base/assert.h"
 #include "store/store_private.h"
 
-/* What an open segment takes beside its image, and what it keeps decoded, at least: of small ones it is nearly all. */
-enum { OPEN_BYTES = 64 << 10 };
-
 /* ---- one value ------------------------------------------------------------------------------------------------------- */
 
 void store_ref_key(const store_file *file, const th_segment_ref *ref, uint8_t key[STORE_SEALED_KEY],
@@ -92,8 +89,7 @@ static th_err open_piece(store_piece *piece, th_slice value, th_slice key,
     if (!store_header_matches(h, ref))
         return th_fail(why, TH_ECORRUPT, NULL, "a segment is not the one its directory names");
     TH_TRY(decode_head(h, head, piece, why));
-    TH_TRY(th_segment_open(image, &piece->segment, why));
-    th_segment_set_budget(piece->segment, budget);
+    TH_TRY(th_segment_open_within(image, budget, &piece->segment, why));
     if (th_segment_rows(piece->segment) != h->rows)
         return th_fail(why, TH_ECORRUPT, NULL,
                        "a segment has another number of rows than its header says");
@@ -120,7 +116,7 @@ th_err store_read_segment(store_file *file, const th_segment_ref *ref, store_pie
         store_piece_release(piece);
         return err;
     }
-    piece->bytes = sizeof(*piece) + OPEN_BYTES + got + piece->run_count * sizeof(th_run) +
+    piece->bytes = sizeof(*piece) + got + piece->run_count * sizeof(th_run) +
                    (piece->fingerprints != NULL ? (size_t)piece->rows * 4 : 0);
     if (header != NULL) *header = h;
     *out = piece;

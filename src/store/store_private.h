@@ -80,7 +80,8 @@ typedef struct store_piece {
     uint32_t file;
     uint64_t place;
     atomic_uint refs;
-    size_t bytes;
+    size_t bytes; /* charged to the cache's budget */
+    size_t held;  /* and what its segment held when the cache last looked, charged by the segment */
     uint8_t *image; /* the value as it was read */
     th_run *runs;
     uint32_t run_count;

@@ -49,8 +49,7 @@ static void open_rows(fixture *f, uint32_t rows, th_segment_tier tier, th_budget
     th_buf_init(&f->image, 64 << 20);
     CHECK_EQ_I64(th_segment_builder_finish(b, &f->image), TH_OK);
     th_segment_builder_free(b);
-    CHECK_EQ_I64(th_segment_open(th_buf_slice(&f->image), &f->segment, NULL), TH_OK);
-    th_segment_set_budget(f->segment, budget);
+    CHECK_EQ_I64(th_segment_open_within(th_buf_slice(&f->image), budget, &f->segment, NULL), TH_OK);
     CHECK_EQ_I64(th_segment_tier_of(f->segment), tier);
     f->arena = th_arena_new(512 << 20, NULL);
 }
@@ -188,7 +187,7 @@ TEST(a_dictionary_has_each_value_once_and_stays_where_it_is)
     close_rows(&f);
 }
 
-TEST(what_is_kept_is_charged_and_given_back)
+TEST(what_is_open_and_kept_is_charged_and_given_back)
 {
     th_budget budget;
     th_budget_init(&budget, "test", 64 << 20, NULL);
@@ -196,11 +195,27 @@ TEST(what_is_kept_is_charged_and_given_back)
     open_rows(&f, 3000, TH_TIER_FAST, &budget);
     th_segment_column c;
     uint64_t bytes = 0;
-    CHECK_EQ_U64(th_budget_used(&budget), 0);
+    size_t opened = th_budget_used(&budget), held = th_segment_held(f.segment);
+    CHECK(opened > 0 && held >= opened);
     CHECK_EQ_I64(th_segment_read_column(f.segment, "eventName", 0, 10, f.arena, &c, &bytes), TH_OK);
-    CHECK(th_budget_used(&budget) > 0);
+    CHECK(th_budget_used(&budget) > opened && th_segment_held(f.segment) > held);
     close_rows(&f);
     CHECK_EQ_U64(th_budget_used(&budget), 0);
+}
+
+TEST(what_does_not_fit_its_budget_is_not_opened)
+{
+    th_budget budget;
+    th_budget_init(&budget, "test", 100, NULL);
+    fixture f;
+    open_rows(&f, 30, TH_TIER_FAST, NULL);
+    th_segment *again;
+    th_diag diag = {0};
+    th_err err = th_segment_open_within(th_buf_slice(&f.image), &budget, &again, &diag);
+    CHECK(err == TH_ELIMIT || err == TH_ENOMEM);
+    CHECK_EQ_STR(diag.text, "no memory to open a segment");
+    CHECK_EQ_U64(th_budget_used(&budget), 0);
+    close_rows(&f);
 }
 
 TEST(values_of_a_path_may_be_anything_json_has)
@@ -275,5 +290,6 @@ TEST(records_longer_than_the_header_says_are_damage)
 
 TEST_MAIN(a_cursor_gives_what_random_access_gives, every_path_is_what_a_look_up_in_the_record_finds,
           a_dictionary_has_each_value_once_and_stays_where_it_is,
-          what_is_kept_is_charged_and_given_back, values_of_a_path_may_be_anything_json_has,
+          what_is_open_and_kept_is_charged_and_given_back,
+          what_does_not_fit_its_budget_is_not_opened, values_of_a_path_may_be_anything_json_has,
           records_longer_than_the_header_says_are_damage)

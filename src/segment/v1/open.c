@@ -117,7 +117,8 @@ static const segment_ops ops = {.close = close_segment,
                                 .may_equal = v1_may_equal,
                                 .verify = v1_verify};
 
-th_err segment_v1_open(th_slice image, const segment_header *header, th_segment **out)
+th_err segment_v1_open(th_slice image, const segment_header *header, th_budget *budget,
+                       th_segment **out)
 {
     if (header->directory_raw != 0 || header->flags != 0) return TH_ECORRUPT;
     v1_segment *s = calloc(1, sizeof(*s));
@@ -126,6 +127,7 @@ th_err segment_v1_open(th_slice image, const segment_header *header, th_segment 
                            .ops = &ops,
                            .image = image,
                            .table = th_model_table(header->table),
+                           .budget = budget,
                            .rows = header->rows,
                            .raw_bytes = header->raw_bytes};
     (void)pthread_mutex_init(&s->lock, NULL);
