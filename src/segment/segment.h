@@ -21,10 +21,10 @@ void th_segment_builder_free(th_segment_builder *builder); /* accepts NULL */
 typedef struct th_segment_shaper th_segment_shaper;
 th_segment_shaper *th_segment_shaper_new(
     th_budget *budget);                                 /* NULL: no memory. budget may be NULL */
-void th_segment_shaper_free(th_segment_shaper *shaper); /* accepts NULL */
-/* shaper NULL: one of its own. */
+void th_segment_shaper_free(th_segment_shaper *shared); /* accepts NULL */
+/* shared NULL: one of its own. */
 th_segment_builder *th_segment_builder_new_sharing(const th_stored_table *table, th_budget *budget,
-                                                   th_segment_shaper *shaper);
+                                                   th_segment_shaper *shared);
 /* Append a row. layout: see model.h. time_us: the event time, has_time false = none. Copies what it needs.
  * TH_ELIMIT: full (TH_SEGMENT_ROWS_MAX rows or TH_SEGMENT_RAW_MAX bytes; a first row always fits up to the record limit). */
 TH_MUST_CHECK th_err th_segment_builder_add(th_segment_builder *builder, th_slice record,
