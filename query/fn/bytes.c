@@ -90,18 +90,9 @@ th_err fn_same_bytes(th_fn_call *call, const th_value *args, th_value *out)
     return TH_OK;
 }
 
-th_err fn_from_utf8(th_fn_call *call, const th_value *args, th_value *out)
+static th_err replace_bad(th_fn_call *call, th_slice s, bool drop, uint32_t replacement,
+                          th_value *out)
 {
-    th_slice s = args[0].s;
-    uint32_t replacement = 0xFFFD;
-    bool drop = false;
-    if (call->arg_count > 1) {
-        size_t at = 0;
-        if (fn_utf8_length(args[1].s) > 1)
-            return fn_bad(call, "Replacement character string must empty or a single character");
-        drop = args[1].s.size == 0;
-        if (!drop) replacement = fn_utf8_next(args[1].s, &at);
-    }
     if (th_utf8_valid(s)) {
         out->s = s;
         return TH_OK;
@@ -116,6 +107,24 @@ th_err fn_from_utf8(th_fn_call *call, const th_value *args, th_value *out)
             fn_utf8_put(b, replacement);
     }
     return fn_take_scratch(call, out);
+}
+
+th_err fn_from_utf8(th_fn_call *call, const th_value *args, th_value *out)
+{
+    size_t at = 0;
+    if (call->arg_count < 2) return replace_bad(call, args[0].s, false, 0xFFFD, out);
+    if (fn_utf8_length(args[1].s) > 1)
+        return fn_bad(call, "Replacement character string must empty or a single character");
+    bool drop = args[1].s.size == 0;
+    return replace_bad(call, args[0].s, drop, drop ? 0 : fn_utf8_next(args[1].s, &at), out);
+}
+
+th_err fn_from_utf8_code(th_fn_call *call, const th_value *args, th_value *out)
+{
+    int64_t code = args[1].i;
+    if (code < 0 || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000))
+        return fn_bad(call, "Invalid replacement character");
+    return replace_bad(call, args[0].s, false, (uint32_t)code, out);
 }
 
 static th_err digest(th_fn_call *call, const EVP_MD *md, th_slice s, th_value *out)

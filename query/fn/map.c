@@ -64,6 +64,8 @@ const th_type *fn_map_from_entries_type(th_arena *arena, const th_type **params,
 {
     const th_type *row = params[0]->kind == TH_ARRAY ? params[0]->children[0] : NULL;
     (void)count;
+    if (params[0]->kind == TH_UNKNOWN || (row != NULL && row->kind == TH_UNKNOWN))
+        return th_type_map(arena, &th_type_unknown, &th_type_unknown);
     if (row == NULL || row->kind != TH_ROW || row->child_count != 2) return NULL;
     return th_type_map(arena, row->children[0], row->children[1]);
 }
@@ -154,8 +156,7 @@ th_err fn_map_concat(th_fn_call *call, const th_value *args, th_value *out)
     return fn_finish_nested(call, &b, out);
 }
 
-/* Pieces of "k=v,k=v". */
-static th_slice cut(th_slice *rest, th_slice mark)
+th_slice fn_cut(th_slice *rest, th_slice mark)
 {
     size_t at = th_slice_find(*rest, mark);
     th_slice head = th_slice_of(rest->bytes, at == SIZE_MAX ? rest->size : at);
@@ -176,8 +177,8 @@ th_err fn_split_to_map(th_fn_call *call, const th_value *args, th_value *out)
         return fn_bad(call, "entryDelimiter and keyValueDelimiter must not be the same");
     TH_TRY(begin(call, &keys, &b));
     while (rest.size > 0) {
-        th_slice entry = cut(&rest, args[1].s), value = entry;
-        th_slice key = cut(&value, args[2].s);
+        th_slice entry = fn_cut(&rest, args[1].s), value = entry;
+        th_slice key = fn_cut(&value, args[2].s);
         if (key.size == entry.size || th_slice_find(value, args[2].s) != SIZE_MAX)
             return fn_bad(
                 call,

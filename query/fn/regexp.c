@@ -6,6 +6,7 @@
 
 #include "query/fn/call.h"
 #include "query/fn/families.h"
+#include "query/fn/regexp.h"
 
 #define MATCH_LIMIT 2000000u
 #define DEPTH_LIMIT 20000u
@@ -311,4 +312,29 @@ th_err fn_regexp_replace(th_fn_call *call, const th_value *args, th_value *out)
     }
     th_buf_add(b, s.bytes + last, s.size - last);
     return fn_take_scratch(call, out);
+}
+
+th_err regexp_each_match(th_fn_call *call, th_value pattern, th_slice text, uint32_t row,
+                         th_err (*each)(void *ctx, th_fn_call *call, uint32_t row,
+                                        const regexp_span *spans, uint32_t count, th_slice text),
+                         void *ctx)
+{
+    regexp *r;
+    bool found;
+    size_t matches = 0;
+    TH_TRY(pattern_of(call, pattern, &r));
+    regexp_span *spans = TH_NEW_ARRAY(call->arena, regexp_span, (size_t)r->groups + 1);
+    if (spans == NULL) return fn_memory(call);
+    for (size_t at = 0; at != SIZE_MAX && at <= text.size; at = after_match(r, text)) {
+        TH_TRY(search(call, r, text, at, &found));
+        if (!found) break;
+        const PCRE2_SIZE *v = pcre2_get_ovector_pointer(r->data);
+        for (uint32_t i = 0; i <= r->groups; i++) {
+            bool set = v[2 * i] != PCRE2_UNSET;
+            spans[i] = (regexp_span){set ? v[2 * i] : SIZE_MAX, set ? v[2 * i + 1] : SIZE_MAX};
+        }
+        TH_TRY(each(ctx, call, row, spans, r->groups + 1, text));
+        if (++matches > MATCHES_MAX) return fn_bad(call, "Too many matches");
+    }
+    return TH_OK;
 }

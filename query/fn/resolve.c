@@ -199,8 +199,7 @@ static bool accepts(const th_type *from, const th_type *to)
         if (from->kind != TH_FUNCTION || from->child_count != to->child_count) return false;
         uint32_t last = to->child_count - 1;
         const th_type *body = from->children[last], *wanted = to->children[last];
-        return body->kind == TH_UNKNOWN ||
-               (body->kind == wanted->kind && th_type_can_coerce(body, wanted));
+        return body->kind == TH_UNKNOWN || th_type_can_coerce(body, wanted);
     }
     if (from->kind == TH_FUNCTION) return false;
     return th_type_can_coerce(from, to);

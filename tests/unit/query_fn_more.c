@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Scalar functions beside the everyday ones: an expression and its value as text. */
+#include "tests/unit/query_help.h"
+
+TEST(hashes_and_encodings)
+{
+    VALUE("crc32(to_utf8('123456789')), to_hex(xxhash64(to_utf8('')))",
+          "3421780262, EF46DB3751D8E999");
+    VALUE("to_hex(hmac_sha256(to_utf8('what do ya want for nothing?'), to_utf8('Jefe')))",
+          "5BDCC146BF60754E6A042426089575C75A003F089D2739839DEC58B964EC3843");
+    VALUE("to_base32(to_utf8('foobar')), from_utf8(from_base32('MZXW6YTBOI======'))",
+          "MZXW6YTBOI======, foobar");
+    VALUE("to_hex(to_big_endian_64(258)), from_big_endian_32(X'FFFFFFFE'), "
+          "to_hex(to_ieee754_64(1e0)), "
+          "from_ieee754_32(X'40490FDB')",
+          "0000000000000102, -2, 3FF0000000000000, 3.1415927");
+    VALUE(
+        "to_hex(lpad(X'01', 3, X'AB')), to_hex(rpad(X'0102', 1, X'AB')), to_hex(reverse(X'0102'))",
+        "ABAB01, 01, 0201");
+    VALUE("length(spooky_hash_v2_64(to_utf8(lpad('', 500, 'x')))), to_hex(murmur3(X'')) ",
+          "8, 00000000000000000000000000000000");
+    ERROR("SELECT from_base32('A')", "INVALID_FUNCTION_ARGUMENT");
+    ERROR("SELECT hmac_md5(X'00', X'')", "INVALID_FUNCTION_ARGUMENT");
+}
+
+TEST(text_for_people)
+{
+    VALUE("format_number(999), format_number(1000), format_number(-12345e0), format_number(0.5e0)",
+          "999, 1K, -12.3K, 0.5");
+    VALUE("human_readable_seconds(96), human_readable_seconds(604800)",
+          "1 minute, 36 seconds, 1 week");
+    VALUE("parse_data_size('2.5MB'), parse_data_size('1B')", "2621440, 1");
+    VALUE("title_case('aLL wORDS'), soundex('Robert'), soundex('Rupert'), soundex('Tymczak')",
+          "All Words, R163, R163, T522");
+    VALUE("luhn_check('79927398713'), luhn_check('79927398710')", "true, false");
+    ERROR("SELECT parse_data_size('3 bananas')", "INVALID_FUNCTION_ARGUMENT");
+}
+
+TEST(distributions)
+{
+    VALUE("round(normal_cdf(0, 1, 1.96), 12), round(inverse_normal_cdf(0, 1, 0.975), 12)",
+          "0.975002104852, 1.95996398454");
+    VALUE("round(beta_cdf(2, 3, 0.5), 12), round(inverse_beta_cdf(2, 3, 0.6875), 12)",
+          "0.6875, 0.5");
+    VALUE("round(t_cdf(0, 5), 12), round(t_pdf(0, 1) * pi(), 12)", "0.5, 1.0");
+    VALUE("round(wilson_interval_lower(50, 100, 1.96), 6), round(wilson_interval_upper(50, 100, "
+          "1.96), 6)",
+          "0.40383, 0.59617");
+    VALUE("width_bucket(3, ARRAY[1, 2, 3]), width_bucket(0, ARRAY[1, 2, 3])", "3, 0");
+    VALUE("euclidean_distance(ARRAY[0, 0], ARRAY[3, 4]), dot_product(ARRAY[1, 2], ARRAY[3, 4]), "
+          "cosine_similarity(ARRAY[1, 0], ARRAY[0, 2])",
+          "5.0, 11.0, 0.0");
+    ERROR("SELECT dot_product(ARRAY[1], ARRAY[1, 2])", "INVALID_FUNCTION_ARGUMENT");
+}
+
+TEST(arrays_of_arrays_and_lists_of_maps)
+{
+    VALUE("combinations(ARRAY[1, 2, 3], 2), ngrams(ARRAY['a', 'b', 'c'], 2)",
+          "[[1, 2], [1, 3], [2, 3]], [[a, b], [b, c]]");
+    VALUE("contains_sequence(ARRAY[1, 2, 3], ARRAY[2, 3]), contains_sequence(ARRAY[1, 2], ARRAY[2, "
+          "1])",
+          "true, false");
+    VALUE("array_histogram(ARRAY['a', NULL, 'b', 'a']), cardinality(shuffle(ARRAY[1, 2, 3]))",
+          "{a=2, b=1}, 3");
+    VALUE("multimap_from_entries(ARRAY[(1, 'x'), (2, 'y'), (1, 'z')])", "{1=[x, z], 2=[y]}");
+    VALUE("split_to_multimap('a=1,b=2,a=3', ',', '=')", "{a=[1, 3], b=[2]}");
+    VALUE("array_first(ARRAY[3, 4]), array_last(ARRAY[3, 4]), array_first(ARRAY[])", "3, 4, NULL");
+    ERROR("SELECT combinations(ARRAY[1], 6)", "INVALID_FUNCTION_ARGUMENT");
+}
+
+TEST(more_lambdas)
+{
+    VALUE("apply(5, x -> x * 2), array_first(ARRAY[1, 8, 9], x -> x > 5), "
+          "array_last(ARRAY[1, 8, 9, 2], x -> x > 5), array_first(ARRAY[1], x -> x > 5)",
+          "10, 8, 9, NULL");
+    VALUE("array_sort(ARRAY[3, 1, 5, 2], (x, y) -> IF(x < y, 1, IF(x = y, 0, -1)))",
+          "[5, 3, 2, 1]");
+    VALUE("map_zip_with(MAP(ARRAY['a', 'b'], ARRAY[1, 2]), MAP(ARRAY['b', 'c'], ARRAY[20, 30]), "
+          "(k, x, y) -> coalesce(x, 0) + coalesce(y, 0))",
+          "{a=1, b=22, c=30}");
+    VALUE("regexp_replace('new york', '(\\w)(\\w*)', x -> upper(x[1]) || x[2])", "New York");
+    VALUE("regexp_replace('aab', '(a)|(b)', x -> coalesce(x[2], '-'))", "--b");
+    ERROR("SELECT array_sort(ARRAY[1, 2], (x, y) -> 7)", "INVALID_FUNCTION_ARGUMENT");
+}
+
+TEST_MAIN(hashes_and_encodings, text_for_people, distributions, arrays_of_arrays_and_lists_of_maps,
+          more_lambdas)
