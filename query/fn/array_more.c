@@ -57,7 +57,8 @@ th_err fn_combinations(th_fn_call *call, const th_value *args, th_value *out)
     int64_t size = args[1].i;
     th_builder b;
     th_value *elements;
-    if (size < 0) return fn_bad(call, "combination size must not be negative: %lld", (long long)size);
+    if (size < 0)
+        return fn_bad(call, "combination size must not be negative: %lld", (long long)size);
     if (size > COMBINATION_SIZE_MAX)
         return fn_bad(call, "combination size must not exceed %d: %lld", COMBINATION_SIZE_MAX,
                       (long long)size);
@@ -66,8 +67,7 @@ th_err fn_combinations(th_fn_call *call, const th_value *args, th_value *out)
     for (uint32_t i = 0; i < COMBINATION_SIZE_MAX; i++) indexes[i] = i;
     if (size <= n) {
         do {
-            if (++made > COMBINATIONS_MAX)
-                return fn_bad(call, "combinations exceed max size");
+            if (++made > COMBINATIONS_MAX) return fn_bad(call, "combinations exceed max size");
             TH_TRY(add_part(call, elements, indexes, (uint32_t)size, &b));
         } while (next_choice(indexes, (uint32_t)size, n));
     }
@@ -176,7 +176,8 @@ static th_err give_multimap(th_fn_call *call, const valueset *keys, const uint32
     return fn_finish_nested(call, &b, out);
 }
 
-const th_type *fn_multimap_from_entries_type(th_arena *arena, const th_type **params, uint32_t count)
+const th_type *fn_multimap_from_entries_type(th_arena *arena, const th_type **params,
+                                             uint32_t count)
 {
     const th_type *row = params[0]->kind == TH_ARRAY ? params[0]->children[0] : NULL;
     const th_type *unknown = &th_type_unknown;

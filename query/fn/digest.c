@@ -98,9 +98,8 @@ static th_err keyed(th_fn_call *call, const th_value *args, const EVP_MD *digest
     uint8_t bytes[EVP_MAX_MD_SIZE];
     unsigned size = 0;
     if (args[1].s.size == 0) return fn_bad(call, "Empty key");
-    if (args[1].s.size > INT32_MAX ||
-        HMAC(digest, args[1].s.bytes, (int)args[1].s.size, args[0].s.bytes, args[0].s.size, bytes,
-             &size) == NULL)
+    if (args[1].s.size > INT32_MAX || HMAC(digest, args[1].s.bytes, (int)args[1].s.size,
+                                           args[0].s.bytes, args[0].s.size, bytes, &size) == NULL)
         return fn_bad(call, "The digest cannot be computed");
     return give(call, bytes, size, out);
 }

@@ -194,7 +194,8 @@ static th_err vector_pair(th_fn_call *call, const th_value *args, int what, th_v
         right += y.f * y.f;
         apart += (x.f - y.f) * (x.f - y.f);
     }
-    if (what == COSINE && (left == 0 || right == 0)) return fn_bad(call, "Vector magnitude cannot be zero");
+    if (what == COSINE && (left == 0 || right == 0))
+        return fn_bad(call, "Vector magnitude cannot be zero");
     out->f = what == DOT ? dot : what == EUCLIDEAN ? sqrt(apart) : dot / sqrt(left * right);
     return TH_OK;
 }

@@ -199,7 +199,9 @@ static bool accepts(const th_type *from, const th_type *to)
         if (from->kind != TH_FUNCTION || from->child_count != to->child_count) return false;
         uint32_t last = to->child_count - 1;
         const th_type *body = from->children[last], *wanted = to->children[last];
-        return body->kind == TH_UNKNOWN || th_type_can_coerce(body, wanted);
+        bool same =
+            body->kind == wanted->kind || (wanted->kind == TH_BIGINT && th_type_is_integer(body));
+        return body->kind == TH_UNKNOWN || (same && th_type_can_coerce(body, wanted));
     }
     if (from->kind == TH_FUNCTION) return false;
     return th_type_can_coerce(from, to);

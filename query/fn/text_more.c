@@ -31,7 +31,8 @@ th_err fn_format_number(th_fn_call *call, const th_value *args, th_value *out)
     int digits = size < 10 || v == (double)INT64_MIN ? 2 : size < 100 ? 1 : 0;
     double factor = pow(10, digits);
     double rounded = floor(size * factor + 0.5) / factor;
-    int n = snprintf(text, sizeof text, "%s%.*f", v < 0 && rounded != 0 ? "-" : "", digits, rounded);
+    int n =
+        snprintf(text, sizeof text, "%s%.*f", v < 0 && rounded != 0 ? "-" : "", digits, rounded);
     while (digits > 0 && n > 0 && (text[n - 1] == '0' || text[n - 1] == '.'))
         if (text[--n] == '.') break;
     (void)snprintf(text + n, sizeof text - (size_t)n, "%s", units[unit]);
@@ -83,13 +84,14 @@ th_err fn_parse_data_size(th_fn_call *call, const th_value *args, th_value *out)
     th_slice unit = th_slice_of(s.bytes + n, s.size - n);
     const char *at = unit.size == 2 && unit.bytes[0] != 0 ? strchr(units, unit.bytes[0]) : NULL;
     bool ok = (unit.size == 1 || at != NULL) && unit.bytes[unit.size - 1] == 'B' && n > 0 &&
-              s.bytes[0] != '.' && th_decimal_parse(th_slice_of(s.bytes, n), &digits, &precision, &scale);
+              s.bytes[0] != '.' &&
+              th_decimal_parse(th_slice_of(s.bytes, n), &digits, &precision, &scale);
     if (!ok) return fn_bad(call, "Invalid data size: '%.*s'", shown(s), (const char *)s.bytes);
     if (at != NULL) power = (uint32_t)(at - units) + 1;
     for (; power > 0; power--)
         if (__builtin_mul_overflow(digits, 1024, &digits))
-            return fn_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE", "Value out of range: '%.*s'", shown(s),
-                           (const char *)s.bytes);
+            return fn_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE", "Value out of range: '%.*s'",
+                           shown(s), (const char *)s.bytes);
     out->d = digits / th_pow10(scale);
     if (!th_decimal_fits(out->d, 38))
         return fn_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE", "Value out of range: '%.*s'", shown(s),
@@ -151,7 +153,9 @@ th_err fn_luhn_check(th_fn_call *call, const th_value *args, th_value *out)
     th_slice s = args[0].s;
     for (size_t i = 0; i < s.size; i++) {
         uint8_t c = s.bytes[s.size - 1 - i];
-        if (!isdigit(c)) return fn_bad(call, "Input contains non-digit character: %.*s", shown(s), (const char *)s.bytes);
+        if (!isdigit(c))
+            return fn_bad(call, "Input contains non-digit character: %.*s", shown(s),
+                          (const char *)s.bytes);
         uint32_t digit = c - '0';
         if (i % 2 == 1) digit = digit * 2 > 9 ? digit * 2 - 9 : digit * 2;
         sum += digit;
