@@ -105,8 +105,10 @@ th_err eval_select(const eval_frame *frame, const uint32_t *sel, uint32_t count,
 
 bool eval_is_catchable(const th_diag *diag)
 {
-    static const char *const names[] = {"DIVISION_BY_ZERO", "INVALID_CAST_ARGUMENT",
-                                        "INVALID_FUNCTION_ARGUMENT", "NUMERIC_VALUE_OUT_OF_RANGE"};
+    static const char *const names[] = {
+        "DIVISION_BY_ZERO",           "INVALID_CAST_ARGUMENT",       "INVALID_FUNCTION_ARGUMENT",
+        "NUMERIC_VALUE_OUT_OF_RANGE", "JSON_INPUT_CONVERSION_ERROR", "JSON_VALUE_RESULT_ERROR",
+        "JSON_QUERY_RESULT_ERROR",    "PATH_EVALUATION_ERROR"};
     if (diag->code != TH_ESQL) return false;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(diag->name, names[i]) == 0) return true;

@@ -176,6 +176,21 @@ static th_err current(parser *p, const char *name, bool with_precision, ast_expr
     return parser_simple_call(p, &place, name, precision != NULL, &precision, out);
 }
 
+static const char extract_fields[] =
+    "YEAR, QUARTER, MONTH, WEEK, DAY, DAY_OF_MONTH, DAY_OF_WEEK, DOW, DAY_OF_YEAR, DOY, "
+    "YEAR_OF_WEEK, YOW, HOUR, MINUTE, SECOND, TIMEZONE_HOUR, TIMEZONE_MINUTE";
+
+static bool is_extract_field(th_slice name)
+{
+    size_t size;
+    for (const char *at = extract_fields; *at != 0; at += size) {
+        at += strspn(at, ", ");
+        size = strcspn(at, ",");
+        if (th_slice_equal_nocase(name, th_slice_of(at, size))) return true;
+    }
+    return false;
+}
+
 static th_err extract(parser *p, ast_expr **out)
 {
     ast_expr *node, *value;
@@ -185,6 +200,11 @@ static th_err extract(parser *p, ast_expr **out)
     ast_name name;
     TH_TRY(parser_name(p, &name));
     node->text = name.text;
+    if (!is_extract_field(name.text))
+        return th_fail_at(p->diag, TH_ESYNTAX, "SYNTAX_ERROR", node->line, node->column,
+                          "Invalid EXTRACT field %.*s, valid fields are: %s",
+                          (int)(name.text.size > 100 ? 100 : name.text.size),
+                          (const char *)name.text.bytes, extract_fields);
     TH_TRY(parser_expect(p, KW_FROM));
     TH_TRY(parser_value_expr(p, &value));
     TH_TRY(parser_expect_op(p, ')'));
@@ -251,6 +271,32 @@ static th_err position(parser *p, ast_expr **out)
     TH_TRY(parser_value_expr(p, &args[0]));
     TH_TRY(parser_expect_op(p, ')'));
     return parser_simple_call(p, &place, "strpos", 2, args, out);
+}
+
+static bool at_word(const parser *p, const char *word)
+{
+    return p->token.kind == LEX_WORD && th_slice_equal_nocase(p->token.text, th_slice_text(word));
+}
+
+/* OVERLAY(x PLACING y FROM a [FOR b]); with commas it is an ordinary call. */
+static th_err overlay(parser *p, ast_expr **out)
+{
+    lex_token place = p->token;
+    ast_expr *args[4] = {NULL};
+    uint32_t count = 2;
+    parser_advance(p);
+    TH_TRY(parser_expect_op(p, '('));
+    TH_TRY(parser_value_expr(p, &args[0]));
+    bool words = at_word(p, "PLACING");
+    if (!words && !parser_is_op(p, ',')) return parser_mismatch(p, "'PLACING', ','");
+    parser_advance(p);
+    TH_TRY(parser_value_expr(p, &args[1]));
+    TH_TRY(words ? parser_expect(p, KW_FROM) : parser_expect_op(p, ','));
+    TH_TRY(parser_value_expr(p, &args[count++]));
+    if (words ? parser_take(p, KW_FOR) : parser_take_op(p, ','))
+        TH_TRY(parser_value_expr(p, &args[count++]));
+    TH_TRY(parser_expect_op(p, ')'));
+    return parser_simple_call(p, &place, "overlay", count, args, out);
 }
 
 static th_err normalize(parser *p, ast_expr **out)
@@ -323,16 +369,16 @@ th_err parser_special(parser *p, bool *done, ast_expr **out)
     case KW_JSON_EXISTS:
     case KW_JSON_OBJECT:
     case KW_JSON_QUERY:
-    case KW_JSON_VALUE:
-        return th_fail_at(p->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", p->token.line, p->token.column,
-                          "%s is not supported", query_keyword_name(p->token.keyword));
+    case KW_JSON_VALUE: return parser_json(p, out);
     case KW_SUBSTRING:
         if (call) return substring(p, out);
         break;
     case KW_POSITION:
         if (call) return position(p, out);
         break;
-    default: break;
+    default:
+        if (call && at_word(p, "overlay")) return overlay(p, out);
+        break;
     }
     *done = false;
     return TH_OK;

@@ -113,14 +113,37 @@ static STACK_OWN_FRAME th_err logical(parser *p, ast_kind kind, lex_keyword keyw
     return parser_adopt_list(p, *left, &list);
 }
 
+static bool at_word(const parser *p, const char *word)
+{
+    return p->token.kind == LEX_WORD && th_slice_equal_nocase(p->token.text, th_slice_text(word));
+}
+
 static th_err between(parser *p, ast_expr *e, ast_expr *value)
 {
-    ast_expr *three[3] = {value, NULL, NULL};
-    TH_TRY(parser_value_expr(p, &three[1]));
+    ast_expr *three[3] = {value, NULL, NULL}, *ends[2];
+    lex_token place = p->token;
+    bool symmetric = at_word(p, "SYMMETRIC");
+    if (symmetric || at_word(p, "ASYMMETRIC")) parser_advance(p);
+    TH_TRY(parser_value_expr(p, &ends[0]));
     TH_TRY(parser_expect(p, KW_AND));
-    TH_TRY(parser_value_expr(p, &three[2]));
+    TH_TRY(parser_value_expr(p, &ends[1]));
+    three[1] = ends[0];
+    three[2] = ends[1];
+    if (symmetric) { /* the smaller end first */
+        TH_TRY(parser_simple_call(p, &place, "least", 2, ends, &three[1]));
+        TH_TRY(parser_simple_call(p, &place, "greatest", 2, ends, &three[2]));
+    }
     e->kind = AST_BETWEEN;
     return parser_adopt(p, e, 3, three);
+}
+
+static th_err overlaps(parser *p, ast_expr **out, ast_expr *value)
+{
+    lex_token place = p->token;
+    ast_expr *pair[2] = {value, NULL};
+    parser_advance(p);
+    TH_TRY(parser_value_expr(p, &pair[1]));
+    return parser_simple_call(p, &place, "$overlaps", 2, pair, out);
 }
 
 static th_err like(parser *p, ast_expr *e, ast_expr *value)
@@ -192,6 +215,7 @@ static th_err word_predicate(parser *p, ast_expr **left)
     if (parser_take(p, KW_BETWEEN)) return between(p, e, value);
     if (parser_take(p, KW_IN)) return in_list(p, e, value);
     if (parser_take(p, KW_LIKE)) return like(p, e, value);
+    if (!e->negated && at_word(p, "OVERLAPS")) return overlaps(p, left, value);
     return parser_mismatch(p, "'BETWEEN', 'IN', 'LIKE'");
 }
 
@@ -223,7 +247,7 @@ static STACK_OWN_FRAME th_err predicate(parser *p, ast_expr **left)
 {
     if (!at_comparison(p)) {
         bool word = parser_is(p, KW_IS) || parser_is(p, KW_NOT) || parser_is(p, KW_BETWEEN) ||
-                    parser_is(p, KW_IN) || parser_is(p, KW_LIKE);
+                    parser_is(p, KW_IN) || parser_is(p, KW_LIKE) || at_word(p, "OVERLAPS");
         return word ? word_predicate(p, left) : TH_OK;
     }
     lex_token next = parser_peek(p);
@@ -234,13 +258,19 @@ static STACK_OWN_FRAME th_err predicate(parser *p, ast_expr **left)
 
 static STACK_OWN_FRAME th_err at_time_zone(parser *p, ast_expr **left)
 {
-    while (parser_is(p, KW_AT) && parser_peek(p).keyword == KW_TIME) {
-        lex_token op = p->token;
+    while (parser_is(p, KW_AT)) {
+        lex_token op = p->token, next = parser_peek(p);
+        bool local = next.kind == LEX_WORD && th_slice_equal_nocase(next.text, TH_SLICE("LOCAL"));
+        if (!local && next.keyword != KW_TIME) return TH_OK;
         parser_advance(p);
         parser_advance(p);
-        TH_TRY(parser_expect(p, KW_ZONE));
         ast_expr *pair[2] = {*left, NULL};
-        TH_TRY(parser_primary(p, &pair[1]));
+        if (local) {
+            TH_TRY(parser_simple_call(p, &op, "current_timezone", 0, NULL, &pair[1]));
+        } else {
+            TH_TRY(parser_expect(p, KW_ZONE));
+            TH_TRY(parser_primary(p, &pair[1]));
+        }
         TH_TRY(parser_expr_new(p, AST_AT_TIME_ZONE, &op, left));
         TH_TRY(parser_adopt(p, *left, 2, pair));
     }

@@ -141,11 +141,10 @@ static th_err cast(parser *p, bool try_cast, ast_expr **out)
     return parser_adopt(p, node, 1, &value);
 }
 
-static th_err array(parser *p, ast_expr **out)
+static th_err array_items(parser *p, const lex_token *place, ast_expr **out)
 {
     ast_expr *node, *e;
-    TH_TRY(parser_expr_new(p, AST_ARRAY, &p->token, &node));
-    parser_advance(p);
+    TH_TRY(parser_expr_new(p, AST_ARRAY, place, &node));
     parser_advance(p);
     pointers list = {0};
     if (!parser_is_op(p, ']')) {
@@ -157,6 +156,13 @@ static th_err array(parser *p, ast_expr **out)
     TH_TRY(parser_expect_op(p, ']'));
     *out = node;
     return parser_adopt_list(p, node, &list);
+}
+
+static th_err array(parser *p, ast_expr **out)
+{
+    lex_token place = p->token;
+    parser_advance(p);
+    return array_items(p, &place, out);
 }
 
 /* The rest of a row behind its first expression or at it: a [AS x], b ... ) */
@@ -345,11 +351,56 @@ static th_err qualified_call(parser *p, ast_expr **out)
     return parser_call(p, &place, &path, out);
 }
 
+/* Is what stands before a dot a chain of names? Then it is a qualified name, not a value with a method. */
+static bool is_name_chain(const ast_expr *e)
+{
+    while (e->kind == AST_FIELD) e = e->children[0];
+    return e->kind == AST_NAME;
+}
+
+/* The functions that may be called as methods: those of text. */
+static bool is_method(th_slice name)
+{
+    static const char *const names[] = {
+        "concat",  "ends_with", "length",      "lower",     "lpad",  "ltrim",      "position",
+        "replace", "reverse",   "rpad",        "rtrim",     "split", "split_part", "strpos",
+        "substr",  "substring", "starts_with", "translate", "trim",  "to_utf8",    "upper"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (th_slice_equal_nocase(name, th_slice_text(names[i]))) return true;
+    return false;
+}
+
+/* value.method(args) is method(value, args). */
+static th_err method(parser *p, ast_expr **out)
+{
+    lex_token place = p->token;
+    ast_name name = {place.text, false, place.line, place.column};
+    ast_name *part = parser_new(p, sizeof *part);
+    ast_expr *call, *value = *out;
+    if (part == NULL) return parser_no_memory(p);
+    *part = name;
+    ast_path path = {1, part};
+    parser_advance(p);
+    TH_TRY(parser_call(p, &place, &path, &call));
+    pointers args = {0};
+    TH_TRY(parser_push(p, &args, value));
+    for (uint32_t i = 0; i < call->child_count; i++)
+        TH_TRY(parser_push(p, &args, (void *)(uintptr_t)call->children[i]));
+    TH_TRY(parser_adopt_list(p, call, &args));
+    call->call->args = (ast_list){call->child_count, call->children};
+    *out = call;
+    return TH_OK;
+}
+
 static th_err field(parser *p, ast_expr **out)
 {
     ast_expr *base = *out;
     lex_token place = p->token;
     parser_advance(p);
+    lex_token next = parser_peek(p);
+    if (p->token.kind == LEX_WORD && next.kind == LEX_OP && next.op == '(' &&
+        !is_name_chain(base) && is_method(p->token.text))
+        return method(p, out);
     ast_name name;
     TH_TRY(parser_name(p, &name));
     TH_TRY(parser_expr_new(p, AST_FIELD, &place, out));
@@ -441,6 +492,7 @@ static th_err operand(parser *p, ast_expr **out)
     case LEX_WORD: return word(p, out);
     default:
         if (parser_is_op(p, '(')) return paren(p, out);
+        if (parser_is_op(p, '[')) return array_items(p, &p->token, out);
         if (parser_is_op(p, '?')) return parameter(p, out);
         return parser_mismatch(p, "<expression>");
     }

@@ -77,6 +77,8 @@ th_err parser_call(parser *p, const lex_token *place, const ast_path *name, ast_
 th_err parser_simple_call(parser *p, const lex_token *place, const char *name, uint32_t count,
                           ast_expr *const *args, ast_expr **out);
 th_err parser_special(parser *p, bool *done, ast_expr **out);
+/* parse_json.c: at JSON_EXISTS and its like */
+th_err parser_json(parser *p, ast_expr **out);
 /* parse_window.c */
 th_err parser_window(parser *p, ast_window **out);               /* at '(' or a name */
 th_err parser_window_spec(parser *p, ast_window **out);          /* at '(' */

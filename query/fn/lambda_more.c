@@ -217,7 +217,7 @@ th_err fn_map_zip_with(th_fn_call *call, const th_vector *const *args, uint32_t 
     }
     for (uint32_t i = 0; i < 3; i++) th_builder_finish(&z->parts[i], &v[i]);
     const th_vector *params[3] = {&v[0], &v[1], &v[2]};
-    TH_TRY(call->lambda(call, 2, z->rows, z->count, params, &v[3]));
+    if (z->count > 0) TH_TRY(call->lambda(call, 2, z->rows, z->count, params, &v[3]));
     if (!th_builder_init(&b, call->arena, call->type, rows, false)) return fn_memory(call);
     for (uint32_t i = 0; i < rows; i++) {
         bool ok = true;
@@ -309,7 +309,7 @@ th_err fn_regexp_replace_by(th_fn_call *call, const th_vector *const *args, uint
     }
     th_builder_finish(&r->groups, &v[0]);
     const th_vector *params[1] = {&v[0]};
-    TH_TRY(call->lambda(call, 2, r->rows, r->count, params, &v[1]));
+    if (r->count > 0) TH_TRY(call->lambda(call, 2, r->rows, r->count, params, &v[1]));
     for (uint32_t i = 0, at = 0; i < rows; i++) {
         th_value x = {0};
         th_value_get(args[0], i, &text);

@@ -79,9 +79,63 @@ TEST(more_lambdas)
           "(k, x, y) -> coalesce(x, 0) + coalesce(y, 0))",
           "{a=1, b=22, c=30}");
     VALUE("regexp_replace('new york', '(\\w)(\\w*)', x -> upper(x[1]) || x[2])", "New York");
+    VALUE("regexp_replace('aab', NULL, x -> x[1]), regexp_replace('aab', '(x)', x -> x[1]), "
+          "map_zip_with(MAP(), MAP(), (k, x, y) -> 1)",
+          "NULL, aab, {}");
     VALUE("regexp_replace('aab', '(a)|(b)', x -> coalesce(x[2], '-'))", "--b");
     ERROR("SELECT array_sort(ARRAY[1, 2], (x, y) -> 7)", "INVALID_FUNCTION_ARGUMENT");
 }
 
-TEST_MAIN(hashes_and_encodings, text_for_people, distributions, arrays_of_arrays_and_lists_of_maps,
-          more_lambdas)
+TEST(json_paths)
+{
+    VALUE(
+        "json_value('{\"a\": [1, 2.5, \"x\"]}', 'lax $.a[1]' RETURNING decimal(3,1)), "
+        "json_value('{\"a\": 1}', 'lax $.b'), json_value('[1, 2]', 'lax $[last]' RETURNING bigint)",
+        "2.5, NULL, 2");
+    VALUE("json_value('{\"a\": 1}', 'lax $.b' DEFAULT 'none' ON EMPTY), "
+          "json_value('{\"a\": 1}', 'strict $.b' DEFAULT 'bad' ON ERROR), "
+          "json_value('[1]', 'lax $[0]' RETURNING bigint DEFAULT 1 / 0 ON EMPTY)",
+          "none, bad, 1");
+    VALUE("json_query('{\"a\": {\"b\": [1, 2]}}', 'lax $.a.b[*]' WITH ARRAY WRAPPER), "
+          "json_query('{\"a\": \"x\"}', 'lax $.a' OMIT QUOTES), json_query('[]', 'lax $.a' EMPTY "
+          "OBJECT ON EMPTY)",
+          "[1,2], x, {}");
+    VALUE("json_exists('[1, 5, 9]', 'lax $[*] ? (@ > 4 && @ < 6)'), json_exists('[1]', 'strict "
+          "$[3]'), "
+          "json_exists('{\"n\": \"role\"}', 'lax $.n ? (@ starts with \"ro\")'), "
+          "json_exists('{\"n\": \"role\"}', 'lax $.n ? (!(@ like_regex \"^r.*\"))')",
+          "true, false, true, false");
+    VALUE("json_query('{\"a\": {\"c\": 1}, \"b\": [{\"c\": 2}]}', 'lax $..c' WITH ARRAY WRAPPER), "
+          "json_value('[3, 4]', 'lax $[0] * $[1] - 2'), json_value('{\"a\": [1, 2]}', 'lax "
+          "$.a.size()'), "
+          "json_value('\"2024-01-02\"', 'lax $.datetime()' RETURNING date)",
+          "[1,2], 10, 2, 2024-01-02");
+    VALUE("json_exists('{\"a\": 7}', 'lax $.a ? (@ == $want)' PASSING 7 AS \"want\")", "true");
+    VALUE("json_object('a': 1, KEY 'b' VALUE NULL ABSENT ON NULL), json_array(1, NULL, 'x', "
+          "json_array(true)), "
+          "json_array('[1, 2]' FORMAT JSON)",
+          "{\"a\":1}, [1,\"x\",[true]], [[1,2]]");
+    VALUE("TRY(json_value('[', 'lax $' ERROR ON ERROR)), json_value(NULL, 'lax $')", "NULL, NULL");
+    ERROR("SELECT json_value('{}', '$.a')", "INVALID_PATH");
+    ERROR("SELECT json_value('{}', 'lax $.a ? (@ = ')", "INVALID_PATH");
+    ERROR("SELECT json_exists('1', 'lax $ ? (@ like_regex \"(?=x)\")')", "INVALID_PATH");
+    ERROR("SELECT json_value('[1, 2]', 'lax $[*]' ERROR ON ERROR)", "JSON_VALUE_RESULT_ERROR");
+}
+
+TEST(forms_that_sql_spells_with_words)
+{
+    VALUE("3 BETWEEN SYMMETRIC 4 AND 2, 3 BETWEEN ASYMMETRIC 4 AND 2, 3 NOT BETWEEN SYMMETRIC 4 "
+          "AND 2",
+          "true, false, false");
+    VALUE("OVERLAY('Txxxxas' PLACING 'hom' FROM 2 FOR 4), overlay('abc', 'X', 2)", "Thomas, aXc");
+    VALUE("(DATE '2020-01-01', DATE '2020-06-01') OVERLAPS (DATE '2020-05-01', DATE '2020-12-31'), "
+          "(DATE '2020-01-01', DATE '2020-02-01') OVERLAPS (DATE '2020-02-01', DATE '2020-12-31')",
+          "true, false");
+    VALUE("'xAx'.trim('x').lower(), [1, 2][2]", "a, 2");
+    VALUE("TIMESTAMP '2024-01-01 00:00:00 +02:00' AT LOCAL", "2023-12-31 22:00:00.000 UTC");
+    ERROR("SELECT EXTRACT(MILLISECOND FROM DATE '2024-01-01')", "SYNTAX_ERROR");
+    ERROR("SELECT (1, 2) OVERLAPS (3, 4)", "TYPE_MISMATCH");
+}
+
+TEST_MAIN(json_paths, forms_that_sql_spells_with_words, hashes_and_encodings, text_for_people,
+          distributions, arrays_of_arrays_and_lists_of_maps, more_lambdas)
