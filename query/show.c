@@ -2,6 +2,7 @@
  * What the engine knows of itself, as rows: information_schema, SHOW and DESCRIBE. Each is a VALUES plan over the
  * tables that the provider lists for this user. */
 #include "query/bind.h"
+#include "query/fn/signature_text.h"
 
 /* Rows of text under construction. */
 typedef struct listing {
@@ -191,32 +192,51 @@ static th_err show_columns(binder *b, const ast_statement *s, th_plan **out)
     return finish(&l, names, NULL, out);
 }
 
+/* A signature as people read it, in the statement's arena. */
+static const th_expr *signature(binder *b, const char *params, const char *result)
+{
+    th_buf printed;
+    th_buf_init(&printed, 1u << 16);
+    if (result != NULL)
+        th_signature_result(&printed, result, params);
+    else
+        th_signature_params(&printed, params);
+    th_slice copy = th_arena_copy(b->arena, th_buf_slice(&printed));
+    bool ok = th_buf_error(&printed) == TH_OK && (copy.bytes != NULL || printed.size == 0);
+    th_buf_free(&printed);
+    return ok ? text(b, copy) : NULL;
+}
+
 static th_err function_row(listing *l, const char *name, const char *result, const char *args,
-                           const char *kind, const char *help)
+                           const char *kind, bool deterministic, const char *help)
 {
     binder *b = l->b;
-    const th_expr *row[] = {text(b, th_slice_text(name)), text(b, th_slice_text(result)),
-                            text(b, th_slice_text(args)), text(b, th_slice_text(kind)),
+    const th_expr *row[] = {text(b, th_slice_text(name)),
+                            signature(b, args, result),
+                            signature(b, args, NULL),
+                            text(b, th_slice_text(kind)),
+                            text(b, deterministic ? TH_SLICE("true") : TH_SLICE("false")),
                             text(b, th_slice_text(help))};
     return add_row(l, row);
 }
 
 static th_err show_functions(binder *b, th_plan **out)
 {
-    static const char *const names[] = {"Function", "Return Type", "Argument Types",
-                                        "Function Type", "Description"};
-    listing l = {.b = b, .width = 5};
+    static const char *const names[] = {"Function",      "Return Type",   "Argument Types",
+                                        "Function Type", "Deterministic", "Description"};
+    listing l = {.b = b, .width = 6};
     uint32_t count;
     const th_aggregate *aggregates = th_aggregate_list(&count);
     for (uint32_t i = 0; i < count; i++) {
         const th_aggregate *a = &aggregates[i];
-        TH_TRY(function_row(&l, a->name, a->result, a->params, "aggregate", a->help));
+        TH_TRY(function_row(&l, a->name, a->result, a->params, "aggregate", true, a->help));
     }
     const th_function *functions = th_function_list(&count);
     for (uint32_t i = 0; i < count; i++) {
         const th_function *f = &functions[i];
         if ((f->flags & TH_FN_HIDDEN) != 0) continue;
-        TH_TRY(function_row(&l, f->name, f->result, f->params, "scalar", f->help));
+        TH_TRY(function_row(&l, f->name, f->result, f->params, "scalar",
+                            (f->flags & TH_FN_VOLATILE) == 0, f->help));
     }
     return finish(&l, names, NULL, out);
 }

@@ -59,6 +59,30 @@ typedef struct map_state {
     uint32_t capacity;
 } map_state;
 
+typedef struct pair_state { /* of (y, x) */
+    int64_t count;
+    double mean_x, mean_y, xx, yy, xy;
+} pair_state;
+
+typedef struct powers_state {
+    int64_t count;
+    double mean, second, third, fourth;
+} powers_state;
+
+typedef struct value_pair {
+    th_value key, value;
+    uint32_t place; /* of the key in keys */
+} value_pair;
+
+typedef struct pairs_state {
+    value_pair *at;
+    uint32_t count, capacity, limit;
+    valueset *keys;
+    bool any;
+    double weight;
+    th_value share;
+} pairs_state;
+
 #define AGG(name, params, result, nulls, state, add, many, finish, help) \
     void add(th_agg_context *, void *, const th_value *);                \
     void finish(th_agg_context *, void *, th_arena *, th_value *);
