@@ -392,4 +392,14 @@ TH_MUST_CHECK th_err query_scan_predicates(binder *b, const th_expr *predicate, 
 void query_explain(th_buf *out, const th_plan *plan, const th_op_stats *stats,
                    uint32_t stats_count);
 
+/* bind_json.c: is it of type json, or a path into one that a dot or a subscript may make longer? */
+bool query_is_json_access(const th_expr *e);
+th_err query_bind_json_field(const bind_place *at, const ast_expr *ast, const th_expr *base,
+                             const th_expr **out);
+th_err query_bind_json_subscript(const bind_place *at, const ast_expr *ast, const th_expr *base,
+                                 const th_expr *index, const th_expr **out);
+/* j.a.bigint(): *done false when the name is none such, and nothing was said. */
+th_err query_bind_json_method(const bind_place *at, const ast_expr *ast, bool *done,
+                              const th_expr **out);
+
 #endif

@@ -222,6 +222,9 @@ th_err query_bind_call(const bind_place *at, const ast_expr *ast, const th_expr 
     binder *b = at->b;
     const ast_call *call = ast->call;
     if (call->name.count > 1) {
+        bool done;
+        TH_TRY(query_bind_json_method(at, ast, &done, out));
+        if (done) return TH_OK;
         return th_fail_at(b->diag, TH_ESQL, "FUNCTION_NOT_FOUND", ast->line, ast->column,
                           "Function '%.*s' not registered",
                           (int)(ast->source.size > 100 ? 100 : ast->source.size),

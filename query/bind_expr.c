@@ -280,6 +280,8 @@ static th_err subscript(const bind_place *at, const ast_expr *ast, const th_expr
     const th_expr *pair[2];
     TH_TRY(query_bind_expr(at, ast->children[0], &pair[0]));
     TH_TRY(query_bind_expr(at, ast->children[1], &pair[1]));
+    if (query_is_json_access(pair[0]))
+        return query_bind_json_subscript(at, ast, pair[0], pair[1], out);
     if (pair[0]->type->kind != TH_ROW)
         return query_bind_operator(at->b, ast, "$subscript", "[]", 2, pair, out);
     th_value v = {.null = true};

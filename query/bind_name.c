@@ -278,6 +278,7 @@ static th_err dereference(const bind_place *at, const ast_expr *ast, const th_ex
                           const th_expr **out)
 {
     if (base->type->kind == TH_ROW) return row_field(at, ast, base, out);
+    if (query_is_json_access(base)) return query_bind_json_field(at, ast, base, out);
     bool from_table = query_expr_has_column(base);
     if (base->type->kind == TH_MAP && base->type->children[0]->kind == TH_VARCHAR && from_table) {
         const th_expr *args[2] = {base, query_expr_text(at->b, ast->text, ast)};
@@ -288,12 +289,6 @@ static th_err dereference(const bind_place *at, const ast_expr *ast, const th_ex
                   base->kind == TH_X_OUTER || is_call_of(base, "json_extract_scalar");
     if (base->type->kind == TH_VARCHAR && from_table && column) {
         return json_key(at, ast, base, out);
-    }
-    if (base->type->kind == TH_JSON) {
-        th_fail_at(at->b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->line, ast->column,
-                   "A dot after a value of type json is not supported");
-        th_diag_hint(at->b->diag, "json_extract_scalar(value, '$.key') looks into it");
-        return TH_EUNSUPPORTED;
     }
     th_buf type;
     th_buf_init(&type, 1u << 16);

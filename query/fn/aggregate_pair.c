@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Aggregates of statistics: two columns against each other, higher moments, bits, entropy. */
 #include <math.h>
+#include <xxhash.h>
 
 #include "query/fn/aggregate_impl.h"
 
@@ -138,13 +139,47 @@ void finish_entropy(th_agg_context *ctx, void *state, th_arena *arena, th_value 
     give(ctx, true, v > 0 ? v : 0, out);
 }
 
+#define CHECKSUM_PRIME 0x9E3779B185EBCA87u
+
+/* Trino's hash for scalars of up to 64 bits and for text; a hash of our own for the rest. */
+static uint64_t checksum_hash(const th_type *type, const th_value *v)
+{
+    int64_t bits = v->i;
+    switch (type->kind) {
+    case TH_VARCHAR:
+    case TH_CHAR:
+    case TH_VARBINARY:
+    case TH_JSON: return XXH64(v->s.bytes, v->s.size, 0);
+    case TH_REAL: {
+        float f = v->f == 0 ? 0 : (float)v->f;
+        int32_t half;
+        memcpy(&half, &f, sizeof half);
+        bits = isnan(f) ? 0x7FC00000 : half;
+        break;
+    }
+    case TH_DOUBLE:
+        if (isnan(v->f))
+            bits = 0x7FF8000000000000;
+        else if (v->f == 0)
+            bits = 0;
+        else
+            memcpy(&bits, &v->f, sizeof bits);
+        break;
+    case TH_BOOLEAN:
+    case TH_DATE: break;
+    default:
+        if (!th_type_is_integer(type)) return th_value_hash(type, v);
+    }
+    return XXH64(&bits, sizeof bits, 0);
+}
+
 /* The order of rows does not count: hashes are added up. */
 void add_checksum(th_agg_context *ctx, void *state, const th_value *args)
 {
     sum_state *s = state;
-    uint64_t hash = args[0].null ? 0x9E3779B185EBCA87u : th_value_hash(ctx->arg_types[0], &args[0]);
+    uint64_t hash = args[0].null ? 1 : checksum_hash(ctx->arg_types[0], &args[0]);
     s->count++;
-    s->i = (int64_t)((uint64_t)s->i + hash * 0x9E3779B185EBCA87u);
+    s->i = (int64_t)((uint64_t)s->i + hash * CHECKSUM_PRIME);
 }
 
 void finish_checksum(th_agg_context *ctx, void *state, th_arena *arena, th_value *out)
