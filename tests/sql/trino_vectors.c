@@ -249,7 +249,7 @@ static bool judge(memory_provider *p, th_slice line, outcome *o, outcome *other,
 
 static void explain(const char *verdict, th_slice line, outcome *o, outcome *other)
 {
-    printf("%s\t%.*s\n\tgot %s %s: %s", verdict, (int)(line.size > 600 ? 600 : line.size),
+    printf("%s\t%.*s\n\tgot %s %s: %s", verdict, (int)(line.size > 20000 ? 20000 : line.size),
            (const char *)line.bytes, o->err != TH_OK ? th_diag_name(&o->diag) : "",
            th_buf_text(&o->type), o->err != TH_OK ? o->diag.text : th_buf_text(&o->json));
     if (other->type.size > 0 || other->err != TH_OK)
