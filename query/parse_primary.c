@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Operands: literals, names, parentheses, CASE, constructors, lambdas, and what may follow them: .field and [index]. */
 #include "query/parser.h"
+#include "query/type.h"
 
 static th_err text_literal(parser *p, ast_kind kind, ast_expr **out)
 {
@@ -319,9 +320,51 @@ static th_err name_expr(parser *p, ast_expr **out)
     return TH_OK;
 }
 
+/* type::function(args): the functions that belong to a type and need no value of it. */
+static th_err static_call(parser *p, ast_expr **out)
+{
+    static const struct {
+        const char *type, *name, *function;
+    } known[] = {{"varchar", "chr", "chr"},
+                 {"varchar", "from_utf8", "from_utf8"},
+                 {"row", "fields", "$row_fields"}};
+    lex_token place = p->token;
+    th_slice type = place.text;
+    const th_type *found;
+    const char *function = NULL;
+    parser_advance(p);
+    parser_advance(p);
+    ast_name name;
+    ast_name *part = parser_new(p, sizeof *part);
+    if (part == NULL) return parser_no_memory(p);
+    TH_TRY(parser_name(p, &name));
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (th_slice_equal_nocase(type, th_slice_text(known[i].type)) &&
+            th_slice_equal_nocase(name.text, th_slice_text(known[i].name)))
+            function = known[i].function;
+    bool nested = th_slice_equal_nocase(type, TH_SLICE("row")) ||
+                  th_slice_equal_nocase(type, TH_SLICE("array")) ||
+                  th_slice_equal_nocase(type, TH_SLICE("map"));
+    if (!nested && th_type_parse(type, p->arena, &found, NULL) != TH_OK)
+        return th_fail_at(p->diag, TH_ESQL, "TYPE_NOT_FOUND", place.line, place.column,
+                          "Unknown type: %.*s", (int)(type.size > 100 ? 100 : type.size),
+                          (const char *)type.bytes);
+    if (function == NULL)
+        return th_fail_at(p->diag, TH_ESQL, "FUNCTION_NOT_FOUND", place.line, place.column,
+                          "Static method %.*s::%.*s not registered",
+                          (int)(type.size > 100 ? 100 : type.size), (const char *)type.bytes,
+                          (int)(name.text.size > 100 ? 100 : name.text.size),
+                          (const char *)name.text.bytes);
+    *part = (ast_name){th_slice_text(function), false, place.line, place.column};
+    ast_path path = {1, part};
+    return parser_call(p, &place, &path, out);
+}
+
 static STACK_OWN_FRAME th_err name_or_call(parser *p, ast_expr **out)
 {
     lex_token place = p->token, next = parser_peek(p);
+    if (place.kind == LEX_WORD && next.kind == LEX_OP && next.op == LEX_COLONS)
+        return static_call(p, out);
     if (next.kind == LEX_STRING || next.kind == LEX_UNICODE || next.keyword == KW_PRECISION) {
         if (p->token.kind == LEX_WORD) return typed_literal(p, out);
     }
@@ -444,6 +487,7 @@ static STACK_OWN_FRAME th_err word(parser *p, ast_expr **out)
 {
     lex_token next = parser_peek(p);
     bool call = next.kind == LEX_OP && next.op == '(';
+    if (next.kind == LEX_OP && next.op == LEX_COLONS) return static_call(p, out);
     switch (p->token.keyword) {
     case KW_NULL: return text_literal(p, AST_NULL, out);
     case KW_TRUE: return text_literal(p, AST_TRUE, out);

@@ -29,6 +29,20 @@ th_err fn_array_last(th_fn_call *call, const th_value *args, th_value *out)
     return TH_OK;
 }
 
+/* The names of the fields, NULL for one without. */
+th_err fn_row_fields(th_fn_call *call, const th_value *args, th_value *out)
+{
+    const th_type *row = call->arg_types[0];
+    th_value *names = TH_NEW_ARRAY(call->arena, th_value, (size_t)row->child_count + 1);
+    (void)args;
+    if (names == NULL) return fn_memory(call);
+    for (uint32_t i = 0; i < row->child_count; i++) {
+        names[i].null = row->names == NULL || row->names[i].size == 0;
+        if (!names[i].null) names[i].s = row->names[i];
+    }
+    return fn_give_array(call, names, row->child_count, out);
+}
+
 /* Part indexes[0..size) of the array as one element of the array of arrays in the making. */
 static th_err add_part(th_fn_call *call, const th_value *elements, const uint32_t *indexes,
                        uint32_t size, th_builder *b)

@@ -139,6 +139,8 @@ bool th_double_parse(th_slice s, double *out)
         *out = minus ? -INFINITY : INFINITY;
         return true;
     }
+    uint8_t last = s.size > 0 ? s.bytes[s.size - 1] | 0x20 : 0;
+    if (last == 'f' || last == 'd') s.size--; /* as Java spells the type of a number */
     if (s.size >= 1024 || !is_plain_number(s)) return false;
     char *text = s.size < sizeof small ? small : malloc(s.size + 1);
     if (text == NULL) return false;

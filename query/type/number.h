@@ -12,7 +12,7 @@
 void th_double_print(th_buf *out, double v, bool real);
 /* As CAST(.. AS varchar) does it: 2.5E-1, 1.0E10, 0E0. */
 void th_double_print_cast(th_buf *out, double v, bool real);
-/* Digits with optional sign, point and exponent, NaN, [+-]Infinity; spaces around are allowed. */
+/* Digits with optional sign, point, exponent and a final f or d, NaN, [+-]Infinity; spaces around are allowed. */
 bool th_double_parse(th_slice s, double *out);
 /* Nearest 32-bit value. */
 double th_real_of(double v);

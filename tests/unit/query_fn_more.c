@@ -135,6 +135,11 @@ TEST(forms_that_sql_spells_with_words)
     VALUE("TIMESTAMP '2024-01-01 00:00:00 +02:00' AT LOCAL", "2023-12-31 22:00:00.000 UTC");
     ERROR("SELECT EXTRACT(MILLISECOND FROM DATE '2024-01-01')", "SYNTAX_ERROR");
     ERROR("SELECT (1, 2) OVERLAPS (3, 4)", "TYPE_MISMATCH");
+    VALUE(
+        "varchar::chr(65), ROW::fields(CAST(ROW(1, 2) AS ROW(a integer, b integer))), REAL '1.5f'",
+        "A, [a, b], 1.5");
+    ERROR("SELECT bigint::nope(1)", "FUNCTION_NOT_FOUND");
+    ERROR("SELECT no_such::f(1)", "TYPE_NOT_FOUND");
 }
 
 TEST_MAIN(json_paths, forms_that_sql_spells_with_words, hashes_and_encodings, text_for_people,
