@@ -140,6 +140,7 @@ typedef struct ingest_window {
     INGEST_ARRAY(ingest_item) items;
     uint64_t bytes; /* of records */
     bool many_days;
+    uint64_t tables; /* that may have items: a bit each, by the low 6 bits of their ids */
 } ingest_window;
 
 struct th_ingest {

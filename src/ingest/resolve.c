@@ -11,20 +11,32 @@
 
 #include "base/limits.h"
 
-enum { RUN_ROWS_MAX = 1024, RUN_GAP_MAX = 64 };
+enum {
+    RUN_ROWS_MAX = 1024,
+    RUN_GAP_MAX = 64,
+    DIGIT_BITS = 8,
+    DIGIT_VALUES = 1 << DIGIT_BITS,
+    WINDOW_TABLES = 64
+};
 
 /* ---- identities asked for ------------------------------------------------------------------------------------------- */
 
-static int by_low(const void *a, const void *b)
+/* One pass of a radix sort, by the digit of the low 32 bits that starts at the bit. */
+static void sort_digit(const uint64_t *from, uint64_t *to, size_t count, uint32_t bit)
 {
-    uint32_t x = (uint32_t) * (const uint64_t *)a, y = (uint32_t) * (const uint64_t *)b;
-    return x < y ? -1 : x > y;
+    size_t starts[DIGIT_VALUES + 1] = {0};
+    for (size_t i = 0; i < count; i++) starts[(from[i] >> bit) % DIGIT_VALUES + 1]++;
+    for (size_t i = 0; i < DIGIT_VALUES; i++) starts[i + 1] += starts[i];
+    for (size_t i = 0; i < count; i++) to[starts[(from[i] >> bit) % DIGIT_VALUES]++] = from[i];
 }
 
-size_t resolve_sort_low(uint64_t *at, size_t count)
+size_t resolve_sort_low(uint64_t *at, size_t count, uint64_t *spare)
 {
     size_t kept = 0;
-    if (count > 1) qsort(at, count, sizeof(*at), by_low);
+    for (uint32_t bit = 0; bit < 32; bit += 2 * DIGIT_BITS) {
+        sort_digit(at, spare, count, bit);
+        sort_digit(spare, at, count, bit + DIGIT_BITS);
+    }
     for (size_t i = 0; i < count; i++) {
         if (kept == 0 || (uint32_t)at[kept - 1] != (uint32_t)at[i]) at[kept++] = at[i];
     }
@@ -87,13 +99,14 @@ static th_err take_content(void *ctx, size_t which, const th_record_id *id)
 
 static uint64_t *content_fingerprints(th_ingest *in, size_t *count)
 {
-    uint64_t *list = TH_NEW_ARRAY(in->resolving, uint64_t, in->objects.count + 1u);
+    size_t room = in->objects.count + 1u;
+    uint64_t *list = TH_NEW_ARRAY(in->resolving, uint64_t, 2 * room);
     size_t n = 0;
     for (uint32_t i = 0; list != NULL && i < in->objects.count; i++) {
         if (!in->objects.at[i].known && in->objects.at[i].same == INGEST_NONE)
             list[n++] = in->objects.at[i].fingerprint;
     }
-    *count = list == NULL ? 0 : resolve_sort_low(list, n);
+    *count = list == NULL ? 0 : resolve_sort_low(list, n, list + room);
     return list;
 }
 
@@ -184,12 +197,14 @@ static void find_twin(th_ingest *in, uint32_t index)
 static th_err find_twins(th_ingest *in)
 {
     TH_TRY(make_chains(in));
+    in->window.tables = 0;
     for (uint32_t i = 0; i < in->window.items.count; i++) {
         ingest_item *item = &in->window.items.at[i];
         item->fate = INGEST_FATE_NEW;
         item->next = INGEST_NONE;
         item->promote = item->variant = item->has_stored = item->asks = false;
         item->any_delivered = item->delivered_form;
+        in->window.tables |= UINT64_C(1) << (item->table % WINDOW_TABLES);
         if (item->fingerprint != 0 && ingest_item_counts(in, item)) find_twin(in, i);
     }
     return TH_OK;
@@ -324,7 +339,7 @@ static th_err find_stored(resolve_run *r, const th_stored_table *table)
         if (item->asks && item->table == table->id) r->fingerprints[count++] = item->fingerprint;
     }
     if (count == 0) return TH_OK;
-    count = resolve_sort_low(r->fingerprints, count);
+    count = resolve_sort_low(r->fingerprints, count, r->fingerprints + in->window.items.count);
     r->table = table;
     r->candidate_count = 0;
     TH_TRY(th_version_find(r->version, (uint32_t)table->id, 0, r->fingerprints, count,
@@ -352,6 +367,12 @@ static void count_fates(th_ingest *in)
     }
 }
 
+/* Most windows are of one table. */
+static bool has_table(const th_ingest *in, uint32_t table)
+{
+    return in->window.tables >> (table % WINDOW_TABLES) & 1;
+}
+
 static th_err run_resolve(resolve_run *r)
 {
     th_ingest *in = r->in;
@@ -360,7 +381,9 @@ static th_err run_resolve(resolve_run *r)
     TH_TRY(find_twins(in));
     if (in->seen != NULL) TH_TRY(resolve_seen(r));
     for (size_t i = 0; i < table_count; i++) {
-        if (tables[i].identity == TH_IDENTITY_EVENT || tables[i].identity == TH_IDENTITY_VERSION)
+        bool deduplicated =
+            tables[i].identity == TH_IDENTITY_EVENT || tables[i].identity == TH_IDENTITY_VERSION;
+        if (deduplicated && has_table(in, (uint32_t)tables[i].id))
             TH_TRY(find_stored(r, &tables[i]));
     }
     in->marks.count = 0;
@@ -376,7 +399,7 @@ th_err ingest_resolve(th_ingest *in, th_diag *diag)
     th_buf_init(&r.identity, TH_RECORD_SIZE_MAX * 2u);
     r.rows = th_arena_new(2u * TH_SEGMENT_RAW_MAX, NULL);
     r.segments = th_arena_new(256u << 20, NULL);
-    r.fingerprints = malloc((in->window.items.count + 1u) * sizeof(*r.fingerprints));
+    r.fingerprints = malloc((2u * in->window.items.count + 1u) * sizeof(*r.fingerprints));
     th_err err = r.rows == NULL || r.segments == NULL || r.fingerprints == NULL ? TH_ENOMEM
                                                                                 : run_resolve(&r);
     th_buf_free(&r.identity);

@@ -47,8 +47,8 @@ typedef struct resolve_run {
 } resolve_run;
 
 TH_MUST_CHECK th_err resolve_add_member(resolve_run *r, const resolve_member *member);
-/* Sorted by low 32 bits, one of each; how many are left. */
-size_t resolve_sort_low(uint64_t *at, size_t count);
+/* Sorted by low 32 bits, one of each; how many are left. spare: room for as many. */
+size_t resolve_sort_low(uint64_t *at, size_t count, uint64_t *spare);
 /* resolve_seen.c: items that earlier windows have become known, or members of groups. */
 TH_MUST_CHECK th_err resolve_seen(resolve_run *r);
 /* Has the write in hand promoted the stored row already? */

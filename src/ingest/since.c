@@ -17,7 +17,7 @@ static th_err any_since(th_ingest *in, th_version *version, uint32_t table, uint
 {
     if (count == 0 || *hit) return TH_OK;
     th_diag own = {0};
-    count = resolve_sort_low(list, count);
+    count = resolve_sort_low(list, count, list + count);
     th_err err =
         th_version_find(version, table, in->snapshot_lsn, list, count, note_hit, hit, &own);
     return err == TH_OK || *hit ? TH_OK : th_fail(diag, err, NULL, "%s", own.text);
@@ -78,7 +78,7 @@ th_err ingest_check_since(th_ingest *in, th_version *version, bool *hit, th_diag
     size_t room =
         in->window.items.count > in->objects.count ? in->window.items.count : in->objects.count;
     if (in->seen != NULL && room < INGEST_ITEMS_MAX) room = INGEST_ITEMS_MAX;
-    uint64_t *list = malloc((room + 1) * sizeof(*list));
+    uint64_t *list = malloc((2 * room + 1) * sizeof(*list));
     if (list == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory to look identities up");
     size_t table_count;
     const th_stored_table *tables = th_model_tables(&table_count);

@@ -87,12 +87,14 @@ static th_err walk(splitter *s)
     if (s->end - p >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0) p += 3;
     p = split_skip_blank(s, p);
     if (p == s->end) return TH_OK;
-    ingest_recogniser_id lines = *p == '{' || *p == '[' ? INGEST_AUTO : split_find_lines(s);
+    /* Of a trail's one long line no end needs to be looked for. */
+    bool json = *p == '{' || *p == '[';
+    ingest_recogniser_id lines = json ? INGEST_AUTO : split_find_lines(s);
     if (lines != INGEST_AUTO) {
         TH_TRY(split_lines(s, lines));
-    } else if (split_is_export(s)) {
+    } else if (!json && split_is_export(s)) {
         TH_TRY(split_export(s));
-    } else if (*p == '{' || *p == '[' || split_line_follows(s, p)) {
+    } else if (json || split_line_follows(s, p)) {
         TH_TRY(split_documents(s));
     } else {
         TH_TRY(split_refuse(s, p, s->end, split_unknown));
