@@ -86,9 +86,9 @@ static void make_tables(th_arena *arena)
     columns[3].type = row;
     for (int i = 0; i < COLUMNS; i++) columns[i].name = th_slice_text(names[i]);
     tables[0] = (th_table){TH_SLICE("default"), TH_SLICE("t"),   columns, COLUMNS,
-                           TH_UNIT_RECORD,      TH_RULES_ATHENA, NULL};
+                           TH_UNIT_RECORD,      TH_RULES_ATHENA, false,   NULL};
     tables[1] = (th_table){TH_SLICE("default"), TH_SLICE("u"), columns, COLUMNS,
-                           TH_UNIT_RECORD,      TH_RULES_LAKE, NULL};
+                           TH_UNIT_RECORD,      TH_RULES_LAKE, false,   NULL};
 }
 
 static th_err count_rows(void *ctx, const th_batch *batch)

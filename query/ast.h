@@ -269,26 +269,109 @@ struct ast_query {
 
 typedef enum ast_statement_kind {
     AST_QUERY,
-    AST_EXPLAIN, /* inner; analyze */
-    AST_SHOW_TABLES,
+    AST_EXPLAIN,     /* inner; analyze, format */
+    AST_SHOW_TABLES, /* views_only; name: schema */
     AST_SHOW_COLUMNS,
     AST_SHOW_SCHEMAS,
     AST_SHOW_FUNCTIONS,
     AST_SHOW_CATALOGS,
-    AST_USE,        /* name */
+    AST_SHOW_PARTITIONS, /* name: table */
+    AST_SHOW_PROPERTIES, /* like: one key */
+    AST_SHOW_STATS,      /* name, or inner: a query */
+    AST_SHOW_CREATE,     /* word: TABLE, VIEW, SCHEMA */
+    AST_SHOW_SESSION,
+    AST_DESCRIBE, /* name, extended */
+    AST_DESCRIBE_INPUT,
+    AST_DESCRIBE_OUTPUT,
+    AST_USE,     /* name */
+    AST_SET,     /* name = ddl->value */
+    AST_RESET,   /* name */
+    AST_PREPARE, /* name, source: text of the statement */
+    AST_EXECUTE, /* name, or source: IMMEDIATE; ddl->arguments */
+    AST_DEALLOCATE,
+    AST_CREATE_VIEW,  /* name, query, source: text of the query; ddl */
+    AST_CREATE_TABLE, /* name, query (AS) or columns; ddl */
+    AST_CREATE_SCHEMA,
+    AST_DROP,        /* word: TABLE, VIEW, SCHEMA */
+    AST_ALTER_TABLE, /* ddl->action */
+    AST_ALTER_SCHEMA,
+    AST_REPAIR,     /* MSCK REPAIR TABLE name */
+    AST_INSERT,     /* name, ddl->names, query */
+    AST_UNLOAD,     /* query, ddl->location, ddl->properties */
+    AST_INDEX,      /* CREATE and DROP INDEX: nothing is done; name: the table when it is said */
     AST_UNSUPPORTED /* text: the words that name it */
 } ast_statement_kind;
+
+typedef struct ast_property {
+    th_slice key, value; /* value: of a string, else the text as written */
+    uint32_t line, column;
+} ast_property;
+typedef struct ast_properties {
+    uint32_t count;
+    const ast_property *items;
+} ast_properties;
+
+/* A column of CREATE TABLE or ALTER TABLE, its type in either spelling. */
+typedef struct ast_column {
+    ast_name name;
+    th_slice type;
+    th_slice comment;
+} ast_column;
+typedef struct ast_columns {
+    uint32_t count;
+    const ast_column *items;
+} ast_columns;
+
+/* PARTITION (a = 'x', b = 'y') [LOCATION '...'] */
+typedef struct ast_partition {
+    ast_properties values;
+    th_slice location;
+} ast_partition;
+
+typedef enum ast_alter {
+    AST_ALTER_ADD_PARTITIONS,
+    AST_ALTER_DROP_PARTITIONS,
+    AST_ALTER_RENAME_PARTITION, /* partitions: from, to */
+    AST_ALTER_SET_LOCATION,
+    AST_ALTER_SET_PROPERTIES,
+    AST_ALTER_UNSET_PROPERTIES,
+    AST_ALTER_ADD_COLUMNS,
+    AST_ALTER_REPLACE_COLUMNS,
+    AST_ALTER_CHANGE_COLUMN, /* names[0] to columns[0] */
+    AST_ALTER_DROP_COLUMN,   /* names[0] */
+    AST_ALTER_RENAME_COLUMN, /* names[0] to names[1] */
+    AST_ALTER_RENAME         /* to new_name */
+} ast_alter;
+
+/* What statements of definition say beyond their names. Slices of size 0: not said. */
+typedef struct ast_ddl {
+    bool if_exists, if_not_exists, or_replace, external, with_no_data, hive;
+    ast_alter action;
+    ast_path new_name;
+    uint32_t name_count;
+    const ast_name *names;
+    ast_columns columns, partition_columns;
+    uint32_t partition_count;
+    const ast_partition *partitions;
+    ast_properties properties, serde_properties;
+    th_slice comment, location, serde, stored_as, delimiter;
+    ast_expr *value;
+    ast_list arguments;
+} ast_ddl;
 
 typedef struct ast_statement {
     ast_statement_kind kind;
     uint32_t line, column;
     ast_query *query;
     struct ast_statement *inner;
-    bool analyze;
+    bool analyze, json, views_only, extended;
     ast_path name; /* table or schema; count 0 = none */
     bool has_like, has_escape;
     th_slice like, escape;
     th_slice text;
+    th_slice word;        /* which thing, upper case */
+    th_slice source;      /* text of what stands inside */
+    ast_ddl *ddl;         /* NULL: nothing of the kind */
     uint32_t param_count; /* number of ? in it */
 } ast_statement;
 

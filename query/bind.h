@@ -70,7 +70,11 @@ typedef struct binder {
     uint32_t relation_count;
     uint32_t lambda_slots;
     uint32_t param_count;
-    ast_expr *const *params; /* what each ? stands for */
+    ast_expr *const *params;  /* what each ? stands for */
+    const th_catalog *own;    /* the session's definitions, before all others; may be NULL */
+    const th_catalog *shared; /* the provider's; may be NULL */
+    uint32_t view_depth;
+    const th_definition *view; /* whose query is bound: its name means what it hides; may be NULL */
 } binder;
 
 typedef struct bind_item {
@@ -148,6 +152,27 @@ typedef struct bind_place {
     uint32_t select_count; /* SELECT list as written, for hints */
     const ast_item *select;
 } bind_place;
+
+/* define.c: what users have defined, as relations. */
+#define QUERY_VIEW_DEPTH_MAX 32u
+const th_definition *query_definition(const binder *b, th_slice schema, th_slice name);
+/* The relation of a definition: a view's query, the rows of a table. */
+TH_MUST_CHECK th_err query_bind_definition(binder *b, const ast_path *name, const th_definition *d,
+                                           bind_relation *out);
+/* The table to scan for it; not for views. */
+TH_MUST_CHECK th_err query_define_table(binder *b, const th_definition *d, const th_table **out);
+/* A value as it is stored, and back. */
+TH_MUST_CHECK th_err query_to_storage(binder *b, const th_expr *e, const th_expr **out);
+TH_MUST_CHECK th_err query_from_storage(binder *b, const th_expr *e, const th_type *type,
+                                        const th_expr **out);
+/* Columns of a definition with their types: of a view, those of its query. */
+TH_MUST_CHECK th_err query_definition_columns(binder *b, const th_definition *d,
+                                              const th_plan_column **out, uint32_t *count);
+/* bind_table.c */
+th_slice query_schema_of(const binder *b, const ast_path *name);
+/* All columns of a table as a relation. */
+TH_MUST_CHECK th_err query_bind_scan(binder *b, const th_table *table, bind_relation *out);
+th_err query_table_not_found(binder *b, const ast_path *name);
 
 /* bind_expr.c */
 TH_MUST_CHECK th_err query_bind_expr(const bind_place *at, const ast_expr *ast,
@@ -389,6 +414,9 @@ TH_MUST_CHECK th_err query_narrow(binder *b, const th_plan *plan, const th_plan 
 TH_MUST_CHECK th_err query_scan_predicates(binder *b, const th_expr *predicate, th_plan *scan);
 
 /* explain.c */
+/* The same as one JSON document. */
+void query_explain_json(th_buf *out, const th_plan *plan, const th_op_stats *stats,
+                        uint32_t stats_count);
 void query_explain(th_buf *out, const th_plan *plan, const th_op_stats *stats,
                    uint32_t stats_count);
 

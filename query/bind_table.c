@@ -2,9 +2,17 @@
  * Tables of the provider. A name is [catalog.][schema.]table; the catalogue is not looked at. */
 #include "query/bind.h"
 
-static th_slice schema_of(const binder *b, const ast_path *name)
+th_slice query_schema_of(const binder *b, const ast_path *name)
 {
     return name->count > 1 ? name->parts[name->count - 2].text : b->schema;
+}
+
+static void try_defined(const th_catalog *catalog, bind_nearest *nearest)
+{
+    for (uint32_t i = 0; i < th_catalog_places(catalog); i++) {
+        const th_definition *d = th_catalog_at(catalog, i);
+        if (d != NULL) query_nearest_try(nearest, d->name);
+    }
 }
 
 static th_err hint_table(binder *b, th_slice name)
@@ -17,6 +25,8 @@ static th_err hint_table(binder *b, th_slice name)
     if (b->provider->ops->table_list(b->snapshot, b->arena, &tables, &count, &ignored) != TH_OK)
         return TH_OK;
     for (uint32_t i = 0; i < count; i++) query_nearest_try(&nearest, tables[i]->name);
+    try_defined(b->own, &nearest);
+    try_defined(b->shared, &nearest);
     if (nearest.best.size > 0)
         th_diag_hint(b->diag, "did you mean '%.*s'?", TH_SLICE_ARGS(nearest.best));
     else
@@ -27,12 +37,18 @@ static th_err hint_table(binder *b, th_slice name)
 th_err query_find_table(binder *b, const ast_path *name, const th_table **out)
 {
     const ast_name *last = &name->parts[name->count - 1];
-    th_slice schema = schema_of(b, name);
+    th_slice schema = query_schema_of(b, name);
     th_err err = TH_ENOTFOUND;
     if (b->provider != NULL && name->count <= 3) {
         err = b->provider->ops->table_find(b->snapshot, schema, last->text, out, b->diag);
     }
-    if (err != TH_ENOTFOUND) return err;
+    return err == TH_ENOTFOUND ? query_table_not_found(b, name) : err;
+}
+
+th_err query_table_not_found(binder *b, const ast_path *name)
+{
+    const ast_name *last = &name->parts[name->count - 1];
+    th_slice schema = query_schema_of(b, name);
     th_fail_at(b->diag, TH_ESQL, "TABLE_NOT_FOUND", name->parts[0].line, name->parts[0].column,
                "Table 'hive.%.*s.%.*s' does not exist", TH_SLICE_ARGS(schema),
                TH_SLICE_ARGS(last->text));
@@ -41,7 +57,7 @@ th_err query_find_table(binder *b, const ast_path *name, const th_table **out)
 }
 
 /* All columns, hidden ones too; what nobody asks for is dropped when the plan is narrowed. */
-static th_err scan(binder *b, const th_table *table, bind_relation *out)
+th_err query_bind_scan(binder *b, const th_table *table, bind_relation *out)
 {
     uint32_t n = table->column_count;
     th_plan *plan = query_plan_new(b, TH_P_SCAN, n, 0, NULL);
@@ -87,18 +103,21 @@ static th_err information_schema(binder *b, const ast_path *name, bool *found, b
 
 th_err query_bind_table(binder *b, const ast_path *name, bind_relation *out)
 {
-    if (th_slice_equal_nocase(schema_of(b, name), TH_SLICE("information_schema"))) {
+    if (th_slice_equal_nocase(query_schema_of(b, name), TH_SLICE("information_schema"))) {
         bool found;
         TH_TRY(information_schema(b, name, &found, out));
         if (found) return TH_OK;
     }
+    const th_definition *defined =
+        query_definition(b, query_schema_of(b, name), name->parts[name->count - 1].text);
+    if (defined != NULL) return query_bind_definition(b, name, defined, out);
     const th_table *table;
     TH_TRY(query_find_table(b, name, &table));
-    TH_TRY(scan(b, table, out));
+    TH_TRY(query_bind_scan(b, table, out));
     /* The name as it was written stands before columns, also where it is an alias of the table. */
     for (uint32_t i = 0; i < out->count; i++) {
         out->fields[i].relation = name->parts[name->count - 1].text;
-        out->fields[i].schema = schema_of(b, name);
+        out->fields[i].schema = query_schema_of(b, name);
     }
     return TH_OK;
 }

@@ -2,6 +2,7 @@
  * A plan as text, one operator a line, inputs indented below it; with what each did when it has run. */
 #include <inttypes.h>
 
+#include "json/json.h"
 #include "query/bind.h"
 #include "query/result.h"
 
@@ -335,4 +336,61 @@ void query_explain(th_buf *out, const th_plan *plan, const th_op_stats *stats, u
 {
     printer p = {out, stats, stats_count};
     print_tree(&p, plan, 0);
+}
+
+/* ---- as JSON ------------------------------------------------------------------------------------------------------ */
+
+static void json_node(th_json_writer *w, const printer *p, const th_plan *plan)
+{
+    static const char *const kinds[] = {"Scan",      "Values", "Filter", "Project",
+                                        "Aggregate", "Join",   "Sort",   "Limit",
+                                        "UnionAll",  "Unnest", "Window", "SingleRow"};
+    th_buf text;
+    th_buf_init(&text, 1u << 20);
+    print_node(&text, plan);
+    th_json_begin_object(w);
+    th_json_put_key(w, "id");
+    th_json_put_u64(w, plan->id);
+    th_json_put_key(w, "name");
+    th_json_put_text(w, (size_t)plan->kind < sizeof kinds / sizeof kinds[0] ? kinds[plan->kind]
+                                                                            : "Operator");
+    th_json_put_key(w, "details");
+    th_json_put_string(w, th_buf_slice(&text));
+    th_buf_free(&text);
+    th_json_put_key(w, "outputs");
+    th_json_begin_array(w);
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        th_buf type;
+        th_buf_init(&type, 1u << 20);
+        th_type_print(&type, plan->columns[i].type);
+        th_json_begin_object(w);
+        th_json_put_key(w, "symbol");
+        th_json_put_string(w, plan->columns[i].name);
+        th_json_put_key(w, "type");
+        th_json_put_string(w, th_buf_slice(&type));
+        th_json_end_object(w);
+        th_buf_free(&type);
+    }
+    th_json_end_array(w);
+    if (p->stats != NULL && plan->id < p->stats_count) {
+        th_json_put_key(w, "rows");
+        th_json_put_u64(w, p->stats[plan->id].rows);
+        th_json_put_key(w, "us");
+        th_json_put_i64(w, p->stats[plan->id].total_us);
+    }
+    th_json_put_key(w, "children");
+    th_json_begin_array(w);
+    for (uint32_t i = 0; i < plan->input_count; i++) json_node(w, p, plan->inputs[i]);
+    th_json_end_array(w);
+    th_json_end_object(w);
+}
+
+void query_explain_json(th_buf *out, const th_plan *plan, const th_op_stats *stats,
+                        uint32_t stats_count)
+{
+    printer p = {out, stats, stats_count};
+    th_json_writer w;
+    th_json_writer_init(&w, out);
+    json_node(&w, &p, plan);
+    th_buf_add_byte(out, '\n');
 }

@@ -85,6 +85,30 @@ th_err parser_window_spec(parser *p, ast_window **out);          /* at '(' */
 th_err parser_sorts(parser *p, uint32_t *count, ast_sort **out); /* behind ORDER BY */
 /* parse_type.c */
 th_err parser_type(parser *p, th_slice *out);
+/* parse_statement.c */
+th_err parser_statement(parser *p, ast_statement **out);
+/* The rest of the statement is not looked at. */
+void parser_skip_statement(parser *p);
+/* parse_words.c: words that are keywords in their place only, and names as Hive writes them. */
+bool parser_is_word(const parser *p, const char *word);
+bool parser_take_word(parser *p, const char *word);
+th_err parser_expect_word(parser *p, const char *word);
+/* A name, a reserved word, `name`, or one with digits and hyphens. */
+th_err parser_hive_name(parser *p, ast_name *out);
+/* The same with dots between; those inside backquotes part names as well. */
+th_err parser_hive_path(parser *p, ast_path *out);
+/* 'text' or, as Hive takes it, "text". */
+th_err parser_hive_string(parser *p, th_slice *out);
+/* ( 'key' = 'value', ... ); values may be any text up to the next comma. */
+th_err parser_properties(parser *p, ast_properties *out);
+bool parser_take_if_exists(parser *p);
+bool parser_take_if_not_exists(parser *p);
+/* parse_ddl.c: CREATE, DROP, ALTER, MSCK at their first word. *known false: not one of ours, nothing was taken. */
+th_err parser_ddl(parser *p, ast_statement *s, bool *known);
+/* parse_table.c: behind CREATE [EXTERNAL] TABLE; columns of ALTER TABLE, PARTITION clauses. */
+th_err parser_create_table(parser *p, ast_statement *s);
+th_err parser_columns(parser *p, ast_columns *out);
+th_err parser_column(parser *p, ast_column *out);
 /* parse_query.c */
 th_err parser_query(parser *p, ast_query **out);
 bool parser_at_query(const parser *p);      /* SELECT, WITH, VALUES, TABLE */

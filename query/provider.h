@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "query/catalog.h"
 #include "query/vector.h"
 
 /* The person or program that asks; every read carries it, limits of rows and tables are applied by the provider. */
@@ -51,6 +52,7 @@ typedef struct th_table {
     uint32_t column_count;
     th_row_unit row_unit;
     th_table_rules rules;
+    bool own;           /* of table_define: its columns have storage types */
     const void *handle; /* the provider's */
 } th_table;
 
@@ -124,6 +126,8 @@ typedef struct th_provider th_provider;
 typedef struct th_snapshot th_snapshot;
 typedef struct th_scan th_scan;
 typedef struct th_scan_segment th_scan_segment;
+typedef struct th_change th_change; /* definitions and rows on their way into the store */
+typedef struct th_export th_export; /* a file on its way out */
 
 typedef struct th_provider_ops {
     th_err (*snapshot_open)(th_provider *, const th_principal *, const th_as_known_at *,
@@ -161,6 +165,32 @@ typedef struct th_provider_ops {
     /* As segment_column, of some rows, ascending, of the segment. */
     th_err (*segment_rows)(th_scan_segment *, uint32_t col, const uint32_t *rows, uint32_t count,
                            th_arena *, th_vector *out, th_diag *);
+
+    /* What follows may be missing: such a provider has no tables of users, and nothing can be defined. */
+
+    /* What is defined as of the snapshot; NULL: nothing. Lives as long as the snapshot. */
+    const th_catalog *(*catalog)(th_snapshot *);
+    /* The table to scan for a definition, built in the arena. TABLE: rows stored under its number, columns with their
+     * storage types (th_storage_type). MAPPING: columns as declared over the stored records that its location, serializer
+     * and columns speak of, or when that is nothing that is stored: as TABLE. */
+    th_err (*table_define)(th_snapshot *, const th_definition *, th_arena *, const th_table **out,
+                           th_diag *);
+    /* All of a change is committed, or nothing; freeing it without gives it up. */
+    th_err (*change_begin)(th_provider *, const th_principal *, th_change **out, th_diag *);
+    th_err (*change_event)(th_change *, th_slice event, th_diag *);
+    /* A number that no table has. */
+    th_err (*change_number)(th_change *, uint64_t *number, th_diag *);
+    /* Rows for the table: a column of the batch for each of the definition's, in its storage type. */
+    th_err (*change_rows)(th_change *, const th_definition *, const th_batch *, th_diag *);
+    th_err (*change_commit)(th_change *, th_diag *);
+    void (*change_free)(th_change *); /* accepts NULL */
+    /* A new file below the export folder for s3://bucket/prefix/ (other locations: TH_EINVAL). Nothing is seen of it
+     * before it is closed with keep. */
+    th_err (*export_open)(th_provider *, const th_principal *, th_slice location, bool gzip,
+                          const char *suffix, th_export **out, th_diag *);
+    th_err (*export_write)(th_export *, th_slice bytes, th_diag *);
+    th_err (*export_close)(th_export *, bool keep,
+                           th_diag *); /* frees it in any case; accepts NULL */
 } th_provider_ops;
 
 struct th_provider {

@@ -11,6 +11,13 @@
 typedef struct th_session th_session;
 th_session *th_session_new(void); /* NULL: no memory */
 void th_session_free(th_session *session);
+/* From now on what it defines is its own, and not in the provider's catalog. */
+void th_session_set_apart(th_session *session);
+/* Is told of every change of the session as a line of text (without its end) before it counts; an error undoes it. */
+typedef th_err (*th_session_journal)(void *ctx, th_slice line, th_diag *diag);
+void th_session_set_journal(th_session *session, th_session_journal journal, void *ctx);
+/* Take up a line that the journal was told before. */
+TH_MUST_CHECK th_err th_session_replay(th_session *session, th_slice line, th_diag *diag);
 
 typedef struct th_query_limits {
     uint64_t memory_bytes; /* 0 = the default, 1 GiB */
@@ -63,7 +70,8 @@ typedef enum th_statement_kind {
 
 typedef struct th_query_stats {
     th_statement_kind kind;
-    uint64_t rows; /* delivered */
+    uint64_t rows;         /* delivered */
+    uint64_t rows_written; /* INSERT, CREATE TABLE AS, UNLOAD */
     uint64_t rows_read, bytes_read, segments_read, segments_pruned;
     int64_t elapsed_us;
     uint64_t peak_bytes;

@@ -5,6 +5,7 @@
 #ifndef TH_CMD_CMD_H
 #define TH_CMD_CMD_H
 
+#include "engine/sessions.h"
 #include "net/net.h"
 #include "plugin/plugin.h"
 #include "query/result.h"
@@ -29,6 +30,7 @@ typedef struct cmd_node {
     th_provider *provider;
     th_plugins *plugins; /* NULL when not started */
     th_server *server;
+    th_sessions *sessions;
     th_budget root, ingest, queries;
 } cmd_node;
 
@@ -97,7 +99,8 @@ typedef struct cmd_access {
     th_client *client; /* it talks to the one that does */
     const char *dir, *server;
     cmd_node_options options;
-    int64_t lost_us; /* when the first of several owners was lost in a row; 0: none was */
+    int64_t lost_us;     /* when the first of several owners was lost in a row; 0: none was */
+    const char *session; /* path of the file that keeps the session of its statements; NULL: none */
 } cmd_access;
 /* Own the folder, or reach its owner through DIR/sock (a dying one is waited for, 2 s), or the server. */
 TH_MUST_CHECK th_err cmd_access_open(const cmd_call *call, const cmd_node_options *options,

@@ -86,6 +86,7 @@ static th_err start_server(cmd_node *node, const char *dir, const cmd_node_optio
                                 .socket_path = path,
                                 .store = node->store,
                                 .provider = node->provider,
+                                .sessions = node->sessions,
                                 .budget = &node->queries,
                                 .committed = node_committed,
                                 .command = node_command,
@@ -117,7 +118,9 @@ th_err cmd_node_open(const char *dir, const cmd_node_options *options, cmd_node 
     th_err err = th_store_open(dir, &store, &node->store, owner_pid, diag);
     if (err == TH_OK) {
         node->provider = th_engine_new(node->store, &node->queries);
-        if (node->provider == NULL) err = th_fail(diag, TH_ENOMEM, NULL, "out of memory");
+        node->sessions = th_sessions_new();
+        if (node->provider == NULL || node->sessions == NULL)
+            err = th_fail(diag, TH_ENOMEM, NULL, "out of memory");
     }
     if (err == TH_OK && options->plugins) err = start_plugins(node, diag);
     if (err == TH_OK) err = start_server(node, dir, options, diag);
@@ -155,6 +158,7 @@ void cmd_node_close(cmd_node *node)
     th_server_stop(node->server, GRACE_US);
     th_plugins_stop(node->plugins);
     th_engine_free(node->provider);
+    th_sessions_free(node->sessions);
     th_store_close(node->store);
     free(node);
 }

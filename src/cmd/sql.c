@@ -18,6 +18,16 @@ static uint32_t terminal_width(void)
     return size.ws_col;
 }
 
+/* This run's own name for its session, where it has no file. */
+static const char *session_name(void)
+{
+    static char name[33];
+    uint8_t random[16];
+    if (name[0] == '\0' && th_os_random(random, sizeof(random)) == TH_OK)
+        th_hex_encode(random, sizeof(random), name);
+    return name;
+}
+
 int cmd_statement(cmd_call *call, cmd_access *access, th_slice sql, const char *format, bool header,
                   const char *as_known_at, cmd_io *io)
 {
@@ -29,7 +39,7 @@ int cmd_statement(cmd_call *call, cmd_access *access, th_slice sql, const char *
     if (text == NULL) return CMD_EXIT_ERROR;
     if (sql.size > 0) memcpy(text, sql.bytes, sql.size);
     text[sql.size] = '\0';
-    const char *argv[12];
+    const char *argv[16];
     int argc = 0;
     argv[argc++] = "--format";
     argv[argc++] = format;
@@ -41,6 +51,8 @@ int cmd_statement(cmd_call *call, cmd_access *access, th_slice sql, const char *
         argv[argc++] = "--as-known-at";
         argv[argc++] = as_known_at;
     }
+    argv[argc++] = access->session != NULL ? "--session" : "--session-name";
+    argv[argc++] = access->session != NULL ? access->session : session_name();
     argv[argc++] = "-c";
     argv[argc++] = text;
     int status = cmd_access_run(access, call, "statement", argv, argc, io);
@@ -66,14 +78,29 @@ static th_err statement_write(void *ctx, th_slice bytes)
     return io->write(io->ctx, bytes);
 }
 
+/* A file is opened here, where the archive is: for the folder's own user only. */
+static th_err take_session(cmd_call *call, const char *name, const char *file,
+                           th_session_lease *lease, th_diag *diag)
+{
+    bool remote = call->principal.source != NULL && strncmp(call->principal.source, "http", 4) == 0;
+    if (file != NULL && (remote || file[0] != '/'))
+        return th_fail(diag, TH_EPERM, NULL,
+                       "a session's file is read on the server's machine: use --data there");
+    if (name == NULL && file == NULL) return TH_OK;
+    return th_session_take(call->node->sessions, name, file, lease, diag);
+}
+
 int cmd_run_statement(cmd_call *call)
 {
     const char *format_name = "csv", *width = "0", *sql = NULL, *as_known_at = NULL, **rest;
+    const char *session = NULL, *session_file = NULL;
     bool no_header = false, colour = false;
     const cmd_option options[] = {{"--format", &format_name, NULL},
                                   {"--width", &width, NULL},
                                   {"-c", &sql, NULL},
                                   {"--as-known-at", &as_known_at, NULL},
+                                  {"--session-name", &session, NULL},
+                                  {"--session", &session_file, NULL},
                                   {"--no-header", NULL, &no_header},
                                   {"--colour", NULL, &colour},
                                   {NULL, NULL, NULL}};
@@ -105,7 +132,11 @@ int cmd_run_statement(cmd_call *call)
     if (writer == NULL) return CMD_EXIT_ERROR;
     th_result_sink sink = th_result_writer_sink(writer);
     th_diag diag = {0};
-    th_err err = th_query_run(&env, th_slice_text(sql), &sink, NULL, &diag);
+    th_session_lease lease = {.fd = -1};
+    th_err err = take_session(call, session, session_file, &lease, &diag);
+    env.session = lease.session;
+    if (err == TH_OK) err = th_query_run(&env, th_slice_text(sql), &sink, NULL, &diag);
+    if (lease.entry != NULL) th_session_give(call->node->sessions, &lease);
     if (err == TH_OK) err = th_result_writer_finish(writer);
     th_result_writer_free(writer);
     if (err == TH_OK) return CMD_EXIT_OK;
@@ -179,6 +210,15 @@ static th_err read_script(const sql_words *w, th_buf *out, th_diag *diag)
     return read_all(STDIN_FILENO, out, diag);
 }
 
+/* The path from the root: the archive's owner runs elsewhere. */
+static bool absolute(const char *path, char out[TH_PATH_SIZE_MAX])
+{
+    char here[TH_PATH_SIZE_MAX] = "";
+    if (path[0] != '/' && getcwd(here, sizeof(here)) == NULL) return false;
+    int size = snprintf(out, TH_PATH_SIZE_MAX, "%s%s%s", here, path[0] == '/' ? "" : "/", path);
+    return size > 0 && size < (int)TH_PATH_SIZE_MAX;
+}
+
 int cmd_run_sql(cmd_call *call)
 {
     sql_words w = {0};
@@ -208,6 +248,12 @@ int cmd_run_sql(cmd_call *call)
     th_err err = cmd_access_open(call, &node, &access, &diag);
     if (err != TH_OK) return cmd_error(call->io, &diag, (th_slice){0});
     int status;
+    char session[TH_PATH_SIZE_MAX];
+    if (w.session != NULL && !absolute(w.session, session)) {
+        cmd_access_close(&access);
+        return cmd_usage(call->io, call->name, "the session's path is too long");
+    }
+    if (w.session != NULL) access.session = session;
     if (w.text == NULL && w.file == NULL && isatty(STDIN_FILENO)) {
         status = cmd_repl(call, &access, w.format, w.as_known_at);
     } else {

@@ -93,6 +93,9 @@ static th_err cell_set(cell_target *t, uint32_t i, th_slice text, uint8_t kind, 
         ok = t->u8[i] || th_slice_equal_nocase(text, TH_SLICE("false"));
         break;
     case TH_REAL:
+        ok = cell_f64(text, &t->f64[i]);
+        t->f64[i] = (double)(float)t->f64[i];
+        break;
     case TH_DOUBLE: ok = cell_f64(text, &t->f64[i]); break;
     case TH_VARCHAR:
     case TH_CHAR:

@@ -23,17 +23,17 @@ static const struct {
     [META_SEARCH] = {"_search", "varchar"},
 };
 
-static th_err table_column(engine *e, th_table_column *column, const char *name, const char *type,
-                           bool hidden)
+static th_err table_column(th_arena *arena, th_table_column *column, const char *name,
+                           const char *type, bool hidden)
 {
     column->name = th_slice_text(name);
     column->hidden = hidden;
     th_diag diag = {0};
-    return th_type_parse(th_slice_text(type), e->arena, &column->type, &diag);
+    return th_type_parse(th_slice_text(type), arena, &column->type, &diag);
 }
 
 /* The event time's SQL column, where it is text that sorts as times do. */
-static uint32_t find_time_column(const engine_table *t)
+uint32_t engine_time_column(const engine_table *t)
 {
     const char *time = th_model_time_path(t->stored);
     bool sorts = false;
@@ -46,6 +46,15 @@ static uint32_t find_time_column(const engine_table *t)
     return UINT32_MAX;
 }
 
+th_err engine_meta_columns(engine_table *t, th_table_column *columns, th_arena *arena)
+{
+    for (uint32_t i = 0; i < META_COUNT; i++) {
+        TH_TRY(table_column(arena, &columns[t->meta_first + i], meta_columns[i].name,
+                            meta_columns[i].type, true));
+    }
+    return TH_OK;
+}
+
 static th_err table_build(engine *e, engine_table *t, const th_schema *schema)
 {
     t->schema = schema;
@@ -56,16 +65,13 @@ static th_err table_build(engine *e, engine_table *t, const th_schema *schema)
     if (columns == NULL) return TH_ENOMEM;
     for (uint32_t i = 0; i < schema->column_count; i++) {
         bool computed = schema->columns[i].path[0] == '\0';
-        TH_TRY(table_column(e, &columns[i], schema->columns[i].name, schema->columns[i].type,
+        TH_TRY(table_column(e->arena, &columns[i], schema->columns[i].name, schema->columns[i].type,
                             computed));
         columns[i].partition = computed;
     }
     t->meta_first = schema->column_count;
-    for (uint32_t i = 0; i < META_COUNT; i++) {
-        TH_TRY(table_column(e, &columns[t->meta_first + i], meta_columns[i].name,
-                            meta_columns[i].type, true));
-    }
-    t->time_column = find_time_column(t);
+    TH_TRY(engine_meta_columns(t, columns, e->arena));
+    t->time_column = engine_time_column(t);
     t->base = (th_table){.schema = TH_SLICE("default"),
                          .name = th_slice_text(schema->name),
                          .columns = columns,
@@ -123,6 +129,7 @@ static th_err engine_snapshot_open(th_provider *provider, const th_principal *pr
     s->version = th_store_version(e->store);
     th_err err = s->version == NULL ? TH_ENOMEM : TH_OK;
     if (err == TH_OK && at != NULL && at->set) err = snapshot_bound(&s->version, at, diag);
+    if (err == TH_OK) err = engine_defined_open(s, diag);
     if (err != TH_OK) {
         th_version_release(s->version);
         free(s);
@@ -135,6 +142,7 @@ static th_err engine_snapshot_open(th_provider *provider, const th_principal *pr
 static void engine_snapshot_close(th_snapshot *snapshot)
 {
     if (snapshot == NULL) return;
+    engine_defined_close(snapshot);
     th_version_release(snapshot->version);
     free(snapshot);
 }
@@ -172,6 +180,10 @@ static uint64_t engine_table_rows(th_snapshot *snapshot, const th_table *table, 
     uint64_t rows = 0;
     th_diag diag = {0};
     if (snapshot->window != NULL) return snapshot->window->count;
+    if (t->one_day) {
+        *exact = false;
+        return UINT64_MAX;
+    }
     if (th_version_rows(snapshot->version, t->stored->id, &rows, &diag) != TH_OK) {
         *exact = false;
         return UINT64_MAX;
@@ -227,6 +239,17 @@ const th_provider_ops engine_ops = {
     .segment_skip = engine_segment_skip,
     .segment_select = engine_segment_select,
     .segment_rows = engine_segment_rows,
+    .catalog = engine_defined,
+    .table_define = engine_table_define,
+    .change_begin = engine_change_begin,
+    .change_event = engine_change_event,
+    .change_number = engine_change_number,
+    .change_rows = engine_change_rows,
+    .change_commit = engine_change_commit,
+    .change_free = engine_change_free,
+    .export_open = engine_export_open,
+    .export_write = engine_export_write,
+    .export_close = engine_export_close,
 };
 
 th_provider *th_engine_new(th_store *store, th_budget *budget)
@@ -236,6 +259,7 @@ th_provider *th_engine_new(th_store *store, th_budget *budget)
     e->base.ops = &engine_ops;
     e->store = store;
     e->budget = budget;
+    pthread_mutex_init(&e->mutex, NULL);
     e->arena = th_arena_new(ENGINE_ARENA_MAX, budget);
     e->keep = engine_keep_new(budget);
     if (e->arena == NULL || e->keep == NULL || tables_build(e) != TH_OK) {
@@ -250,6 +274,8 @@ void th_engine_free(th_provider *provider)
     if (provider == NULL) return;
     engine *e = (engine *)provider;
     engine_keep_free(e->keep);
+    engine_defined_free(e);
+    pthread_mutex_destroy(&e->mutex);
     th_arena_free(e->arena);
     free(e);
 }

@@ -3,6 +3,8 @@
 #ifndef TH_ENGINE_ENGINE_PRIVATE_H
 #define TH_ENGINE_ENGINE_PRIVATE_H
 
+#include <pthread.h>
+
 #include "engine/engine.h"
 #include "base/assert.h"
 #include "base/hash.h"
@@ -37,9 +39,18 @@ typedef struct engine_table {
     const th_stored_table *stored;
     uint32_t meta_first;  /* column index of META_RECORD */
     uint32_t time_column; /* SQL column that holds the event time, or UINT32_MAX */
+    bool one_day;         /* all its rows are of this day: a table of our own, whose number it is */
+    int32_t day;
 } engine_table;
 
 typedef struct engine_keep engine_keep; /* keep.c */
+
+/* The definitions as of some number of their events; shared by the snapshots that see just these. */
+typedef struct engine_catalog {
+    th_catalog *catalog;
+    uint64_t events;
+    uint32_t refs; /* under the engine's mutex */
+} engine_catalog;
 
 typedef struct engine {
     th_provider base;
@@ -51,6 +62,9 @@ typedef struct engine {
     engine_table *tables;
     const th_table **list;
     uint32_t table_count;
+    pthread_mutex_t mutex; /* over what follows */
+    engine_catalog *latest;
+    uint64_t last_number; /* of a table, given out by this process */
 } engine;
 
 struct th_snapshot {
@@ -58,6 +72,7 @@ struct th_snapshot {
     th_version *version;
     th_principal principal;
     const struct engine_window *window; /* not NULL: only these rows exist */
+    engine_catalog *defined;            /* NULL: nothing is defined */
 };
 
 /* A fixed range of rows of one segment: what a row filter evaluates over. */
@@ -170,6 +185,43 @@ const engine_kept *engine_keep_column(engine_kept_segment *kept, const th_loaded
 TH_MUST_CHECK th_err engine_kept_vector(const engine_kept *kept, const engine_rows *rows,
                                         const th_type *type, th_arena *arena, th_vector *out,
                                         uint64_t *bytes);
+
+/* engine.c: add the hidden columns that every table has, from column t->meta_first on. */
+TH_MUST_CHECK th_err engine_meta_columns(engine_table *t, th_table_column *columns,
+                                         th_arena *arena);
+/* SQL column of the event time, or UINT32_MAX. */
+uint32_t engine_time_column(const engine_table *t);
+
+/* defined.c: what users have defined. */
+TH_MUST_CHECK th_err engine_defined_open(th_snapshot *snapshot, th_diag *diag);
+void engine_defined_close(th_snapshot *snapshot);
+void engine_defined_free(engine *e);
+const th_catalog *engine_defined(th_snapshot *snapshot);
+/* own.c: rows of user_rows as a table. */
+TH_MUST_CHECK th_err engine_own_table(const th_definition *d, th_arena *arena, const th_table **out,
+                                      th_diag *diag);
+TH_MUST_CHECK th_err engine_table_define(th_snapshot *snapshot, const th_definition *d,
+                                         th_arena *arena, const th_table **out, th_diag *diag);
+/* mapping.c: the same of stored records; *out NULL: nothing stored is like it. */
+TH_MUST_CHECK th_err engine_mapped_table(const th_definition *d, th_arena *arena,
+                                         const th_table **out, th_diag *diag);
+/* change.c */
+/* There is no login yet: over TCP, only who is on this machine may define, write and export. */
+TH_MUST_CHECK th_err engine_may_change(const th_principal *principal, th_diag *diag);
+TH_MUST_CHECK th_err engine_change_begin(th_provider *provider, const th_principal *principal,
+                                         th_change **out, th_diag *diag);
+TH_MUST_CHECK th_err engine_change_event(th_change *change, th_slice event, th_diag *diag);
+TH_MUST_CHECK th_err engine_change_number(th_change *change, uint64_t *number, th_diag *diag);
+TH_MUST_CHECK th_err engine_change_rows(th_change *change, const th_definition *d,
+                                        const th_batch *batch, th_diag *diag);
+TH_MUST_CHECK th_err engine_change_commit(th_change *change, th_diag *diag);
+void engine_change_free(th_change *change);
+/* export.c */
+TH_MUST_CHECK th_err engine_export_open(th_provider *provider, const th_principal *principal,
+                                        th_slice location, bool gzip, const char *suffix,
+                                        th_export **out, th_diag *diag);
+TH_MUST_CHECK th_err engine_export_write(th_export *file, th_slice bytes, th_diag *diag);
+TH_MUST_CHECK th_err engine_export_close(th_export *file, bool keep, th_diag *diag);
 
 /* scan.c */
 struct th_scan {

@@ -70,7 +70,10 @@ static th_err plain_units(th_snapshot *snapshot, const engine_table *table, cons
     th_segment_ref *refs = NULL;
     size_t n = 0;
     uint32_t id = table->stored->id;
-    if (days->first != TH_DAY_UNDATED) {
+    if (table->one_day) {
+        TH_TRY(th_version_segments(snapshot->version, id, table->day, table->day, arena, &refs, &n,
+                                   diag));
+    } else if (days->first != TH_DAY_UNDATED) {
         th_segment_ref *undated = NULL, *dated = NULL;
         size_t undated_count = 0, dated_count = 0;
         TH_TRY(th_version_segments(snapshot->version, id, TH_DAY_UNDATED, TH_DAY_UNDATED, arena,

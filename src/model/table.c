@@ -73,6 +73,8 @@ static const th_stored_column finding_evidence_columns[] = {
 #define COLUMNS_record_tags NULL, 0
 #define COLUMNS_leaves NULL, 0
 #define COLUMNS_access_log NULL, 0
+#define COLUMNS_definitions NULL, 0
+#define COLUMNS_user_rows NULL, 0
 
 static const th_stored_table tables[] = {
 #define TABLE(number, name, identity, format) \

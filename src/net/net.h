@@ -6,6 +6,7 @@
 #ifndef TH_NET_NET_H
 #define TH_NET_NET_H
 
+#include "engine/sessions.h"
 #include "query/query.h"
 #include "store/store.h"
 
@@ -18,7 +19,8 @@ typedef struct th_server_options {
     uint32_t workers;        /* 0 = cores, at least 2 */
     th_store *store;
     th_provider *provider;
-    th_budget *budget; /* queries' budget; may be NULL */
+    th_sessions *sessions; /* of X-Trailhold-Session; NULL: there are none */
+    th_budget *budget;     /* queries' budget; may be NULL */
     /* Called on a worker after each commit made through the network; may be NULL. */
     void (*committed)(void *ctx, uint64_t lsn);
     /* Extra routes of other modules: plugin list and the like. Answers JSON into out; TH_ENOTFOUND = no such route. */

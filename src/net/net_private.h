@@ -66,6 +66,7 @@ typedef struct net_sql {
     th_as_known_at as_known_at;
     const th_slice *params;
     uint32_t param_count;
+    const char *session; /* its name; NULL: none */
     const th_principal *principal;
     th_query_control *control;
 } net_sql;

@@ -20,7 +20,12 @@ static th_err real_sql(const th_server_options *options, const net_sql *sql,
                                    .ctx = ctx};
     th_result_writer *writer = th_result_writer_new(&how);
     if (writer == NULL) return th_fail(diag, TH_ENOMEM, NULL, "out of memory");
+    th_session_lease lease = {.fd = -1};
+    th_err err = sql->session == NULL || options->sessions == NULL
+                     ? TH_OK
+                     : th_session_take(options->sessions, sql->session, NULL, &lease, diag);
     const th_query_env env = {
+        .session = lease.session,
         .provider = options->provider,
         .principal = *sql->principal,
         .as_known_at = sql->as_known_at,
@@ -32,7 +37,8 @@ static th_err real_sql(const th_server_options *options, const net_sql *sql,
         .temp_dir = temp_dir,
     };
     th_result_sink sink = th_result_writer_sink(writer);
-    th_err err = th_query_run(&env, sql->text, &sink, stats, diag);
+    if (err == TH_OK) err = th_query_run(&env, sql->text, &sink, stats, diag);
+    if (lease.entry != NULL) th_session_give(options->sessions, &lease);
     if (err == TH_OK) err = th_result_writer_finish(writer);
     th_result_writer_free(writer);
     return err;

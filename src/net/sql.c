@@ -166,11 +166,23 @@ static th_err parse_json(sql_run *run, th_slice body, th_diag *diag)
     return TH_OK;
 }
 
+/* Sessions are in memory, apart for each who asks; a name is no secret and gives no rights. */
+static th_err parse_session(sql_run *run, th_slice name, th_diag *diag)
+{
+    if (name.size == 0) return TH_OK;
+    const char *who = run->sql.principal->name;
+    run->sql.session =
+        th_arena_printf(run->arena, "%s %.*s", who == NULL ? "" : who, TH_SLICE_ARGS(name));
+    if (name.size > 64) return bad(diag, "the name of a session has at most 64 characters");
+    return run->sql.session == NULL ? TH_ENOMEM : TH_OK;
+}
+
 static th_err parse_request(sql_run *run, th_slice body, th_diag *diag)
 {
     const net_request *request = &run->ex->request;
     th_slice format = net_request_header(request, "x-trailhold-format");
     th_slice as_known_at = net_request_header(request, "x-trailhold-as-known-at");
+    TH_TRY(parse_session(run, net_request_header(request, "x-trailhold-session"), diag));
     if (format.size > 0) TH_TRY(parse_format(run, format, diag));
     if (as_known_at.size > 0) TH_TRY(parse_as_known_at(as_known_at, &run->sql.as_known_at, diag));
     if (th_slice_starts(net_request_header(request, "content-type"),

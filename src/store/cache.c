@@ -86,6 +86,16 @@ static store_piece *find(store_cache *cache, uint32_t file, uint64_t place)
     return piece;
 }
 
+/* What open segments keep decoded is charged while they are read, after they were put here: room for that is made before
+ * the budget is full, the piece in hand being the last to go. Under the lock. */
+static void keep_headroom(store_cache *cache, const store_piece *in_hand)
+{
+    const th_budget *budget = cache->budget;
+    while (budget != NULL && cache->oldest != NULL && cache->oldest != in_hand &&
+           th_budget_used(budget) > budget->limit_bytes / 4 * 3)
+        drop(cache, cache->oldest);
+}
+
 store_piece *store_cache_get(store_cache *cache, uint32_t file, uint64_t place)
 {
     pthread_mutex_lock(&cache->lock);
@@ -97,6 +107,7 @@ store_piece *store_cache_get(store_cache *cache, uint32_t file, uint64_t place)
         link_newest(cache, piece);
         weigh(cache, piece);
         while (cache->used > cache->limit && cache->oldest != piece) drop(cache, cache->oldest);
+        keep_headroom(cache, piece);
     }
     pthread_mutex_unlock(&cache->lock);
     return piece;
@@ -129,6 +140,7 @@ store_piece *store_cache_put(store_cache *cache, store_piece *piece)
         link_newest(cache, piece);
         cache->used += piece->bytes;
         weigh(cache, piece);
+        keep_headroom(cache, piece);
     }
     pthread_mutex_unlock(&cache->lock);
     if (other == NULL) return piece;

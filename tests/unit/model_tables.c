@@ -7,7 +7,7 @@ TEST(tables_are_found_by_id_and_name)
 {
     size_t count;
     const th_stored_table *tables = th_model_tables(&count);
-    CHECK_EQ_U64(count, 21);
+    CHECK_EQ_U64(count, 23);
     for (size_t i = 0; i < count; i++) {
         CHECK(th_model_table((uint32_t)tables[i].id) == &tables[i]);
         CHECK(th_model_table_by_name(tables[i].name) == &tables[i]);
