@@ -172,7 +172,8 @@ struct ast_relation {
     ast_path name;   /* TABLE, TABLE_FUNCTION */
     ast_expr *as_of; /* FOR TIMESTAMP/VERSION AS OF */
     bool as_of_version;
-    bool sampled;     /* TABLESAMPLE */
+    ast_expr *sample; /* TABLESAMPLE: the percentage */
+    bool sample_system;
     ast_query *query; /* DERIVED, LATERAL */
     ast_list exprs;   /* UNNEST */
     bool ordinality;
@@ -230,6 +231,7 @@ typedef struct ast_body {
     uint32_t depth;
     /* SELECT */
     bool distinct; /* also of set operations */
+    bool corresponding;
     uint32_t item_count;
     ast_item *items;
     ast_relation *from;

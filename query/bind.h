@@ -42,6 +42,7 @@ typedef struct bind_cte {
     const ast_with *with;
     const struct bind_cte *next; /* what its own query may see too */
     bool recursive;
+    const th_plan *working; /* in its own step: the rows that came last */
 } bind_cte;
 
 /* What a subquery reads of the queries around it: value i is what TH_X_OUTER i in its plan means, an expression over
@@ -291,6 +292,9 @@ TH_MUST_CHECK th_err query_bind_in_query(const bind_place *at, const ast_expr *a
                                          const th_expr **out);
 TH_MUST_CHECK th_err query_bind_quantified(const bind_place *at, const ast_expr *ast,
                                            const th_expr **out);
+/* bind_recursive.c */
+bool query_is_recursive(const bind_cte *cte);
+TH_MUST_CHECK th_err query_bind_recursive(binder *b, const bind_cte *cte, th_plan **out);
 /* bind_select.c */
 TH_MUST_CHECK th_err query_bind_select(binder *b, const ast_body *body, const ast_query *query,
                                        const bind_outer *outer, th_plan **out);

@@ -31,17 +31,47 @@ static th_plan *limit_node(binder *b, const th_plan *input, bool has_limit, uint
     return plan;
 }
 
+/* The first rows and all that are their equals: those of a rank. */
+static th_err with_ties(binder *b, const ast_query *query, const th_plan *input, uint64_t limit,
+                        uint64_t offset, th_plan **out)
+{
+    uint32_t n = input->column_count, place;
+    if (input->kind != TH_P_SORT) {
+        return th_fail_at(b->diag, TH_ESQL, "MISSING_ORDER_BY", query->limit->line,
+                          query->limit->column, "FETCH FIRST WITH TIES clause requires ORDER BY");
+    }
+    bind_window rank = {.sorts = (th_sort_key *)(uintptr_t)input->sorts,
+                        .sort_count = input->sort_count,
+                        .call = {.kind = TH_W_RANK, .call = {.type = &th_type_bigint}}};
+    const th_expr **exprs = TH_NEW_ARRAY(b->arena, const th_expr *, n);
+    th_slice *names = TH_NEW_ARRAY(b->arena, th_slice, n);
+    th_plan *plan =
+        offset > 0 ? limit_node(b, input, false, 0, offset) : (th_plan *)(uintptr_t)input;
+    if (exprs == NULL || names == NULL || plan == NULL) return query_no_memory(b);
+    for (uint32_t i = 0; i < n; i++) {
+        exprs[i] = query_expr_column(b, i, input->columns[i].type, NULL);
+        if (exprs[i] == NULL) return query_no_memory(b);
+        names[i] = input->columns[i].name;
+    }
+    TH_TRY(query_plan_windows(b, &(bind_windows){.count = 1, .items = &rank}, &plan, &place));
+    const th_expr *test,
+        *pair[2] = {query_expr_column(b, place, &th_type_bigint, NULL),
+                    query_expr_bigint(b, limit > INT64_MAX ? INT64_MAX : (int64_t)limit, NULL)};
+    if (pair[0] == NULL || pair[1] == NULL) return query_no_memory(b);
+    TH_TRY(query_bind_function(b, NULL, "$le", 2, pair, &test));
+    plan = query_plan_filter(b, plan, test);
+    *out = plan == NULL ? NULL : query_plan_project(b, plan, n, exprs, names);
+    return *out == NULL ? query_no_memory(b) : TH_OK;
+}
+
 /* A limit straight above a sort is a TOP-N. */
 th_err query_bind_limit(binder *b, const ast_query *query, th_plan *input, th_plan **out)
 {
     uint64_t offset = 0, limit = 0, top;
     *out = input;
-    if (query->with_ties) {
-        return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", query->limit->line,
-                          query->limit->column, "FETCH ... WITH TIES is not supported");
-    }
     if (query->offset != NULL) TH_TRY(row_count(b, query->offset, &offset));
     if (query->limit != NULL) TH_TRY(row_count(b, query->limit, &limit));
+    if (query->with_ties) return with_ties(b, query, input, limit, offset, out);
     if (query->limit == NULL && offset == 0) return TH_OK;
     bool sorted =
         input->kind == TH_P_SORT && !input->has_limit && query->limit != NULL && limit > 0;
@@ -222,7 +252,7 @@ th_err query_bind_query(binder *b, const ast_query *query, const bind_outer *out
     for (uint32_t i = 0; i < query->with_count; i++) {
         bind_cte *cte = TH_NEW(b->arena, bind_cte);
         if (cte == NULL) return query_no_memory(b);
-        *cte = (bind_cte){&query->with[i], b->ctes, query->recursive};
+        *cte = (bind_cte){&query->with[i], b->ctes, query->recursive, NULL};
         b->ctes = cte;
     }
     th_err err;

@@ -61,9 +61,17 @@ static th_err cte_columns(binder *b, const ast_with *with, const bind_relation *
 static th_err bind_cte_use(binder *b, const bind_cte *cte, bind_relation *out)
 {
     const bind_cte *before = b->ctes;
+    th_plan *plan = NULL;
+    th_err err;
+    if (cte->working != NULL) {
+        plan = query_plan_new(b, TH_P_WORKING, 0, 0, NULL);
+        if (plan == NULL) return query_no_memory(b);
+        *plan = *cte->working;
+        return from_plan(b, plan, cte->with->name.text, out);
+    }
     b->ctes = cte->next;
-    th_plan *plan;
-    th_err err = query_bind_query(b, cte->with->query, NULL, &plan);
+    err = query_is_recursive(cte) ? query_bind_recursive(b, cte, &plan)
+                                  : query_bind_query(b, cte->with->query, NULL, &plan);
     b->ctes = before;
     if (err == TH_OK) err = from_plan(b, plan, cte->with->name.text, out);
     return err == TH_OK ? cte_columns(b, cte->with, out) : err;
@@ -78,25 +86,6 @@ static const bind_cte *find_cte(const binder *b, const ast_path *name)
     return cte;
 }
 
-/* WITH RECURSIVE t AS (... t ...): the use of t inside its own query. */
-static bool uses_itself(const ast_relation *r, th_slice name);
-
-static bool body_uses(const ast_body *body, th_slice name)
-{
-    if (body == NULL) return false;
-    if (body->from != NULL && uses_itself(body->from, name)) return true;
-    if (body->nested != NULL && body_uses(body->nested->body, name)) return true;
-    return body_uses(body->left, name) || body_uses(body->right, name);
-}
-
-static bool uses_itself(const ast_relation *r, th_slice name)
-{
-    if (r->kind == AST_TABLE)
-        return r->name.count == 1 && th_slice_equal_nocase(r->name.parts[0].text, name);
-    if (r->query != NULL) return body_uses(r->query->body, name);
-    return r->kind == AST_JOIN && (uses_itself(r->left, name) || uses_itself(r->right, name));
-}
-
 static th_err bind_named(binder *b, const ast_relation *ast, bind_relation *out)
 {
     if (ast->as_of != NULL) {
@@ -106,10 +95,6 @@ static th_err bind_named(binder *b, const ast_relation *ast, bind_relation *out)
     }
     const bind_cte *cte = find_cte(b, &ast->name);
     if (cte == NULL) return query_bind_table(b, &ast->name, out);
-    if (cte->recursive && body_uses(cte->with->query->body, cte->with->name.text)) {
-        return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", cte->with->name.line,
-                          cte->with->name.column, "Recursive queries are not supported");
-    }
     return bind_cte_use(b, cte, out);
 }
 
@@ -127,6 +112,10 @@ static th_err bind_join_sides(binder *b, const ast_relation *ast, const bind_out
     bind_relation left, right;
     TH_TRY(query_bind_from(b, ast->left, outer, &left));
     if (ast->right->kind == AST_UNNEST) {
+        if (ast->right->sample != NULL)
+            return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->right->line,
+                              ast->right->column,
+                              "TABLESAMPLE of a joined UNNEST is not supported");
         bool keep = ast->join == AST_LEFT || ast->join == AST_FULL;
         TH_TRY(query_bind_unnest(b, &left, ast->right, outer, keep, out));
         return query_bind_join(b, ast, outer, &left, NULL, NULL, out);
@@ -136,6 +125,30 @@ static th_err bind_join_sides(binder *b, const ast_relation *ast, const bind_out
     TH_TRY(
         query_bind_from(b, ast->right, ast->right->kind == AST_LATERAL ? &lateral : outer, &right));
     return query_bind_join(b, ast, outer, &left, &right, &params, out);
+}
+
+/* TABLESAMPLE */
+static th_err sampled(binder *b, const ast_relation *ast, bind_relation *r)
+{
+    bind_place at = {.b = b, .clause = "TABLESAMPLE"};
+    const th_expr *e;
+    th_value v = {.null = true};
+    TH_TRY(query_bind_expr(&at, ast->sample, &e));
+    if (th_type_is_numeric(e->type)) TH_TRY(query_bind_cast(b, e, &th_type_double, &e));
+    if (e->kind == TH_X_CONST && e->type->kind == TH_DOUBLE) th_value_get(e->constant, 0, &v);
+    if (v.null || !(v.f >= 0 && v.f <= 100)) {
+        return th_fail_at(b->diag, TH_ESQL, v.null ? "TYPE_MISMATCH" : "INVALID_ARGUMENTS",
+                          ast->sample->line, ast->sample->column,
+                          "Sample percentage must be a number from 0 to 100");
+    }
+    th_plan *plan = query_plan_new(b, TH_P_SAMPLE, 0, 1, (const th_plan *const *)&r->plan);
+    if (plan == NULL) return query_no_memory(b);
+    plan->column_count = r->plan->column_count;
+    plan->columns = r->plan->columns;
+    plan->share = v.f / 100;
+    plan->by_batch = ast->sample_system;
+    r->plan = plan;
+    return TH_OK;
 }
 
 th_err query_bind_from(binder *b, const ast_relation *ast, const bind_outer *outer,
@@ -148,14 +161,18 @@ th_err query_bind_from(binder *b, const ast_relation *ast, const bind_outer *out
     case AST_TABLE: TH_TRY(bind_named(b, ast, out)); break;
     case AST_DERIVED:
     case AST_LATERAL: TH_TRY(bind_derived(b, ast, outer, out)); break;
-    case AST_JOIN: return bind_join_sides(b, ast, outer, out);
+    case AST_JOIN:
+        TH_TRY(bind_join_sides(b, ast, outer, out));
+        return ast->sample == NULL ? TH_OK : sampled(b, ast, out);
     case AST_UNNEST:
         nothing.plan = query_plan_new(b, TH_P_SINGLE_ROW, 0, 0, NULL);
         if (nothing.plan == NULL) return query_no_memory(b);
-        return query_bind_unnest(b, &nothing, ast, outer, false, out);
+        TH_TRY(query_bind_unnest(b, &nothing, ast, outer, false, out));
+        return ast->sample == NULL ? TH_OK : sampled(b, ast, out);
     default:
         return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->line, ast->column,
                           "Table functions are not supported");
     }
+    if (ast->sample != NULL) TH_TRY(sampled(b, ast, out));
     return query_bind_alias(b, ast, out);
 }

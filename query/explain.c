@@ -293,6 +293,9 @@ static void print_node(th_buf *out, const th_plan *plan)
     case TH_P_UNION_ALL: th_buf_add_text(out, "UnionAll"); break;
     case TH_P_UNNEST: print_list(out, plan->outer_unnest ? "LeftUnnest" : "Unnest", plan); break;
     case TH_P_WINDOW: print_window(out, plan); break;
+    case TH_P_RECURSIVE: th_buf_add_text(out, "Recursive"); break;
+    case TH_P_WORKING: th_buf_add_text(out, "LastRows"); break;
+    case TH_P_SAMPLE: th_buf_printf(out, "Sample %g%%", plan->share * 100); break;
     case TH_P_SINGLE_ROW: th_buf_add_text(out, "SingleRow"); break;
     }
 }

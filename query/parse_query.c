@@ -94,6 +94,7 @@ static th_err set_operation(parser *p, ast_body **left, bool tight)
         parser_advance(p);
         node->distinct = !parser_is(p, KW_ALL);
         if (parser_is(p, KW_ALL) || parser_is(p, KW_DISTINCT)) parser_advance(p);
+        node->corresponding = parser_take(p, KW_CORRESPONDING);
         TH_TRY(right_side(p, tight, &right));
         node->left = *left;
         node->right = right;

@@ -53,8 +53,17 @@ static th_err sample_and_alias(parser *p, ast_relation *r)
     if (parser_is(p, KW_MATCH_RECOGNIZE) && !at_alias(p))
         return not_supported(p, "MATCH_RECOGNIZE");
     TH_TRY(alias(p, r));
-    if (!parser_is(p, KW_TABLESAMPLE)) return TH_OK;
-    return not_supported(p, "TABLESAMPLE");
+    if (parser_is(p, KW_MATCH_RECOGNIZE) && parser_peek(p).op == '(')
+        return not_supported(p, "MATCH_RECOGNIZE");
+    if (!parser_take(p, KW_TABLESAMPLE)) return TH_OK;
+    r->sample_system = parser_is(p, KW_SYSTEM);
+    if (!parser_is(p, KW_SYSTEM) && !parser_is(p, KW_BERNOULLI))
+        return parser_mismatch(p, "'BERNOULLI', 'SYSTEM'");
+    parser_advance(p);
+    TH_TRY(parser_expect_op(p, '('));
+    TH_TRY(parser_expr(p, &r->sample));
+    deepen(r, r->sample->depth);
+    return parser_expect_op(p, ')');
 }
 
 /* FOR TIMESTAMP|VERSION AS OF expr */

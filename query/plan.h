@@ -67,6 +67,9 @@ typedef enum th_plan_kind {
     TH_P_UNION_ALL, /* inputs of equal types */
     TH_P_UNNEST,    /* input's columns, then the elements of exprs (arrays, maps), zipped */
     TH_P_WINDOW, /* input's columns, then windows; input is sorted by exprs (the partition) and sorts */
+    TH_P_RECURSIVE, /* input 0, then input 1 over the rows that came last, until none come; distinct */
+    TH_P_WORKING,   /* those rows, within input 1 of the recursion of the same number */
+    TH_P_SAMPLE,    /* of the input's rows a share; by_batch: of its batches */
     TH_P_SINGLE_ROW /* one row, no columns: FROM-less SELECT */
 } th_plan_kind;
 
@@ -177,6 +180,12 @@ struct th_plan {
     uint32_t sort_count;
     bool has_limit;
     uint64_t limit_rows, offset_rows;
+    /* RECURSIVE, WORKING */
+    uint32_t recursion;
+    bool distinct;
+    /* SAMPLE: 0 to 1 */
+    double share;
+    bool by_batch;
 };
 
 #endif

@@ -437,7 +437,9 @@ static th_err depend(depending *d, const th_plan *plan, const th_plan **out)
     switch (plan->kind) {
     case TH_P_VALUES: return depend_values(d, plan, out);
     case TH_P_PROJECT: return depend_project(d, plan, out);
-    case TH_P_AGGREGATE: return depend_grouping(d, plan, out);
+    case TH_P_AGGREGATE:
+        if (plan->empty_group_count > 0) return no_such_subquery(d->b);
+        return depend_grouping(d, plan, out);
     case TH_P_JOIN: return depend_join(d, plan, out);
     case TH_P_UNION_ALL: return depend_union(d, plan, out);
     case TH_P_UNNEST: return depend_unnest(d, plan, out);

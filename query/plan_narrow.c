@@ -617,6 +617,21 @@ static th_err narrow_window(binder *b, const th_plan *plan, wants *w, const th_p
     return join_wants_back(b, w, n, &below, &calls, input->column_count, which);
 }
 
+/* Base and step keep all their columns: each row is the step's input. */
+static th_err narrow_recursive(binder *b, const th_plan *plan, wants *w, const th_plan **out)
+{
+    const th_plan *inputs[2];
+    th_plan *copy = NULL;
+    for (uint32_t i = 0; i < 2; i++) TH_TRY(query_narrow(b, plan->inputs[i], &inputs[i]));
+    TH_TRY(copy_node(b, plan, 2, inputs, &copy));
+    for (uint32_t i = 0; i < w->count; i++) {
+        w->items[i].have = root_of(w->items[i].expr);
+        w->items[i].at = w->items[i].have->index;
+    }
+    *out = copy;
+    return TH_OK;
+}
+
 static th_err narrow(binder *b, const th_plan *plan, wants *w, const th_plan **out)
 {
     if (stack_guard_full(&b->stack)) return query_too_deep(b, 1, 1);
@@ -631,6 +646,8 @@ static th_err narrow(binder *b, const th_plan *plan, wants *w, const th_plan **o
     case TH_P_UNION_ALL: return narrow_union(b, plan, w, out);
     case TH_P_UNNEST: return narrow_unnest(b, plan, w, out);
     case TH_P_WINDOW: return narrow_window(b, plan, w, out);
+    case TH_P_RECURSIVE: return narrow_recursive(b, plan, w, out);
+    case TH_P_SAMPLE:
     case TH_P_LIMIT: {
         const th_plan *input;
         for (uint32_t i = 0; i < plan->expr_count; i++) TH_TRY(collect(b, w, plan->exprs[i]));

@@ -191,6 +191,18 @@ static th_err push_union(binder *b, const th_plan *plan, const conjuncts *given,
     return TH_OK;
 }
 
+/* Base and step for themselves; what is asked of their rows stays above. */
+static th_err push_recursive(binder *b, const th_plan *plan, const conjuncts *given,
+                             const th_plan **out)
+{
+    conjuncts none = {0};
+    const th_plan *inputs[2];
+    th_plan *copy = NULL;
+    for (uint32_t i = 0; i < 2; i++) TH_TRY(push(b, plan->inputs[i], &none, &inputs[i]));
+    TH_TRY(with_inputs(b, plan, inputs, &copy));
+    return filter_above(b, given, copy, out);
+}
+
 typedef struct join_parts {
     conjuncts left, right, both, above;
 } join_parts;
@@ -277,6 +289,7 @@ static th_err push(binder *b, const th_plan *plan, const conjuncts *given, const
     case TH_P_WINDOW: return push_window(b, plan, given, out);
     case TH_P_UNNEST: return push_unnest(b, plan, given, out);
     case TH_P_JOIN: return push_join(b, plan, given, out);
+    case TH_P_RECURSIVE: return push_recursive(b, plan, given, out);
     default: return stop(b, plan, given, out);
     }
 }

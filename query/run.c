@@ -15,6 +15,7 @@ typedef struct running {
     th_run_env env;
     th_budget budget;
     th_diag own_diag;
+    th_working *working;
 } running;
 
 static th_err start(running *r, const th_run_env *env, uint64_t memory, th_diag *diag)
@@ -23,6 +24,8 @@ static th_err start(running *r, const th_run_env *env, uint64_t memory, th_diag 
     r->own_diag = (th_diag){0};
     th_budget_init(&r->budget, "query", memory, env->budget);
     r->env.budget = &r->budget;
+    r->working = NULL;
+    r->env.working = &r->working;
     r->exec = (th_exec){
         .env = &r->env, .diag = diag == NULL ? &r->own_diag : diag, .memory_bytes = memory};
     th_buf_init(&r->exec.scratch, SCRATCH_MAX);

@@ -16,6 +16,8 @@ typedef struct th_op_stats {
     int64_t total_us; /* with its inputs */
 } th_op_stats;
 
+typedef struct th_working th_working; /* query/op/recursive.c */
+
 typedef struct th_run_env {
     th_provider *provider; /* may be NULL when the plan has no scan */
     th_snapshot *snapshot;
@@ -30,6 +32,8 @@ typedef struct th_run_env {
     th_query_options options;
     th_op_stats *op_stats; /* by plan id, zeroed by the caller; may be NULL */
     uint32_t op_stats_count;
+    uint32_t recursion_max; /* steps of WITH RECURSIVE; 0 = 10 */
+    th_working **working;   /* its rows that came last; run.c sets it */
 } th_run_env;
 
 /* Columns to the sink, then batches. stats: rows and peak_bytes are filled; may be NULL. */

@@ -9,17 +9,32 @@
 #include "query/fn/call.h"
 
 static const th_op_ops *const operators[] = {
-    [TH_P_SCAN] = &th_op_scan,           [TH_P_VALUES] = &th_op_values,
-    [TH_P_FILTER] = &th_op_filter,       [TH_P_PROJECT] = &th_op_project,
-    [TH_P_AGGREGATE] = &th_op_aggregate, [TH_P_JOIN] = &th_op_join,
-    [TH_P_SORT] = &th_op_sort,           [TH_P_LIMIT] = &th_op_limit,
-    [TH_P_UNION_ALL] = &th_op_union,     [TH_P_UNNEST] = &th_op_unnest,
-    [TH_P_WINDOW] = &th_op_window,       [TH_P_SINGLE_ROW] = &th_op_single_row,
+    [TH_P_SCAN] = &th_op_scan,
+    [TH_P_VALUES] = &th_op_values,
+    [TH_P_FILTER] = &th_op_filter,
+    [TH_P_PROJECT] = &th_op_project,
+    [TH_P_AGGREGATE] = &th_op_aggregate,
+    [TH_P_JOIN] = &th_op_join,
+    [TH_P_SORT] = &th_op_sort,
+    [TH_P_LIMIT] = &th_op_limit,
+    [TH_P_UNION_ALL] = &th_op_union,
+    [TH_P_UNNEST] = &th_op_unnest,
+    [TH_P_WINDOW] = &th_op_window,
+    [TH_P_RECURSIVE] = &th_op_recursive,
+    [TH_P_WORKING] = &th_op_working,
+    [TH_P_SAMPLE] = &th_op_sample,
+    [TH_P_SINGLE_ROW] = &th_op_single_row,
 };
 
 th_err op_memory(const th_op *op)
 {
     return th_fail_memory(op->exec->diag);
+}
+
+/* A recursion makes and opens its step itself, once a round. */
+static uint32_t own_inputs(const th_plan *plan)
+{
+    return plan->kind == TH_P_RECURSIVE ? 1 : plan->input_count;
 }
 
 static th_err new_at(th_exec *exec, const th_plan *plan, uint32_t depth, th_op **out)
@@ -32,7 +47,7 @@ static th_err new_at(th_exec *exec, const th_plan *plan, uint32_t depth, th_op *
     *op = (th_op){.ops = ops, .plan = plan, .exec = exec};
     op->inputs = TH_NEW_ARRAY(exec->arena, th_op *, plan->input_count);
     if (op->inputs == NULL) return op_memory(op);
-    for (uint32_t i = 0; i < plan->input_count; i++)
+    for (uint32_t i = 0; i < own_inputs(plan); i++)
         TH_TRY(new_at(exec, plan->inputs[i], depth + 1, &op->inputs[i]));
     *out = op;
     return TH_OK;
@@ -45,7 +60,7 @@ th_err th_op_new(th_exec *exec, const th_plan *plan, th_op **out)
 
 th_err th_op_open(th_op *op)
 {
-    for (uint32_t i = 0; i < op->plan->input_count; i++) TH_TRY(th_op_open(op->inputs[i]));
+    for (uint32_t i = 0; i < own_inputs(op->plan); i++) TH_TRY(th_op_open(op->inputs[i]));
     op->opened = true;
     return op->ops->open == NULL ? TH_OK : op->ops->open(op);
 }
@@ -79,7 +94,7 @@ void th_op_close(th_op *op)
     if (op == NULL) return;
     if (op->opened && op->ops->close != NULL) op->ops->close(op);
     op->opened = false;
-    for (uint32_t i = 0; i < op->plan->input_count; i++) th_op_close(op->inputs[i]);
+    for (uint32_t i = 0; i < own_inputs(op->plan); i++) th_op_close(op->inputs[i]);
 }
 
 th_batch *op_batch_new(th_op *op, th_arena *arena, uint32_t rows, uint32_t columns,

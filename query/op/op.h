@@ -44,6 +44,6 @@ th_err op_builders_init(th_op *op, th_arena *arena, const th_plan *plan, th_buil
 
 extern const th_op_ops th_op_scan, th_op_values, th_op_filter, th_op_project, th_op_limit,
     th_op_union, th_op_single_row, th_op_sort, th_op_aggregate, th_op_join, th_op_unnest,
-    th_op_window;
+    th_op_window, th_op_recursive, th_op_working, th_op_sample;
 
 #endif

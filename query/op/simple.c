@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Operators that keep no rows: values, single row, filter, project, limit, union all. */
+ * Operators that keep no rows: values, single row, filter, project, limit, union all, sample. */
 #include "base/limits.h"
 #include "query/op/op.h"
 #include "query/op/valueset.h"
@@ -245,3 +245,36 @@ static th_err union_next(th_op *op, th_arena *batch, const th_batch **out)
 }
 
 const th_op_ops th_op_union = {"UnionAll", sizeof(single_op), NULL, union_next, NULL};
+
+/* A number for each row or batch that is the same in every run. */
+static double chance(uint64_t at)
+{
+    uint64_t x = (at + 1) * UINT64_C(0x9E3779B97F4A7C15);
+    x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return (double)((x ^ (x >> 31)) >> 11) * 0x1p-53;
+}
+
+static th_err sample_next(th_op *op, th_arena *batch, const th_batch **out)
+{
+    single_op *s = (single_op *)op;
+    const th_plan *p = op->plan;
+    const th_batch *in;
+    th_vector *vectors;
+    uint32_t n = 0;
+    *out = NULL;
+    TH_TRY(th_op_next(op->inputs[0], batch, &in));
+    if (in == NULL) return TH_OK;
+    uint32_t *rows = th_arena_alloc(batch, ((size_t)in->rows + 1) * sizeof *rows);
+    if (rows == NULL) return op_memory(op);
+    bool whole = p->by_batch && in->rows > 0 && chance(s->at++) < p->share;
+    for (uint32_t i = 0; i < in->rows; i++) {
+        if (p->by_batch ? whole : chance(s->at++) < p->share) rows[n++] = i;
+    }
+    th_batch *result = op_batch_new(op, batch, n, in->column_count, &vectors);
+    if (result == NULL) return op_memory(op);
+    *out = result;
+    return op_batch_gather(op, batch, in, rows, n, vectors);
+}
+
+const th_op_ops th_op_sample = {"Sample", sizeof(single_op), NULL, sample_next, NULL};
