@@ -67,7 +67,9 @@ typedef enum ast_kind {
     AST_ROW,          /* names may be NULL */
     AST_SUBSCRIPT,    /* children[0] [ children[1] ] */
     AST_LAMBDA,       /* params, children[0] */
+    AST_OPERAND,      /* of the CASE around: what WHEN > 5 compares */
     AST_EXISTS,       /* query */
+    AST_UNIQUE,       /* query */
     AST_SUBQUERY,     /* query */
     AST_AT_TIME_ZONE, /* value, zone */
     AST_GROUPING,     /* children */

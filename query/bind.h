@@ -148,7 +148,8 @@ typedef struct bind_place {
     bind_windows *windows; /* NULL: window functions are not allowed here */
     const char *clause;    /* "WHERE clause" */
     bool in_aggregate, in_window;
-    uint32_t item_count; /* ORDER BY: names mean these first */
+    const th_expr *operand; /* of the CASE around */
+    uint32_t item_count;    /* ORDER BY: names mean these first */
     const bind_item *items;
     uint32_t select_count; /* SELECT list as written, for hints */
     const ast_item *select;
@@ -228,6 +229,9 @@ TH_MUST_CHECK th_err query_bind_grouping(const bind_place *at, const ast_expr *a
 /* The aggregation above *plan. Afterwards groups and the groupings of aggs speak of its output. */
 TH_MUST_CHECK th_err query_plan_groups(binder *b, bind_groups *groups, bind_aggs *aggs,
                                        th_plan **plan);
+/* bind_unique.c */
+TH_MUST_CHECK th_err query_bind_unique(const bind_place *at, const ast_expr *ast,
+                                       const th_expr **out);
 /* bind_window.c */
 bool query_is_window_function(th_slice name);
 TH_MUST_CHECK th_err query_bind_window(const bind_place *at, const ast_expr *ast,

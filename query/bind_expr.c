@@ -174,6 +174,42 @@ static th_err is_null(const bind_place *at, const ast_expr *ast, const th_expr *
     return maybe_not(at->b, ast, out);
 }
 
+static bool calls_volatile(const th_expr *e)
+{
+    if (e->function != NULL && (e->function->flags & TH_FN_VOLATILE) != 0) return true;
+    for (uint32_t i = 0; i < e->child_count; i++) {
+        if (calls_volatile(e->children[i])) return true;
+    }
+    return false;
+}
+
+/* WHEN predicate without its left side? */
+static bool is_half(const ast_expr *when)
+{
+    return when->child_count > 0 && when->children[0]->kind == AST_OPERAND;
+}
+
+static th_err when_of(const bind_place *at, const ast_expr *when, const th_expr *operand,
+                      const th_expr **out)
+{
+    const th_expr *value;
+    bind_place inner = *at;
+    inner.operand = operand;
+    if (is_half(when)) return query_bind_boolean(&inner, when, "CASE WHEN clause", out);
+    TH_TRY(query_bind_expr(at, when, &value));
+    return query_bind_compare(at->b, when, "$eq", operand, value, out);
+}
+
+/* The operand stands in each WHEN: it must not change from one to the next. */
+static th_err case_operand(const bind_place *at, const ast_expr *ast, uint32_t pairs,
+                           const th_expr **out)
+{
+    TH_TRY(query_bind_expr(at, ast->children[0], out));
+    if (pairs == 1 || !calls_volatile(*out)) return TH_OK;
+    return th_fail_at(at->b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->line, ast->column,
+                      "CASE of a value that changes with each look at it is not supported");
+}
+
 static th_err case_of(const bind_place *at, const ast_expr *ast, const th_expr **out)
 {
     binder *b = at->b;
@@ -182,13 +218,11 @@ static th_err case_of(const bind_place *at, const ast_expr *ast, const th_expr *
     parts = th_arena_alloc(b->arena, (pairs * 2 + 1) * sizeof *parts);
     results = th_arena_alloc(b->arena, (pairs + 1) * sizeof *results);
     if (parts == NULL || results == NULL) return query_no_memory(b);
-    if (ast->simple) TH_TRY(query_bind_expr(at, ast->children[0], &operand));
+    if (ast->simple) TH_TRY(case_operand(at, ast, pairs, &operand));
     for (uint32_t i = 0; i < pairs; i++) {
         const ast_expr *when = ast->children[first + 2 * i];
         if (ast->simple) {
-            const th_expr *value;
-            TH_TRY(query_bind_expr(at, when, &value));
-            TH_TRY(query_bind_compare(b, when, "$eq", operand, value, &parts[2 * i]));
+            TH_TRY(when_of(at, when, operand, &parts[2 * i]));
         } else {
             TH_TRY(query_bind_boolean(at, when, "CASE WHEN clause", &parts[2 * i]));
         }
@@ -344,6 +378,8 @@ th_err query_bind_expr(const bind_place *at, const ast_expr *ast, const th_expr 
     case AST_ROW: return row(at, ast, out);
     case AST_SUBSCRIPT: return subscript(at, ast, out);
     case AST_AT_TIME_ZONE: return call_children(at, ast, "$at_timezone", "AT TIME ZONE", out);
+    case AST_OPERAND: *out = at->operand; return TH_OK;
+    case AST_UNIQUE: return query_bind_unique(at, ast, out);
     case AST_EXISTS: return query_bind_exists(at, ast, out);
     case AST_SUBQUERY: return query_bind_scalar(at, ast, out);
     case AST_IN_QUERY: return query_bind_in_query(at, ast, ast->negated, out);

@@ -256,6 +256,23 @@ static STACK_OWN_FRAME th_err predicate(parser *p, ast_expr **left)
     return binary(p, AST_COMPARE, LEVEL_CONCAT, left);
 }
 
+static bool at_half_predicate(parser *p)
+{
+    lex_token next = parser_peek(p);
+    bool word = parser_is(p, KW_BETWEEN) || parser_is(p, KW_IN) || parser_is(p, KW_LIKE) ||
+                parser_is(p, KW_IS);
+    bool not_word = parser_is(p, KW_NOT) && (next.keyword == KW_BETWEEN || next.keyword == KW_IN ||
+                                             next.keyword == KW_LIKE);
+    return word || not_word || at_comparison(p);
+}
+
+th_err parser_when(parser *p, ast_expr **out)
+{
+    if (!at_half_predicate(p)) return parser_expr(p, out);
+    TH_TRY(parser_expr_new(p, AST_OPERAND, &p->token, out));
+    return predicate(p, out);
+}
+
 static STACK_OWN_FRAME th_err at_time_zone(parser *p, ast_expr **left)
 {
     while (parser_is(p, KW_AT)) {

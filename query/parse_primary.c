@@ -93,10 +93,10 @@ static th_err interval(parser *p, ast_expr **out)
     return parser_adopt(p, *out, 0, NULL);
 }
 
-static th_err when_then(parser *p, pointers *list)
+static th_err when_then(parser *p, bool simple, pointers *list)
 {
     ast_expr *e;
-    TH_TRY(parser_expr(p, &e));
+    TH_TRY(simple ? parser_when(p, &e) : parser_expr(p, &e));
     TH_TRY(parser_push(p, list, e));
     TH_TRY(parser_expect(p, KW_THEN));
     TH_TRY(parser_expr(p, &e));
@@ -115,7 +115,7 @@ static th_err case_expr(parser *p, ast_expr **out)
         TH_TRY(parser_push(p, &list, e));
     }
     if (!parser_is(p, KW_WHEN)) return parser_mismatch(p, "'WHEN'");
-    while (parser_take(p, KW_WHEN)) TH_TRY(when_then(p, &list));
+    while (parser_take(p, KW_WHEN)) TH_TRY(when_then(p, node->simple, &list));
     node->has_else = parser_take(p, KW_ELSE);
     if (node->has_else) {
         TH_TRY(parser_expr(p, &e));
@@ -211,7 +211,7 @@ static STACK_OWN_FRAME th_err subquery(parser *p, ast_kind kind, const lex_token
     return parser_adopt(p, *out, 0, NULL);
 }
 
-static th_err exists(parser *p, ast_expr **out)
+static th_err exists(parser *p, ast_kind kind, ast_expr **out)
 {
     lex_token place = p->token;
     ast_query *query;
@@ -219,7 +219,7 @@ static th_err exists(parser *p, ast_expr **out)
     TH_TRY(parser_expect_op(p, '('));
     TH_TRY(parser_query(p, &query));
     TH_TRY(parser_expect_op(p, ')'));
-    return subquery(p, AST_EXISTS, &place, query, out);
+    return subquery(p, kind, &place, query, out);
 }
 
 /* At '(' or a name: is it a lambda's parameter list, followed by -> ? */
@@ -494,7 +494,10 @@ static STACK_OWN_FRAME th_err word(parser *p, ast_expr **out)
     case KW_FALSE: return text_literal(p, AST_FALSE, out);
     case KW_CASE: return case_expr(p, out);
     case KW_CAST: return cast(p, false, out);
-    case KW_EXISTS: return exists(p, out);
+    case KW_EXISTS: return exists(p, AST_EXISTS, out);
+    case KW_UNIQUE:
+        if (call) return exists(p, AST_UNIQUE, out);
+        break;
     case KW_TRY_CAST:
         if (call) return cast(p, true, out);
         break;

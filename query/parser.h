@@ -80,6 +80,8 @@ th_err parser_special(parser *p, bool *done, ast_expr **out);
 /* parse_json.c: at JSON_EXISTS and its like */
 th_err parser_json(parser *p, ast_expr **out);
 /* parse_window.c */
+/* After WHEN of CASE x: a value, or a predicate without its left side, whose operand is an AST_OPERAND. */
+th_err parser_when(parser *p, ast_expr **out);
 th_err parser_window(parser *p, ast_window **out);               /* at '(' or a name */
 th_err parser_window_spec(parser *p, ast_window **out);          /* at '(' */
 th_err parser_sorts(parser *p, uint32_t *count, ast_sort **out); /* behind ORDER BY */
