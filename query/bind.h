@@ -414,6 +414,10 @@ TH_MUST_CHECK th_err query_empty_aggregate(binder *b, const th_agg_call *call, c
 TH_MUST_CHECK th_err query_optimize(binder *b, const th_plan *plan, th_plan **out);
 /* Give every node of the plan and of the plans in its expressions an id; returns how many there are. */
 uint32_t query_number_plan(const th_plan *plan);
+/* plan_estimate.c: about how many rows; more than 0. */
+double query_estimate_rows(binder *b, const th_plan *plan);
+/* plan_order.c: inner joins in a good order, the smaller side in memory. */
+TH_MUST_CHECK th_err query_order_joins(binder *b, const th_plan *plan, const th_plan **out);
 /* plan_push.c */
 TH_MUST_CHECK th_err query_push_filters(binder *b, const th_plan *plan, const th_plan **out);
 /* plan_narrow.c */

@@ -14,6 +14,7 @@ typedef struct th_exec {
     size_t memory_bytes;
     struct scan_share *scan_share; /* a worker's: where its scan takes segments from; else NULL */
     struct eval_memo *memos;       /* of all its expressions; freed by eval_memos_free */
+    uint64_t *spilled;             /* bytes that the statement wrote to temporary files */
 } th_exec;
 void eval_memos_free(th_exec *exec);
 

@@ -169,6 +169,7 @@ static th_err depend_grouping(depending *d, const th_plan *plan, const th_plan *
 {
     th_plan *grouped;
     if (plan->expr_count == 0) return depend_total(d, plan, out);
+    if (plan->empty_group_count > 0) return no_such_subquery(d->b);
     TH_TRY(group_more(d, plan, &grouped));
     return domain_last(d, grouped, plan->expr_count, out);
 }

@@ -80,6 +80,8 @@ th_err query_optimize(binder *b, const th_plan *plan, th_plan **out)
         return TH_OK;
     }
     TH_TRY(query_push_filters(b, better, &better));
+    TH_TRY(query_order_joins(b, better, &better));
+    TH_TRY(query_push_filters(b, better, &better)); /* what follows of the conditions */
     TH_TRY(query_narrow(b, better, &better));
     TH_TRY(feed_scans(b, better, 1));
     *out = mutable_plan(better);

@@ -216,7 +216,8 @@ static th_err pull(pulling *p, const th_plan *plan, const th_plan **out, expr_li
         if (!own) return pull_project(p, plan, out, list);
         break;
     case TH_P_AGGREGATE:
-        if (!own && plan->expr_count > 0) return pull_grouping(p, plan, out, list);
+        if (!own && plan->expr_count > 0 && plan->empty_group_count == 0)
+            return pull_grouping(p, plan, out, list);
         break;
     case TH_P_UNNEST:
         if (!own) return pull_unnest(p, plan, out, list);

@@ -16,6 +16,7 @@ typedef struct running {
     th_budget budget;
     th_diag own_diag;
     th_working *working;
+    uint64_t spilled;
 } running;
 
 static th_err start(running *r, const th_run_env *env, uint64_t memory, th_diag *diag)
@@ -26,8 +27,10 @@ static th_err start(running *r, const th_run_env *env, uint64_t memory, th_diag 
     r->env.budget = &r->budget;
     r->working = NULL;
     r->env.working = &r->working;
-    r->exec = (th_exec){
-        .env = &r->env, .diag = diag == NULL ? &r->own_diag : diag, .memory_bytes = memory};
+    r->exec = (th_exec){.env = &r->env,
+                        .diag = diag == NULL ? &r->own_diag : diag,
+                        .memory_bytes = memory,
+                        .spilled = &r->spilled};
     th_buf_init(&r->exec.scratch, SCRATCH_MAX);
     r->exec.arena = th_exec_arena(&r->exec);
     return r->exec.arena == NULL ? th_fail_memory(r->exec.diag) : TH_OK;
@@ -146,8 +149,11 @@ th_err th_exec_collect(th_exec *exec, const th_plan *plan, uint32_t row_max, th_
                        uint32_t *rows)
 {
     th_run_env env = *exec->env;
-    th_exec inner = {
-        .env = &env, .arena = exec->arena, .diag = exec->diag, .memory_bytes = exec->memory_bytes};
+    th_exec inner = {.env = &env,
+                     .arena = exec->arena,
+                     .diag = exec->diag,
+                     .memory_bytes = exec->memory_bytes,
+                     .spilled = exec->spilled};
     collector c = {.exec = &inner, .row_max = row_max};
     th_op *root;
     th_buf_init(&inner.scratch, SCRATCH_MAX);

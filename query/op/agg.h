@@ -61,6 +61,7 @@ typedef struct agg_op {
     th_op *scan;     /* NULL: not one of several */
     uint64_t *first; /* of each group: its segment, and its number among the worker's groups */
     uint32_t first_room;
+    struct agg_spill *spilled; /* NULL: nothing is on disk */
 } agg_op;
 
 /* aggregate.c: all rows of the input into groups; and the state that they go to. */
@@ -69,6 +70,17 @@ th_err agg_open_state(agg_op *g);
 void agg_close_state(agg_op *g);
 bool agg_grow_states(agg_op *g);
 
+/* agg_spill.c. agg_check_room: may new groups come? When agg_is_full, agg_known_groups leaves in *in the rows of groups
+ * that are there, and puts the others down. At the end agg_next_part starts anew with a part of those. */
+th_err agg_check_room(agg_op *g);
+bool agg_is_full(const agg_op *g);
+bool agg_reads_part(const agg_op *g);
+th_err agg_next_rows(agg_op *g, const th_batch **out);
+th_err agg_known_groups(agg_op *g, const th_batch **in, uint32_t *groups);
+th_err agg_end_parts(agg_op *g);
+bool agg_parts_left(const agg_op *g);
+th_err agg_next_part(agg_op *g);
+void agg_spill_close(agg_op *g);
 /* agg_parallel.c: *done: all rows were consumed, by several threads; else none was. */
 th_err agg_consume_parallel(agg_op *g, bool *done);
 /* agg_merge.c */

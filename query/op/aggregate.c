@@ -309,10 +309,14 @@ static th_err consume_batch(agg_op *g, const th_batch *in)
     uint32_t before = g->groups.count;
     uint32_t *groups = TH_NEW_ARRAY(g->input_arena, uint32_t, in->rows);
     if (groups == NULL) return op_memory(&g->op);
-    if (p->expr_count > 0) TH_TRY(find_groups(g, in, groups));
+    if (agg_is_full(g))
+        TH_TRY(agg_known_groups(g, &in, groups));
+    else if (p->expr_count > 0)
+        TH_TRY(find_groups(g, in, groups));
     TH_TRY(note_first(g, before));
-    for (uint32_t i = 0; i < p->aggregate_count; i++) TH_TRY(add_call(g, &g->aggs[i], in, groups));
-    return TH_OK;
+    for (uint32_t i = 0; i < p->aggregate_count && in->rows > 0; i++)
+        TH_TRY(add_call(g, &g->aggs[i], in, groups));
+    return agg_check_room(g);
 }
 
 th_err agg_consume_rows(agg_op *g)
@@ -325,11 +329,11 @@ th_err agg_consume_rows(agg_op *g)
         return op_memory(&g->op);
     TH_TRY(note_first(g, 0));
     for (;;) {
-        th_arena_reset(g->input_arena);
-        TH_TRY(th_op_next(g->op.inputs[0], g->input_arena, &in));
+        TH_TRY(agg_next_rows(g, &in));
         if (in == NULL) break;
         if (in->rows > 0) TH_TRY(consume_batch(g, in));
     }
+    TH_TRY(agg_end_parts(g));
     for (uint32_t i = 0; i < p->aggregate_count; i++) {
         TH_TRY(agg_flush(g, &g->aggs[i]));
         if (g->aggs[i].call->order_count > 0) TH_TRY(add_ordered(g, &g->aggs[i]));
@@ -339,11 +343,11 @@ th_err agg_consume_rows(agg_op *g)
 
 static th_err consume(agg_op *g)
 {
-    bool done;
-    TH_TRY(agg_consume_parallel(g, &done));
+    bool done = false;
+    if (!agg_reads_part(g)) TH_TRY(agg_consume_parallel(g, &done));
     if (!done) TH_TRY(agg_consume_rows(g));
     g->done = true;
-    return empty_groups(g);
+    return agg_reads_part(g) ? TH_OK : empty_groups(g);
 }
 
 static th_err output_column(agg_op *g, th_arena *batch, uint32_t c, uint32_t from, uint32_t count,
@@ -373,6 +377,10 @@ static th_err agg_next(th_op *op, th_arena *batch, const th_batch **out)
     th_vector *vectors;
     *out = NULL;
     if (!g->done) TH_TRY(consume(g));
+    while (g->at == g->groups.count && agg_parts_left(g)) {
+        TH_TRY(agg_next_part(g));
+        TH_TRY(consume(g));
+    }
     uint32_t n = g->groups.count - g->at;
     if (n == 0) return TH_OK;
     if (n > TH_QUERY_BATCH_ROWS) n = TH_QUERY_BATCH_ROWS;
@@ -395,6 +403,7 @@ void agg_close_state(agg_op *g)
 
 static void agg_close(th_op *op)
 {
+    agg_spill_close((agg_op *)op);
     agg_close_state((agg_op *)op);
 }
 

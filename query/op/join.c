@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Hash join: the right side is held in memory, the left side streams. Pairs that the keys allow are made a few
- * thousand at a time and put to the residual predicate. Keys that are NULL or hold
- * one match nothing. */
+ * thousand at a time and put to the residual predicate. Keys that are NULL or hold one
+ * match nothing. When memory is nearly used up, both sides are divided by the hash of their keys into parts on disk,
+ * which are joined one after the other. */
 #include "base/limits.h"
-#include "query/op/op.h"
+#include "query/fn/call.h"
+#include "query/op/spill.h"
 #include "query/op/valueset.h"
+
+/* Rows of both sides that can only match each other. */
+typedef struct join_part {
+    spill *right, *left;
+    uint32_t level;
+} join_part;
 
 typedef struct join_op {
     th_op op;
-    th_arena *build_arena, *left_arena, *scratch_arena;
+    th_arena *build_arena, *left_arena, *scratch_arena, *file_arena;
     th_eval **left_keys, **right_keys;
     th_eval *predicate;
     /* right side */
@@ -29,6 +37,10 @@ typedef struct join_op {
     uint32_t row,
         candidate; /* candidate: right row + 1 to look at next; 0 with fresh set: start of the chain */
     bool fresh, flushed;
+    /* on disk */
+    join_part now, *waiting; /* now: what is joined; empty: the inputs themselves */
+    uint32_t waiting_count, waiting_capacity;
+    const th_type **right_types, **left_types, **key_types;
 } join_op;
 
 /* Gives rows of the left side only. */
@@ -43,6 +55,14 @@ static bool keeps_right(const join_op *j)
     return j->op.plan->join == TH_JOIN_RIGHT || j->op.plan->join == TH_JOIN_FULL;
 }
 
+static th_err types_of(join_op *j, const th_plan *input, const th_type ***out)
+{
+    *out = TH_NEW_ARRAY(j->op.exec->arena, const th_type *, input->column_count);
+    if (*out == NULL) return op_memory(&j->op);
+    for (uint32_t i = 0; i < input->column_count; i++) (*out)[i] = input->columns[i].type;
+    return TH_OK;
+}
+
 static th_err join_open(th_op *op)
 {
     join_op *j = (join_op *)op;
@@ -54,6 +74,11 @@ static th_err join_open(th_op *op)
         return op_memory(op);
     TH_TRY(th_eval_new_many(op->exec, p->left_keys, p->key_count, &j->left_keys));
     TH_TRY(th_eval_new_many(op->exec, p->right_keys, p->key_count, &j->right_keys));
+    j->key_types = TH_NEW_ARRAY(op->exec->arena, const th_type *, p->key_count);
+    if (j->key_types == NULL) return op_memory(op);
+    for (uint32_t k = 0; k < p->key_count; k++) j->key_types[k] = p->right_keys[k]->type;
+    TH_TRY(types_of(j, p->inputs[0], &j->left_types));
+    TH_TRY(types_of(j, p->inputs[1], &j->right_types));
     return p->predicate == NULL ? TH_OK : th_eval_new(op->exec, p->predicate, &j->predicate);
 }
 
@@ -62,27 +87,148 @@ static void set_bit(uint64_t *bits, uint32_t i)
     bits[i >> 6] |= UINT64_C(1) << (i & 63);
 }
 
-static th_err read_right(join_op *j)
+static th_err next_of(join_op *j, uint32_t side, spill *part, th_arena *arena, const th_batch **out)
+{
+    th_vector *vectors;
+    uint32_t rows;
+    th_arena_reset(arena);
+    if (part == NULL) return th_op_next(j->op.inputs[side], arena, out);
+    *out = NULL;
+    TH_TRY(th_control_check(j->op.exec->env->control, j->op.exec->diag));
+    uint32_t columns = j->op.plan->inputs[side]->column_count;
+    th_batch *b = op_batch_new(&j->op, arena, 0, columns, &vectors);
+    if (b == NULL) return op_memory(&j->op);
+    TH_TRY(spill_read(part, arena, TH_QUERY_BATCH_ROWS, vectors, &rows));
+    b->rows = rows;
+    if (rows > 0) *out = b;
+    return TH_OK;
+}
+
+/* By how many keys rows are divided. IN's own key does not count: a NULL there concerns all rows of its group. */
+static uint32_t dividing_keys(const join_op *j)
+{
+    return j->op.plan->key_count - j->op.plan->null_aware;
+}
+
+/* Rows of a batch to the parts of one side. */
+static th_err divide_batch(join_op *j, uint32_t side, const th_batch *in, th_arena *arena,
+                           th_arena *buffers, spill **parts)
+{
+    uint32_t n = dividing_keys(j);
+    th_eval **evals = side == 0 ? j->left_keys : j->right_keys;
+    const th_type *const *types = side == 0 ? j->left_types : j->right_types;
+    valueset shape = {.types = j->key_types, .width = n};
+    th_vector *keys = TH_NEW_ARRAY(arena, th_vector, n);
+    th_value *tuple = TH_NEW_ARRAY(arena, th_value, n);
+    if (keys == NULL || tuple == NULL) return op_memory(&j->op);
+    for (uint32_t k = 0; k < n; k++) TH_TRY(th_eval_run(evals[k], in, arena, &keys[k]));
+    for (uint32_t i = 0; i < in->rows; i++) {
+        for (uint32_t k = 0; k < n; k++) th_value_get(&keys[k], i, &tuple[k]);
+        spill **part = &parts[spill_part(valueset_hash(&shape, tuple), j->now.level)];
+        if (*part == NULL) TH_TRY(spill_new(&j->op, buffers, in->column_count, types, part));
+        TH_TRY(spill_add(*part, in->columns, i));
+    }
+    return TH_OK;
+}
+
+static th_err divide_side(join_op *j, uint32_t side, spill *source, th_arena *buffers,
+                          spill **parts)
+{
+    const th_batch *in;
+    for (;;) {
+        TH_TRY(next_of(j, side, source, j->scratch_arena, &in));
+        if (in == NULL) break;
+        TH_TRY(divide_batch(j, side, in, j->scratch_arena, buffers, parts));
+    }
+    for (uint32_t i = 0; i < SPILL_PARTS; i++)
+        if (parts[i] != NULL) TH_TRY(spill_end(parts[i]));
+    return TH_OK;
+}
+
+static bool wait_for(join_op *j, const join_part *part)
+{
+    if (j->waiting_count == j->waiting_capacity) {
+        uint32_t capacity = j->waiting_capacity == 0 ? 64 : j->waiting_capacity * 2;
+        join_part *waiting = TH_NEW_ARRAY(j->op.exec->arena, join_part, capacity);
+        if (waiting == NULL) return false;
+        if (j->waiting_count > 0) memcpy(waiting, j->waiting, j->waiting_count * sizeof *waiting);
+        j->waiting = waiting;
+        j->waiting_capacity = capacity;
+    }
+    j->waiting[j->waiting_count++] = *part;
+    return true;
+}
+
+static void close_part(join_part *part)
+{
+    spill_close(part->right);
+    spill_close(part->left);
+    *part = (join_part){0};
+}
+
+static th_err new_build_arena(join_op *j)
+{
+    th_arena_free(j->build_arena);
+    j->build_arena = th_exec_arena(j->op.exec);
+    return j->build_arena == NULL ? op_memory(&j->op) : TH_OK;
+}
+
+/* Both sides to disk: what of the right side is held, what is left of it, and all of the left side. */
+static th_err divide(join_op *j, const th_batch *held, th_arena *buffers, spill **right,
+                     spill **left)
+{
+    th_arena *keys = th_exec_arena(j->op.exec);
+    if (keys == NULL) return op_memory(&j->op);
+    th_err err = divide_batch(j, 1, held, keys, buffers, right);
+    th_arena_free(keys);
+    TH_TRY(err);
+    TH_TRY(new_build_arena(j));
+    TH_TRY(divide_side(j, 1, j->now.right, buffers, right));
+    return divide_side(j, 0, j->now.left, buffers, left);
+}
+
+static th_err divide_all(join_op *j, const th_batch *held)
+{
+    spill *right[SPILL_PARTS] = {0}, *left[SPILL_PARTS] = {0};
+    th_arena *buffers = th_exec_arena(j->op.exec);
+    if (buffers == NULL) return op_memory(&j->op);
+    th_err err = divide(j, held, buffers, right, left);
+    th_arena_free(buffers);
+    for (uint32_t i = SPILL_PARTS; i > 0; i--) {
+        join_part part = {right[i - 1], left[i - 1], j->now.level + 1};
+        bool needed = err == TH_OK && (part.left != NULL || part.right != NULL);
+        if (needed && !wait_for(j, &part)) err = op_memory(&j->op);
+        if (err != TH_OK) close_part(&part);
+    }
+    return err;
+}
+
+/* *divided: the right side was too much, and both sides wait on disk. */
+static th_err read_right(join_op *j, bool *divided)
 {
     const th_plan *p = j->op.plan->inputs[1];
     th_builder *builders;
     const th_batch *in;
     uint64_t rows = 0;
+    bool can = dividing_keys(j) > 0 && j->now.level < SPILL_LEVELS_MAX;
+    *divided = false;
     TH_TRY(op_builders_init(&j->op, j->build_arena, p, &builders));
-    for (;;) {
-        th_arena_reset(j->scratch_arena);
-        TH_TRY(th_op_next(j->op.inputs[1], j->scratch_arena, &in));
+    while (!*divided) {
+        TH_TRY(next_of(j, 1, j->now.right, j->scratch_arena, &in));
         if (in == NULL) break;
         rows += in->rows;
         if (rows > UINT32_MAX / 4) return op_memory(&j->op);
         TH_TRY(op_builders_add(&j->op, builders, in));
+        *divided = can && spill_wanted(&j->op, th_arena_used(j->build_arena));
     }
     j->right_rows = (uint32_t)rows;
     j->right = TH_NEW_ARRAY(j->build_arena, th_vector, p->column_count);
-    j->right_matched = TH_NEW_ARRAY(j->build_arena, uint64_t, rows / 64 + 1);
-    if (j->right == NULL || j->right_matched == NULL) return op_memory(&j->op);
+    if (j->right == NULL) return op_memory(&j->op);
     for (uint32_t c = 0; c < p->column_count; c++) th_builder_finish(&builders[c], &j->right[c]);
-    return TH_OK;
+    const th_batch held = {j->right_rows, p->column_count, j->right};
+    if (*divided) return divide_all(j, &held);
+    j->right_matched = TH_NEW_ARRAY(j->build_arena, uint64_t, rows / 64 + 1);
+    return j->right_matched == NULL ? op_memory(&j->op) : TH_OK;
 }
 
 /* Does the value equal itself? NaN and what holds a NULL further in do not. */
@@ -147,9 +293,37 @@ static th_err index_right(join_op *j)
     return p->null_aware ? index_groups(j, keys, types) : TH_OK;
 }
 
+/* A side of a part that has no rows is a file without any. */
+static th_err open_side(join_op *j, spill **file, const th_type *const *types, uint32_t width)
+{
+    if (*file == NULL) TH_TRY(spill_new(&j->op, j->file_arena, width, types, file));
+    return spill_rewind(*file, j->file_arena);
+}
+
+static th_err next_part(join_op *j)
+{
+    const th_plan *p = j->op.plan;
+    close_part(&j->now);
+    j->now = j->waiting[--j->waiting_count];
+    j->left = NULL;
+    j->row = j->right_at = 0;
+    j->built = j->right_done = j->flushed = false;
+    TH_TRY(new_build_arena(j));
+    th_arena_free(j->file_arena);
+    j->file_arena = th_exec_arena(j->op.exec);
+    if (j->file_arena == NULL) return op_memory(&j->op);
+    TH_TRY(open_side(j, &j->now.right, j->right_types, p->inputs[1]->column_count));
+    return open_side(j, &j->now.left, j->left_types, p->inputs[0]->column_count);
+}
+
 static th_err build(join_op *j)
 {
-    TH_TRY(read_right(j));
+    bool divided;
+    TH_TRY(read_right(j, &divided));
+    while (divided) {
+        TH_TRY(next_part(j));
+        TH_TRY(read_right(j, &divided));
+    }
     if (j->op.plan->key_count > 0) TH_TRY(index_right(j));
     j->built = true;
     return TH_OK;
@@ -182,8 +356,7 @@ static th_err probe_left(join_op *j)
 static th_err next_left(join_op *j)
 {
     do {
-        th_arena_reset(j->left_arena);
-        TH_TRY(th_op_next(j->op.inputs[0], j->left_arena, &j->left));
+        TH_TRY(next_of(j, 0, j->now.left, j->left_arena, &j->left));
     } while (j->left != NULL && j->left->rows == 0);
     j->row = 0;
     j->fresh = true;
@@ -363,9 +536,10 @@ static th_err next_pairs(join_op *j, th_arena *batch, const th_batch **out)
     return TH_OK;
 }
 
-static th_err join_next(th_op *op, th_arena *batch, const th_batch **out)
+/* Of what is joined now; *out NULL: no more. */
+static th_err next_here(join_op *j, th_arena *batch, const th_batch **out)
 {
-    join_op *j = (join_op *)op;
+    const th_op *op = &j->op;
     *out = NULL;
     if (!j->built) TH_TRY(build(j));
     if (j->left != NULL && j->row >= j->left->rows && !j->flushed && wants_flush(j))
@@ -381,13 +555,28 @@ static th_err join_next(th_op *op, th_arena *batch, const th_batch **out)
     return next_pairs(j, batch, out);
 }
 
+static th_err join_next(th_op *op, th_arena *batch, const th_batch **out)
+{
+    join_op *j = (join_op *)op;
+    TH_TRY(next_here(j, batch, out));
+    while (*out == NULL && j->waiting_count > 0) {
+        TH_TRY(next_part(j));
+        TH_TRY(next_here(j, batch, out));
+    }
+    return TH_OK;
+}
+
 static void join_close(th_op *op)
 {
     join_op *j = (join_op *)op;
     th_arena_free(j->build_arena);
     th_arena_free(j->left_arena);
     th_arena_free(j->scratch_arena);
-    j->build_arena = j->left_arena = j->scratch_arena = NULL;
+    th_arena_free(j->file_arena);
+    close_part(&j->now);
+    for (uint32_t i = 0; i < j->waiting_count; i++) close_part(&j->waiting[i]);
+    j->waiting_count = 0;
+    j->file_arena = j->build_arena = j->left_arena = j->scratch_arena = NULL;
 }
 
 const th_op_ops th_op_join = {"Join", sizeof(join_op), join_open, join_next, join_close};

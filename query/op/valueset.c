@@ -17,7 +17,7 @@ bool valueset_init(valueset *set, th_arena *arena, const th_type *const *types, 
     return set->values != NULL && set->hashes != NULL && set->buckets != NULL;
 }
 
-static uint64_t hash_tuple(const valueset *set, const th_value *tuple)
+uint64_t valueset_hash(const valueset *set, const th_value *tuple)
 {
     uint64_t h = 0;
     for (uint32_t i = 0; i < set->width; i++)
@@ -73,13 +73,13 @@ static bool find_at(const valueset *set, const th_value *tuple, uint64_t hash, u
 uint32_t valueset_find(const valueset *set, const th_value *tuple)
 {
     uint32_t bucket;
-    return find_at(set, tuple, hash_tuple(set, tuple), &bucket) ? set->buckets[bucket] - 1
-                                                                : UINT32_MAX;
+    return find_at(set, tuple, valueset_hash(set, tuple), &bucket) ? set->buckets[bucket] - 1
+                                                                   : UINT32_MAX;
 }
 
 bool valueset_put(valueset *set, const th_value *tuple, uint32_t *index, bool *added)
 {
-    uint64_t hash = hash_tuple(set, tuple);
+    uint64_t hash = valueset_hash(set, tuple);
     uint32_t bucket;
     bool found = find_at(set, tuple, hash, &bucket);
     if (added != NULL) *added = !found;

@@ -19,6 +19,7 @@ TH_MUST_CHECK bool valueset_init(valueset *set, th_arena *arena, const th_type *
                                  uint32_t width);
 /* Number of the tuple, which is copied when it is new (*added, may be NULL). */
 TH_MUST_CHECK bool valueset_put(valueset *set, const th_value *tuple, uint32_t *index, bool *added);
+uint64_t valueset_hash(const valueset *set, const th_value *tuple);
 /* UINT32_MAX when it is not there. */
 uint32_t valueset_find(const valueset *set, const th_value *tuple);
 static inline const th_value *valueset_at(const valueset *set, uint32_t index, uint32_t column)

@@ -110,7 +110,10 @@ int cmd_run_statement(cmd_call *call)
     free(rest);
     if (!understood) return CMD_EXIT_USAGE;
     uint64_t columns = 0;
+    char temp_dir[TH_PATH_SIZE_MAX];
+    (void)snprintf(temp_dir, sizeof temp_dir, "%s/tmp", th_store_dir(call->node->store));
     th_query_env env = {.provider = call->node->provider,
+                        .temp_dir = temp_dir,
                         .principal = call->principal,
                         .budget = &call->node->queries,
                         .control = call->io->control};

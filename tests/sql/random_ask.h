@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "json/json.h"
 #include "query/result.h"
 #include "tests/sql/random_sql.h"
 #include "tests/unit/memory_provider.h"
@@ -23,7 +24,7 @@ typedef struct tester {
     sql_random g;
     memory_provider *ways[WAYS];
     uint64_t seed, statements, questions, unsupported, refused, mismatches;
-    bool verbose;
+    bool verbose, print;
     sql_text text[6];
     answer answers[6];
 } tester;
@@ -108,6 +109,25 @@ static void report(tester *t, const char *what, const sql_text *x, const answer 
     (void)fflush(stdout);
 }
 
+/* {"sql": text, "rows": [[...], ...]} on a line, for another engine to answer. */
+static void print_answer(const sql_text *sql, const answer *a)
+{
+    th_buf line;
+    th_buf_init(&line, ANSWER_MAX);
+    th_buf_add_text(&line, "{\"sql\": ");
+    th_json_quote(&line, th_slice_of(sql->at, sql->size));
+    th_buf_add_text(&line, ", \"rows\": [");
+    for (size_t i = 0; i < a->count; i++) {
+        th_buf_add_text(&line, i == 0 ? "[" : ", [");
+        for (size_t k = 0; k < a->lines[i].size; k++)
+            th_buf_add_byte(&line, a->lines[i].bytes[k] == '\t' ? ',' : a->lines[i].bytes[k]);
+        th_buf_add_byte(&line, ']');
+    }
+    th_buf_add_text(&line, "]}");
+    puts(th_buf_text(&line));
+    th_buf_free(&line);
+}
+
 /* Both ways; false when the statement has no answer here, which is counted. */
 static bool ask(tester *t, const sql_text *sql, bool ordered, answer *out)
 {
@@ -120,6 +140,7 @@ static bool ask(tester *t, const sql_text *sql, bool ordered, answer *out)
         report(t, "paths", sql, out, sql, other);
         return false;
     }
+    if (out->err == TH_OK && t->print) print_answer(sql, out);
     if (out->err == TH_OK) return true;
     if (strcmp(th_diag_name(&out->diag), "NOT_SUPPORTED") == 0) {
         t->unsupported++;

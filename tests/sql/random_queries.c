@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * random_queries [--seed N] [--queries N] [--one SEED] [-v]: random queries whose answers must agree with themselves.
+ * random_queries [--seed N] [--queries N] [--one SEED] [--common] [-v]: random queries whose answers must agree with themselves.
  *
  * A round makes two tables and asks until ROUND_STATEMENTS statements ran; round N of a run has seed SEED + N, so that
  * `--one` repeats what a mismatch names. Each question is asked in ways that must give the same rows:
@@ -10,6 +10,9 @@
  *   forms      a join as JOIN and as a product with WHERE; an outer join as pairs and the rows without; IN as EXISTS; ORDER BY with LIMIT as the start of all rows in
  *              order; DISTINCT as GROUP BY; a subquery as WITH; a grouped query as one over a derived table;
  *              a window as a join of the table with itself
+ *
+ * --common keeps to what DuckDB understands in the same way and prints tables and answers as JSON lines, for
+ * duckdb-random.soak.py to compare.
  *
  * Ends with 1 when two ways differed, or when a statement failed in other words than "not supported". */
 #include "tests/sql/random_source.h"
@@ -372,6 +375,7 @@ static bool make_tables(tester *t)
     }
     for (int table = 0; table < 2; table++) {
         sql_table(&t->g, &t->text[0]);
+        if (t->print) printf("{\"table\": \"t%d\", \"as\": \"%s\"}\n", table, t->text[0].at);
         for (uint32_t way = 0; way < WAYS; way++) {
             char name[] = {'t', (char)('0' + table), 0};
             if (memory_provider_add(t->ways[way], name, t->text[0].at, way == 1, &diag) == TH_OK)
@@ -391,7 +395,7 @@ static bool run_round(tester *t, uint64_t seed)
         no_filter,    join_forms,   membership_forms,   outer_forms,    set_forms,
         top_rows,     group_forms,  window_forms};
     t->seed = seed;
-    t->g = (sql_random){.state = seed};
+    t->g = (sql_random){.state = seed, .common = t->print};
     t->g.state = sql_next(&t->g); /* else the next seed would give the same numbers, one later */
     bool made = make_tables(t);
     for (uint64_t end = t->statements + ROUND_STATEMENTS; made && t->statements < end;
@@ -417,6 +421,7 @@ int main(int argc, char **argv)
     static tester t;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "-v") == 0) t.verbose = true;
+        if (strcmp(argv[i], "--common") == 0) t.print = true;
         if (i + 1 == argc) continue;
         if (strcmp(argv[i], "--seed") == 0) seed = strtoull(argv[++i], NULL, 10);
         if (strcmp(argv[i], "--queries") == 0) queries = strtoull(argv[++i], NULL, 10);

@@ -27,7 +27,7 @@ static void make_source(tester *t, source *s)
     sql_text *x = &t->text[5];
     sql_clear(x);
     set_scope(&s->scope, "p", NULL);
-    uint32_t form = sql_below(g, 9);
+    uint32_t form = sql_below(g, g->common ? 8 : 9);
     if (form < 3) {
         put(x, "t%u AS p", sql_below(g, 2));
     } else if (form < 7) {

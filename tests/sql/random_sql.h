@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/sql/random_templates.h"
+
 /* ---- randomness and text ------------------------------------------------------------------------------------------------ */
 
 #define SQL_TEXT_MAX 60000
@@ -37,6 +39,7 @@ typedef struct sql_scope {
 typedef struct sql_random {
     uint64_t state;
     bool subqueries; /* whether subqueries may be made */
+    bool common;     /* only what DuckDB understands in the same way */
     uint32_t aliases;
 } sql_random;
 
@@ -120,6 +123,10 @@ static void put_row(sql_random *g, sql_text *t, uint32_t number, uint32_t nulls)
             : put(t, ", TIMESTAMP '2024-01-%02u %02u:%02u:00.000'", 1 + sql_below(g, 4),
                   sql_below(g, 24), sql_below(g, 2) * 30);
     null[9] ? put(t, ", CAST(NULL AS date)") : put(t, ", DATE '2024-0%u-01'", 1 + sql_below(g, 9));
+    if (g->common) {
+        put(t, ")");
+        return;
+    }
     put(t, ", CAST(");
     null[10] ? put(t, "NULL")
              : put(t, "'%s'", sql_json[sql_below(g, sizeof sql_json / sizeof sql_json[0])]);
@@ -148,7 +155,8 @@ static void sql_table(sql_random *g, sql_text *t)
         if (i > 0) put(t, ", ");
         put_row(g, t, i, nulls);
     }
-    put(t, ") AS v(n, a, b, i, x, m, s, u, f, d, t, j, r, l)%s", rows == 0 ? " WHERE false" : "");
+    put(t, ") AS v(n, a, b, i, x, m, s, u, f, d, t%s)%s", g->common ? "" : ", j, r, l",
+        rows == 0 ? " WHERE false" : "");
 }
 
 /* ---- expressions --------------------------------------------------------------------------------------------------------- */
@@ -214,213 +222,6 @@ static void put_template(sql_random *g, sql_text *t, const sql_scope *scope, con
     }
 }
 
-static const char *const sql_bool[] = {
-    "(%i = %i)",
-    "(%i <> %i)",
-    "(%i < %i)",
-    "(%i <= %i)",
-    "(%i > %i)",
-    "(%i >= %i)",
-    "(%s = %s)",
-    "(%s <> %s)",
-    "(%s < %s)",
-    "(%s >= %s)",
-    "(%x = %x)",
-    "(%x < %x)",
-    "(%x >= %x)",
-    "(%m = %m)",
-    "(%m < %m)",
-    "(%d = %d)",
-    "(%d < %d)",
-    "(%d >= %d)",
-    "(%t = %t)",
-    "(%t > %t)",
-    "(%i IS NULL)",
-    "(%s IS NULL)",
-    "(%s IS NOT NULL)",
-    "(%b IS NULL)",
-    "(%d IS NOT NULL)",
-    "(%x IS NULL)",
-    "(%i IS DISTINCT FROM %i)",
-    "(%s IS NOT DISTINCT FROM %s)",
-    "(%b IS DISTINCT FROM %b)",
-    "(%i BETWEEN %i AND %i)",
-    "(%d BETWEEN %d AND %d)",
-    "(%s BETWEEN %s AND %s)",
-    "(%i NOT BETWEEN %i AND %i)",
-    "(%i IN (%i, %i, %i))",
-    "(%i NOT IN (%i, %i))",
-    "(%s IN (%s, %s, %s))",
-    "(%s NOT IN (%s, %s))",
-    "(%d IN (%d, %d))",
-    "(%x IN (%x, %i))",
-    "(%s LIKE 'a%%')",
-    "(%s LIKE '%%a')",
-    "(%s LIKE '%%a%%')",
-    "(%s LIKE '_')",
-    "(%s NOT LIKE '%%b')",
-    "(%s LIKE 'a!_' ESCAPE '!')",
-    "(NOT %b)",
-    "(NOT %b)",
-    "(%b AND %b)",
-    "(%b AND %b)",
-    "(%b OR %b)",
-    "(%b OR %b)",
-    "(%b AND %b AND %b)",
-    "(%b OR %b OR %b)",
-    "(CASE WHEN %b THEN %b ELSE %b END)",
-    "(CASE %i WHEN 1 THEN %b WHEN %i THEN %b END)",
-    "coalesce(%b, %b)",
-    "contains(%l, %i)",
-    "any_match(%l, e -> e > %i)",
-    "all_match(%l, e -> e = %i)",
-    "none_match(%l, e -> e = 2)",
-    "regexp_like(%s, '^a')",
-    "regexp_like(%s, '[0-9]')",
-    "starts_with(%s, %s)",
-    "(%b = %b)",
-    "if(%b, %b)",
-    "(ROW(%i, %s) = ROW(%i, %s))",
-    "(strpos(%s, %s) > 0)",
-    "(date(%d) = %t)",
-    "(CAST(%d AS date) < %t)",
-    "(lower(%s) = lower(%s))",
-    "(json_extract_scalar(%j, '$.k') = %s)",
-    "is_json_scalar(%j)",
-};
-static const char *const sql_int[] = {
-    "(%i + %i)",
-    "(%i - %i)",
-    "(%i * %k)",
-    "(- %i)",
-    "abs(%i)",
-    "length(%s)",
-    "coalesce(%i, %i)",
-    "coalesce(%i, 0)",
-    "(CASE WHEN %b THEN %i ELSE %i END)",
-    "(CASE WHEN %b THEN %i END)",
-    "nullif(%i, %i)",
-    "greatest(%i, %i)",
-    "least(%i, %i)",
-    "cardinality(%l)",
-    "element_at(%l, %k)",
-    "%r.p",
-    "%r.p",
-    "mod(%i, %k)",
-    "(%i / %k)",
-    "strpos(%s, %s)",
-    "CAST(%b AS bigint)",
-    "try(CAST(%s AS bigint))",
-    "TRY_CAST(%s AS bigint)",
-    "month(%t)",
-    "day(%d)",
-    "hour(%d)",
-    "day_of_week(%d)",
-    "date_diff('hour', %d, %d)",
-    "json_array_length(%j)",
-    "try(%i / %i)",
-    "bitwise_and(%i, 7)",
-    "if(%b, %i, %i)",
-    "array_max(%l)",
-    "reduce(%l, BIGINT '0', (z, e) -> z + coalesce(e, 0), z -> z)",
-    "cardinality(filter(%l, e -> e > %i))",
-    "TRY_CAST(json_extract_scalar(%j, '$.k') AS bigint)",
-    "sign(%i)",
-    "array_position(%l, %i)",
-    "TRY_CAST(floor(%x) AS bigint)",
-    "codepoint(CAST('a' AS varchar(1)))",
-};
-static const char *const sql_texts[] = {
-    "(%s || %s)",
-    "lower(%s)",
-    "upper(%s)",
-    "substr(%s, %k)",
-    "substr(%s, 1, %k)",
-    "coalesce(%s, %s)",
-    "coalesce(%s, '')",
-    "(CASE WHEN %b THEN %s ELSE %s END)",
-    "(CASE %s WHEN 'a' THEN %s WHEN 'b' THEN %s END)",
-    "replace(%s, 'a', %s)",
-    "trim(%s)",
-    "%r.q",
-    "%r.q",
-    "json_extract_scalar(%j, '$.k')",
-    "json_extract_scalar(%j, '$.o.p')",
-    "json_extract_scalar(%j, '$.v')",
-    "CAST(%i AS varchar)",
-    "concat(%s, %s, 'x')",
-    "reverse(%s)",
-    "element_at(split(%s, 'a'), 1)",
-    "split_part(%s, 'a', %k)",
-    "nullif(%s, %s)",
-    "if(%b, %s, %s)",
-    "regexp_replace(%s, 'a+', 'c')",
-    "regexp_extract(%s, '[a-z]+')",
-    "lpad(%s, 3, '*')",
-    "date_format(%d, '%%Y-%%m-%%d')",
-    "CAST(%t AS varchar)",
-    "array_join(%l, '-')",
-    "greatest(%s, %s)",
-    "CAST(%m AS varchar)",
-    "to_iso8601(%d)",
-};
-static const char *const sql_double[] = {
-    "(%x + %x)",
-    "(%x - %x)",
-    "(%x * 2)",
-    "(- %x)",
-    "abs(%x)",
-    "floor(%x)",
-    "ceil(%x)",
-    "CAST(%i AS double)",
-    "coalesce(%x, %x)",
-    "(CASE WHEN %b THEN %x ELSE %x END)",
-    "(%x + %i)",
-    "nullif(%x, %x)",
-    "greatest(%x, %x)",
-    "(%x / 4)",
-    "TRY_CAST(%s AS double)",
-    "sqrt(abs(%x))",
-    "round(%x)",
-};
-static const char *const sql_decimal[] = {
-    "CAST(%i AS decimal(20,2))",
-    "coalesce(%m, DECIMAL '0.00')",
-    "abs(%m)",
-    "(CASE WHEN %b THEN %m END)",
-    "nullif(%m, %m)",
-    "greatest(%m, %m)",
-    "least(%m, %m)",
-    "(- %m)",
-};
-static const char *const sql_time[] = {
-    "(%d + INTERVAL '%k' HOUR)",  "(%d - INTERVAL '%k' DAY)",
-    "date_trunc('day', %d)",      "date_trunc('hour', %d)",
-    "coalesce(%d, %d)",           "(CASE WHEN %b THEN %d ELSE %d END)",
-    "date_add('minute', %k, %d)", "CAST(%t AS timestamp(3))",
-    "greatest(%d, %d)",           "nullif(%d, %d)",
-};
-static const char *const sql_date[] = {
-    "CAST(%d AS date)",
-    "date(%d)",
-    "coalesce(%t, %t)",
-    "(CASE WHEN %b THEN %t END)",
-    "(%t + INTERVAL '%k' DAY)",
-    "date_add('day', %k, %t)",
-    "least(%t, %t)",
-};
-
-#define SQL_LIST(list)                     \
-    {                                      \
-        list, sizeof list / sizeof list[0] \
-    }
-static const struct {
-    const char *const *at;
-    size_t count;
-} sql_templates[] = {SQL_LIST(sql_bool),   SQL_LIST(sql_int),     SQL_LIST(sql_texts),
-                     SQL_LIST(sql_double), SQL_LIST(sql_decimal), SQL_LIST(sql_time),
-                     SQL_LIST(sql_date)};
-
 /* A condition with a subquery, correlated or not. */
 static void put_subquery(sql_random *g, sql_text *t, const sql_scope *scope, int depth)
 {
@@ -473,9 +274,8 @@ static void put_expr(sql_random *g, sql_text *t, const sql_scope *scope, sql_kin
         put(t, ")");
         return;
     }
-    put_template(g, t, scope,
-                 sql_templates[kind].at[sql_below(g, (uint32_t)sql_templates[kind].count)],
-                 depth - 1);
+    const sql_list *list = &(g->common ? common_templates : sql_templates)[kind];
+    put_template(g, t, scope, list->at[sql_below(g, (uint32_t)list->count)], depth - 1);
 }
 
 #endif

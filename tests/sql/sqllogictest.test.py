@@ -13,7 +13,7 @@ SHARED = os.environ.get("SHARED") or os.path.join(os.path.dirname(os.path.abspat
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROGRAM = os.path.join(HERE, "..", "..", "zig-out", "tests", "sql", "sqllogictest")
 MOST = 1000
-SOME = {"select5.test": 10}
+SOME = {"select5.test": 300}
 
 
 def main():

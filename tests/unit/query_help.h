@@ -12,6 +12,7 @@ static memory_provider *help_provider; /* the tables of this program's tests; ma
 static th_query_limits help_limits;
 static th_query_control *help_control;
 static th_query_options help_options; /* how statements run */
+static const char *help_temp_dir;     /* where statements may spill; NULL: nowhere */
 
 static inline th_err help_batch(void *ctx, const th_batch *batch)
 {
@@ -36,7 +37,8 @@ static inline th_err help_run(const char *sql, th_buf *out, th_diag *diag)
                             help_provider == NULL ? NULL : memory_provider_of(help_provider),
                         .limits = help_limits,
                         .options = help_options,
-                        .control = help_control};
+                        .control = help_control,
+                        .temp_dir = help_temp_dir};
     th_result_sink sink = {NULL, help_batch, out};
     memory_provider *empty = NULL;
     if (help_provider == NULL) {
