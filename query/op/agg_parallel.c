@@ -190,9 +190,9 @@ th_err agg_consume_parallel(agg_op *g, bool *done)
 {
     const th_exec *exec = g->op.exec;
     *done = false;
-    if (exec->scan_share != NULL ||
-        exec->env->options.plain_vectors || !agg_can_merge(g->op.plan) ||
-        !calls_steady(g->op.plan) || !all_steady(g->op.plan->exprs, g->op.plan->expr_count))
+    if (exec->scan_share != NULL || exec->env->options.plain_vectors ||
+        !agg_can_merge(g->op.plan) || !calls_steady(g->op.plan) ||
+        !all_steady(g->op.plan->exprs, g->op.plan->expr_count))
         return TH_OK;
     th_op *scan = find_scan(g);
     uint32_t wanted = scan == NULL ? 1 : workers_wanted(g, scan);

@@ -56,6 +56,7 @@ class Watch:
     def stop(self):
         self.over.set()
         self.thread.join()
+        self.peak = max(self.peak, memory_of(self.pid))
         return self.peak
 
 
