@@ -248,9 +248,11 @@ static th_err depend_limit(depending *d, const th_plan *plan, const th_plan **ou
     TH_TRY(same_columns(d, plan, &copy));
     *out = copy;
     if (!plan->has_limit && plan->offset_rows == 0) return TH_OK;
-    const th_expr **keys = TH_NEW_ARRAY(d->b->arena, const th_expr *, d->width);
+    uint32_t n = plan->kind == TH_P_LIMIT ? plan->expr_count : 0;
+    const th_expr **keys = TH_NEW_ARRAY(d->b->arena, const th_expr *, n + d->width);
     if (keys == NULL) return query_no_memory(d->b);
-    if (!query_plan_columns(d->b, copy, copy->column_count - d->width, d->width, keys))
+    for (uint32_t i = 0; i < n; i++) keys[i] = copy->exprs[i];
+    if (!query_plan_columns(d->b, copy, copy->column_count - d->width, d->width, keys + n))
         return query_no_memory(d->b);
     th_plan *limit = copy;
     if (plan->kind == TH_P_SORT) {
@@ -264,11 +266,9 @@ static th_err depend_limit(depending *d, const th_plan *plan, const th_plan **ou
         limit->offset_rows = plan->offset_rows;
         copy->has_limit = false;
         copy->limit_rows = copy->offset_rows = 0;
-    } else if (plan->expr_count > 0) {
-        return no_such_subquery(d->b);
     }
     limit->exprs = keys;
-    limit->expr_count = d->width;
+    limit->expr_count = n + d->width;
     *out = limit;
     return TH_OK;
 }
@@ -343,6 +343,10 @@ static join_sides sides_of(const th_plan *plan)
 {
     bool left = query_plan_has_outer(plan->inputs[0]),
          right = query_plan_has_outer(plan->inputs[1]);
+    for (uint32_t i = 0; i < plan->key_count; i++) {
+        left = left || query_expr_has_outer(plan->left_keys[i]);
+        right = right || query_expr_has_outer(plan->right_keys[i]);
+    }
     switch (plan->join) {
     case TH_JOIN_INNER:
     case TH_JOIN_CROSS: return (join_sides){left || !right, right};

@@ -80,9 +80,10 @@ TEST(in_and_its_nulls)
     ROWS("SELECT id FROM person WHERE dept NOT IN (SELECT price FROM sale WHERE who = id) ORDER BY "
          "1",
          "1 | 3 | 4");
-    ROWS("SELECT id FROM person WHERE dept NOT IN (SELECT price FROM sale WHERE who <> id AND price "
-         "> 5) ORDER BY 1",
-         "1 | 2 | 4");
+    ROWS(
+        "SELECT id FROM person WHERE dept NOT IN (SELECT price FROM sale WHERE who <> id AND price "
+        "> 5) ORDER BY 1",
+        "1 | 2 | 4");
     ROWS("SELECT (1, 2) IN (SELECT who, price FROM sale), (1, 5) IN (SELECT who, price FROM sale)",
          "false, true");
     ROWS("SELECT id, ROW(id, 9) IN (SELECT who, price FROM sale WHERE who = id) FROM person ORDER "
@@ -108,23 +109,37 @@ TEST(any_and_all)
          "NULL, true");
 }
 
+/* A limit within a limit's reach: each counts for the values of both. */
+TEST(limits_at_two_depths)
+{
+    tables();
+    ROWS(
+        "SELECT id FROM person p WHERE EXISTS (SELECT 1 FROM sale s WHERE s.who = p.id AND (SELECT "
+        "t.price FROM sale t WHERE t.who = p.id AND t.price >= s.price ORDER BY t.price LIMIT 1) = "
+        "7) ORDER BY 1",
+        "1");
+}
+
 TEST(lateral)
 {
     tables();
-    ROWS("SELECT id, m FROM person CROSS JOIN LATERAL (SELECT max(price) AS m FROM sale WHERE who = "
-         "id) ORDER BY 1",
-         "1, 7 | 2, 9 | 3, NULL | 4, NULL");
+    ROWS(
+        "SELECT id, m FROM person CROSS JOIN LATERAL (SELECT max(price) AS m FROM sale WHERE who = "
+        "id) ORDER BY 1",
+        "1, 7 | 2, 9 | 3, NULL | 4, NULL");
     ROWS("SELECT id, price FROM person LEFT JOIN LATERAL (SELECT price FROM sale WHERE who = id "
          "ORDER BY price LIMIT 1) ON true ORDER BY 1",
          "1, 5 | 2, 9 | 3, NULL | 4, NULL");
-    ROWS("SELECT id, x FROM person, LATERAL (VALUES id, id * 10) AS v(x) WHERE id < 3 ORDER BY 1, 2",
-         "1, 1 | 1, 10 | 2, 2 | 2, 20");
+    ROWS(
+        "SELECT id, x FROM person, LATERAL (VALUES id, id * 10) AS v(x) WHERE id < 3 ORDER BY 1, 2",
+        "1, 1 | 1, 10 | 2, 2 | 2, 20");
     ROWS("SELECT id, w FROM person JOIN LATERAL (SELECT row_number() OVER (ORDER BY price) AS n, "
          "price AS w FROM sale WHERE who = id) ON n = 2 ORDER BY 1",
          "1, 7 | 2, NULL");
-    ROWS("SELECT (SELECT sum(x) FROM UNNEST(a) AS u(x)) FROM (VALUES ARRAY[1, 2], ARRAY[], NULL) AS "
-         "t(a)",
-         "3 | NULL | NULL");
+    ROWS(
+        "SELECT (SELECT sum(x) FROM UNNEST(a) AS u(x)) FROM (VALUES ARRAY[1, 2], ARRAY[], NULL) AS "
+        "t(a)",
+        "3 | NULL | NULL");
 }
 
 /* Segments are opened once for each scan of the plan, not for each row. */
@@ -139,5 +154,5 @@ TEST(no_scan_a_row)
     help_control = NULL;
 }
 
-TEST_MAIN(scalar, scalar_with_many_rows, exists, in_and_its_nulls, any_and_all, lateral,
-          no_scan_a_row)
+TEST_MAIN(scalar, scalar_with_many_rows, exists, in_and_its_nulls, any_and_all,
+          limits_at_two_depths, lateral, no_scan_a_row)
