@@ -138,7 +138,7 @@ static th_err show_functions(binder *b, th_plan **out)
     const th_function *functions = th_function_list(&count);
     for (uint32_t i = 0; i < count; i++) {
         const th_function *f = &functions[i];
-        if ((f->flags & TH_FN_HIDDEN) != 0) continue;
+        if (f->name[0] == '$') continue; /* an operator */
         TH_TRY(function_row(&l, f->name, f->result, f->params, "scalar",
                             (f->flags & TH_FN_VOLATILE) == 0, f->help));
     }
