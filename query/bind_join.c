@@ -181,6 +181,16 @@ static bool is_true(const th_expr *e)
     return !v.null && v.i != 0;
 }
 
+static th_err only_on_true(binder *b, const ast_relation *ast)
+{
+    return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->on->line, ast->on->column,
+                      "%s JOIN involving UNNEST is only supported with condition ON TRUE",
+                      ast->join == AST_LEFT    ? "LEFT"
+                      : ast->join == AST_RIGHT ? "RIGHT"
+                      : ast->join == AST_FULL  ? "FULL"
+                                               : "INNER");
+}
+
 /* JOIN UNNEST takes only ON TRUE. */
 static th_err finish_unnest(binder *b, const ast_relation *ast, const bind_outer *outer,
                             bind_relation *out)
@@ -189,13 +199,7 @@ static th_err finish_unnest(binder *b, const ast_relation *ast, const bind_outer
     bind_place at = {.b = b, .from = out, .outer = outer, .clause = "JOIN clause"};
     const th_expr *on;
     TH_TRY(query_bind_boolean(&at, ast->on, "JOIN ON clause", &on));
-    if (is_true(on)) return TH_OK;
-    return th_fail_at(b->diag, TH_EUNSUPPORTED, "NOT_SUPPORTED", ast->on->line, ast->on->column,
-                      "%s JOIN involving UNNEST is only supported with condition ON TRUE",
-                      ast->join == AST_LEFT    ? "LEFT"
-                      : ast->join == AST_RIGHT ? "RIGHT"
-                      : ast->join == AST_FULL  ? "FULL"
-                                               : "INNER");
+    return is_true(on) ? TH_OK : only_on_true(b, ast);
 }
 
 th_err query_bind_join(binder *b, const ast_relation *ast, const bind_outer *outer,
@@ -223,6 +227,7 @@ th_err query_bind_join(binder *b, const ast_relation *ast, const bind_outer *out
         TH_TRY(query_bind_boolean(&at, ast->on, "JOIN ON clause", &predicate));
     }
     if (predicate != NULL && is_true(predicate)) predicate = NULL;
+    if (predicate != NULL && ast->right->kind == AST_UNNEST) return only_on_true(b, ast);
     if (ast->right->kind == AST_LATERAL) {
         /* Each left row is joined with what it gives: a left row is there in any case. */
         if (predicate != NULL && (ast->join == AST_RIGHT || ast->join == AST_FULL)) {

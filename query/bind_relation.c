@@ -106,6 +106,15 @@ static th_err bind_derived(binder *b, const ast_relation *ast, const bind_outer 
     return from_plan(b, plan, (th_slice){0}, out);
 }
 
+/* RIGHT and FULL JOIN of an UNNEST that does not read the left side: its rows are there without a left row. */
+static bool stands_alone(const ast_relation *ast, const th_plan *unnest)
+{
+    if (ast->join != AST_RIGHT && ast->join != AST_FULL) return false;
+    for (uint32_t i = 0; i < unnest->expr_count; i++)
+        if (query_expr_has_column(unnest->exprs[i])) return false;
+    return true;
+}
+
 static th_err bind_join_sides(binder *b, const ast_relation *ast, const bind_outer *outer,
                               bind_relation *out)
 {
@@ -118,7 +127,8 @@ static th_err bind_join_sides(binder *b, const ast_relation *ast, const bind_out
                               "TABLESAMPLE of a joined UNNEST is not supported");
         bool keep = ast->join == AST_LEFT || ast->join == AST_FULL;
         TH_TRY(query_bind_unnest(b, &left, ast->right, outer, keep, out));
-        return query_bind_join(b, ast, outer, &left, NULL, NULL, out);
+        if (!stands_alone(ast, out->plan))
+            return query_bind_join(b, ast, outer, &left, NULL, NULL, out);
     }
     bind_params params = {0};
     bind_outer lateral = {&left, outer, &params};

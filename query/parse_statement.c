@@ -18,7 +18,12 @@ static th_err like_clause(parser *p, ast_statement *s)
     s->has_like = true;
     TH_TRY(parser_string(p, &s->like));
     s->has_escape = parser_take(p, KW_ESCAPE);
-    return s->has_escape ? parser_string(p, &s->escape) : TH_OK;
+    if (!s->has_escape) return TH_OK;
+    uint32_t line = p->token.line, column = p->token.column;
+    TH_TRY(parser_string(p, &s->escape));
+    return s->escape.size == 1 ? TH_OK
+                               : th_fail_at(p->diag, TH_ESQL, "INVALID_ARGUMENTS", line, column,
+                                            "Escape string must be a single character");
 }
 
 static bool at_from(const parser *p)

@@ -278,9 +278,6 @@ static th_slice hive_regex(binder *b, th_slice pattern)
 /* SHOW ... LIKE: over the first column. */
 static th_err like(binder *b, const ast_statement *s, th_plan **out)
 {
-    if (s->has_escape && s->escape.size != 1)
-        return th_fail_at(b->diag, TH_ESQL, "INVALID_ARGUMENTS", s->line, s->column,
-                          "Escape string must be a single character");
     bool hive = is_hive_pattern(s);
     th_slice pattern = hive ? hive_regex(b, s->like) : s->like;
     const th_expr *args[3] = {query_expr_column(b, 0, &th_type_varchar, NULL),

@@ -33,7 +33,8 @@ void __asan_unpoison_memory_region(void const volatile *addr, size_t size);
 enum {
     ARENA_ALIGN = 16,
     ARENA_SPARE = 64,
-    ARENA_CHUNK_MIN = 64 << 10,
+    ARENA_CHUNK_MIN =
+        4 << 10, /* a store keeps thousands of small segments open, an arena or two each */
     ARENA_CHUNK_MAX = 1 << 20,
     ARENA_MAGIC = 0x41524e41
 };

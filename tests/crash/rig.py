@@ -55,8 +55,11 @@ class Server:
 
     def post(self, path, body, headers=None, timeout=30):
         request = urllib.request.Request(f"http://{self.address}{path}", data=body, headers=headers or {})
-        with urllib.request.urlopen(request, timeout=timeout) as answer:
-            return answer.status, answer.read()
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.read()
 
     def rows(self, sql):
         status, body = self.post("/v1/sql", sql.encode())

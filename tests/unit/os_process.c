@@ -204,7 +204,7 @@ TEST(failpoints_kill_or_stop_at_the_nth_pass)
     CHECK_EQ_I64(signal_at("no_such_place", "part_written", 1), 0);
     CHECK_EQ_I64(signal_at("part_written:x", "part_written", 1), 0);
     CHECK_EQ_I64(signal_at("", "part_written", 1), 0);
-    CHECK_EQ_STR(th_failpoint_names[0], "commit_begin");
+    CHECK_EQ_STR(th_failpoint_names[0], "ingest_window");
 }
 
 TEST(clock_and_random)
