@@ -23,6 +23,7 @@ static th_err start(running *r, const th_run_env *env, uint64_t memory, th_diag 
 {
     r->env = *env;
     r->own_diag = (th_diag){0};
+    r->spilled = 0;
     th_budget_init(&r->budget, "query", memory, env->budget);
     r->env.budget = &r->budget;
     r->working = NULL;
