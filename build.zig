@@ -45,7 +45,7 @@ const modules = [_]Module{
         .name = "model",
         .dir = "src/model",
         .includes = &.{ "base", "json" },
-        .files = &.{ "key.c", "line.c", "member.c", "record.c", "schema.c", "table.c" },
+        .files = &.{ "key.c", "line.c", "member.c", "record.c", "schema.c", "table.c", "view.c" },
     },
     .{
         .name = "segment",

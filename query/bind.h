@@ -74,6 +74,7 @@ typedef struct binder {
     ast_expr *const *params;  /* what each ? stands for */
     const th_catalog *own;    /* the session's definitions, before all others; may be NULL */
     const th_catalog *shared; /* the provider's; may be NULL */
+    const th_catalog *built_in; /* its own views; may be NULL */
     uint32_t view_depth;
     const th_definition *view; /* whose query is bound: its name means what it hides; may be NULL */
 } binder;
@@ -171,6 +172,8 @@ TH_MUST_CHECK th_err query_from_storage(binder *b, const th_expr *e, const th_ty
 TH_MUST_CHECK th_err query_definition_columns(binder *b, const th_definition *d,
                                               const th_plan_column **out, uint32_t *count);
 /* bind_table.c */
+/* What a name of someone else's making stands for; size 0: nothing. */
+th_slice query_alias(const binder *b, th_slice name);
 th_slice query_schema_of(const binder *b, const ast_path *name);
 /* All columns of a table as a relation. */
 TH_MUST_CHECK th_err query_bind_scan(binder *b, const th_table *table, bind_relation *out);

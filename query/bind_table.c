@@ -42,6 +42,9 @@ th_err query_find_table(binder *b, const ast_path *name, const th_table **out)
     if (b->provider != NULL && name->count <= 3) {
         err = b->provider->ops->table_find(b->snapshot, schema, last->text, out, b->diag);
     }
+    th_slice other = err == TH_ENOTFOUND ? query_alias(b, last->text) : (th_slice){0};
+    if (other.size > 0)
+        err = b->provider->ops->table_find(b->snapshot, TH_SLICE("default"), other, out, b->diag);
     return err == TH_ENOTFOUND ? query_table_not_found(b, name) : err;
 }
 

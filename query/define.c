@@ -45,13 +45,22 @@ th_err query_from_storage(binder *b, const th_expr *e, const th_type *type, cons
     return query_bind_cast(b, e, type, out);
 }
 
+th_slice query_alias(const binder *b, th_slice name)
+{
+    if (b->provider == NULL || b->provider->ops->alias == NULL) return (th_slice){0};
+    return b->provider->ops->alias((th_provider *)(uintptr_t)b->provider, name);
+}
+
 const th_definition *query_definition(const binder *b, th_slice schema, th_slice name)
 {
     if (b->view != NULL && th_slice_equal_nocase(b->view->name, name) &&
         th_slice_equal_nocase(b->view->schema, schema))
         return NULL;
     const th_definition *d = th_catalog_relation(b->own, schema, name);
-    return d != NULL ? d : th_catalog_relation(b->shared, schema, name);
+    if (d == NULL) d = th_catalog_relation(b->shared, schema, name);
+    if (d == NULL) d = th_catalog_relation(b->built_in, schema, name);
+    th_slice other = d == NULL ? query_alias(b, name) : (th_slice){0};
+    return other.size == 0 ? d : th_catalog_relation(b->built_in, TH_SLICE("default"), other);
 }
 
 th_err query_define_table(binder *b, const th_definition *d, const th_table **out)
@@ -191,6 +200,8 @@ static th_err bind_view(binder *b, const ast_path *name, const th_definition *d,
         return err;
     }
     TH_TRY(fields_of_plan(b, name, plan, out));
+    for (uint32_t i = 0; i < out->count; i++)
+        out->fields[i].hidden = out->fields[i].name.size > 0 && out->fields[i].name.bytes[0] == '$';
     for (uint32_t i = 0; i < hidden; i++) out->fields[out->count - hidden + i].hidden = true;
     for (uint32_t i = 0; i < d->column_count && i < out->count; i++)
         out->fields[i].name = d->columns[i].name;

@@ -92,11 +92,20 @@ th_err query_list_relations(binder *b, const list_relation **out, uint32_t *coun
     uint32_t built_in = 0, n = 0;
     if (b->provider != NULL)
         TH_TRY(b->provider->ops->table_list(b->snapshot, b->arena, &tables, &built_in, b->diag));
-    size_t room = (size_t)built_in + th_catalog_places(b->own) + th_catalog_places(b->shared);
+    size_t room = (size_t)built_in + th_catalog_places(b->own) + th_catalog_places(b->shared) +
+                  th_catalog_places(b->built_in);
     list_relation *list = TH_NEW_ARRAY(b->arena, list_relation, room + 1);
     if (list == NULL) return query_no_memory(b);
     n += add_defined(b->own, NULL, list);
     n += add_defined(b->shared, b->own, list + n);
+    uint32_t users = n;
+    n += add_defined(b->built_in, b->own, list + n);
+    for (uint32_t i = users; i < n;) {
+        if (th_catalog_relation(b->shared, list[i].schema, list[i].name) != NULL)
+            list[i] = list[--n];
+        else
+            i++;
+    }
     for (uint32_t i = 0; i < built_in; i++) {
         if (query_definition(b, tables[i]->schema, tables[i]->name) != NULL) continue;
         list[n++] = (list_relation){

@@ -170,6 +170,10 @@ typedef struct th_provider_ops {
 
     /* What is defined as of the snapshot; NULL: nothing. Lives as long as the snapshot. */
     const th_catalog *(*catalog)(th_snapshot *);
+    /* Views that are always there, below what is defined. */
+    const th_catalog *(*built_in)(th_provider *);
+    /* The table or built-in view of the default schema that such a name stands for; size 0: none. */
+    th_slice (*alias)(th_provider *, th_slice name);
     /* The table to scan for a definition, built in the arena. TABLE: rows stored under its number, columns with their
      * storage types (th_storage_type). MAPPING: columns as declared over the stored records that its location, serializer
      * and columns speak of, or when that is nothing that is stored: as TABLE. */

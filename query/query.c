@@ -90,6 +90,8 @@ static th_err open_binder(statement *s, const ast_statement *ast)
     if (env->session != NULL) s->binder.own = env->session->catalog;
     if (env->provider->ops->catalog != NULL)
         s->binder.shared = env->provider->ops->catalog(s->snapshot);
+    if (env->provider->ops->built_in != NULL)
+        s->binder.built_in = env->provider->ops->built_in(env->provider);
     return TH_OK;
 }
 

@@ -13,7 +13,8 @@ bool engine_column_path(const engine_table *table, const th_scan_column *column,
 {
     const char *base = table->schema->columns[column->column].path;
     size_t at = 0;
-    if (strchr(base, '|') != NULL || strlen(base) + 2 > ENGINE_PATH_SIZE_MAX) return false;
+    if (base[0] == '~' || strchr(base, '|') != NULL || strlen(base) + 2 > ENGINE_PATH_SIZE_MAX)
+        return false;
     if (column->json_path.size > 2) out[at++] = '=';
     memcpy(out + at, base, strlen(base));
     at += strlen(base);
@@ -30,6 +31,37 @@ bool engine_column_path(const engine_table *table, const th_scan_column *column,
     }
     out[at] = '\0';
     return true;
+}
+
+/* The raw JSON with the keys of all its objects in lower case: as many bytes as before. */
+static th_slice folded(th_slice raw, th_arena *arena)
+{
+    th_slice copy = th_arena_copy(arena, raw);
+    uint8_t *bytes = (uint8_t *)(uintptr_t)copy.bytes;
+    for (size_t i = 0; bytes != NULL && i < copy.size; i++) {
+        if (bytes[i] != '"') continue;
+        size_t begin = i + 1;
+        for (i++; i < copy.size && bytes[i] != '"'; i++) i += bytes[i] == '\\';
+        size_t end = i < copy.size ? i : copy.size, next = end + 1;
+        while (next < copy.size && strchr(" \t\r\n", bytes[next]) != NULL) next++;
+        if (next >= copy.size || bytes[next] != ':') continue;
+        for (size_t k = begin; k < end; k++)
+            if (bytes[k] >= 'A' && bytes[k] <= 'Z') bytes[k] = (uint8_t)(bytes[k] + 32);
+    }
+    return copy;
+}
+
+static th_err fold_cells(th_segment_column *cells, th_arena *arena)
+{
+    th_slice *values = TH_NEW_ARRAY(arena, th_slice, (size_t)cells->value_count + 1);
+    if (values == NULL) return TH_ELIMIT;
+    for (uint32_t i = 0; i < cells->value_count; i++) {
+        bool json = cells->kinds[i] == TH_CELL_JSON;
+        values[i] = json ? folded(cells->values[i], arena) : cells->values[i];
+        if (json && values[i].bytes == NULL) return TH_ELIMIT;
+    }
+    cells->values = values;
+    return TH_OK;
 }
 
 /* Cells of a path for the visible rows: the physical range is read, then the rows are picked. */
@@ -118,8 +150,10 @@ th_err engine_schema_cells(const engine_rows *rows, const engine_table *table,
     bool below = column->field_count > 0 || column->json_path.size > 0;
     char path[ENGINE_PATH_SIZE_MAX];
     bool joined = below && engine_column_path(table, column, path);
-    TH_TRY(read_cells(rows, joined ? path : table->schema->columns[column->column].path, arena, out,
-                      bytes));
+    const char *base = table->schema->columns[column->column].path;
+    bool fold = base[0] == '~';
+    TH_TRY(read_cells(rows, joined ? path : base + fold, arena, out, bytes));
+    if (fold) TH_TRY(fold_cells(out, arena));
     if (below && !joined) TH_TRY(descend_cells(out, column, arena));
     if (column->json_path.size == 0 || !column->json_scalar) return TH_OK;
     return scalars_only(out, arena);

@@ -118,8 +118,50 @@ void engine_defined_close(th_snapshot *snapshot)
     pthread_mutex_unlock(&e->mutex);
 }
 
+th_err engine_views_build(engine *e)
+{
+    size_t count;
+    const th_model_view *views = th_model_views(&count);
+    th_buf event;
+    th_buf_init(&event, 1u << 20);
+    th_diag diag = {0};
+    e->views = th_catalog_new();
+    th_err err = e->views == NULL ? TH_ENOMEM : TH_OK;
+    for (size_t i = 0; err == TH_OK && i < count; i++) {
+        th_definition d = {.kind = TH_DEFINE_VIEW,
+                           .schema = TH_SLICE("default"),
+                           .name = th_slice_text(views[i].name),
+                           .text = th_slice_text(views[i].sql),
+                           .in_schema = TH_SLICE("default")};
+        th_buf_clear(&event);
+        th_catalog_put_event(&event, &d);
+        err = th_catalog_apply(e->views, th_buf_slice(&event), &diag);
+    }
+    th_buf_free(&event);
+    return err;
+}
+
+const th_catalog *engine_built_in(th_provider *provider)
+{
+    return ((const engine *)provider)->views;
+}
+
+th_slice engine_alias(th_provider *provider, th_slice name)
+{
+    char lower[128];
+    (void)provider;
+    if (name.size >= sizeof(lower)) return (th_slice){0};
+    for (size_t i = 0; i < name.size; i++) {
+        uint8_t c = name.bytes[i];
+        lower[i] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+    }
+    const char *known = th_model_alias(th_slice_of(lower, name.size));
+    return known == NULL ? (th_slice){0} : th_slice_text(known);
+}
+
 void engine_defined_free(engine *e)
 {
+    th_catalog_free(e->views);
     drop_ref(e->latest);
 }
 

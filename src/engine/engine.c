@@ -66,7 +66,7 @@ static th_err table_build(engine *e, engine_table *t, const th_schema *schema)
     for (uint32_t i = 0; i < schema->column_count; i++) {
         bool computed = schema->columns[i].path[0] == '\0';
         TH_TRY(table_column(e->arena, &columns[i], schema->columns[i].name, schema->columns[i].type,
-                            computed));
+                            schema->columns[i].hidden));
         columns[i].partition = computed;
     }
     t->meta_first = schema->column_count;
@@ -77,7 +77,8 @@ static th_err table_build(engine *e, engine_table *t, const th_schema *schema)
                          .columns = columns,
                          .column_count = count,
                          .row_unit = TH_UNIT_RECORD,
-                         .rules = TH_RULES_ATHENA,
+                         .rules = strcmp(schema->name, "cloudtrail_lake") == 0 ? TH_RULES_LAKE
+                                                                               : TH_RULES_ATHENA,
                          .handle = t};
     return TH_OK;
 }
@@ -240,6 +241,8 @@ const th_provider_ops engine_ops = {
     .segment_select = engine_segment_select,
     .segment_rows = engine_segment_rows,
     .catalog = engine_defined,
+    .built_in = engine_built_in,
+    .alias = engine_alias,
     .table_define = engine_table_define,
     .change_begin = engine_change_begin,
     .change_event = engine_change_event,
@@ -262,7 +265,8 @@ th_provider *th_engine_new(th_store *store, th_budget *budget)
     pthread_mutex_init(&e->mutex, NULL);
     e->arena = th_arena_new(ENGINE_ARENA_MAX, budget);
     e->keep = engine_keep_new(budget);
-    if (e->arena == NULL || e->keep == NULL || tables_build(e) != TH_OK) {
+    if (e->arena == NULL || e->keep == NULL || tables_build(e) != TH_OK ||
+        engine_views_build(e) != TH_OK) {
         th_engine_free(&e->base);
         return NULL;
     }

@@ -63,6 +63,7 @@ typedef struct engine {
     const th_table **list;
     uint32_t table_count;
     pthread_mutex_t mutex; /* over what follows */
+    th_catalog *views; /* built-in ones */
     engine_catalog *latest;
     uint64_t last_number; /* of a table, given out by this process */
 } engine;
@@ -196,6 +197,9 @@ uint32_t engine_time_column(const engine_table *t);
 TH_MUST_CHECK th_err engine_defined_open(th_snapshot *snapshot, th_diag *diag);
 void engine_defined_close(th_snapshot *snapshot);
 void engine_defined_free(engine *e);
+TH_MUST_CHECK th_err engine_views_build(engine *e);
+const th_catalog *engine_built_in(th_provider *provider);
+th_slice engine_alias(th_provider *provider, th_slice name);
 const th_catalog *engine_defined(th_snapshot *snapshot);
 /* own.c: rows of user_rows as a table. */
 TH_MUST_CHECK th_err engine_own_table(const th_definition *d, th_arena *arena, const th_table **out,

@@ -230,7 +230,9 @@ static bool is_place(const char *name)
 th_err engine_partition_column(const engine_rows *rows, const char *name, th_arena *arena,
                                th_vector *out, th_diag *diag)
 {
+    uint64_t bytes = 0;
     if (strcmp(name, "date as date") == 0) return date_column(rows, arena, out);
+    if (strcmp(name, "record") == 0) return meta_record(rows, arena, out, &bytes);
     if (!is_place(name)) {
         const char *part = day_part(name, rows->unit->ref.day, arena);
         if (part == NULL && rows->unit->ref.day != TH_DAY_UNDATED) return TH_ELIMIT;
@@ -250,7 +252,7 @@ th_err engine_partition_column(const engine_rows *rows, const char *name, th_are
 
 bool engine_partition_reads(const char *name)
 {
-    return is_place(name);
+    return is_place(name) || strcmp(name, "record") == 0;
 }
 
 bool engine_meta_reads(engine_meta meta)

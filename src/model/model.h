@@ -105,6 +105,8 @@ typedef struct th_schema_column {
     const char *path;
     bool json_text;       /* varchar that holds the raw JSON of an object or array */
     const char *computed; /* path "": which of the columns above it is, under whatever name */
+    bool hidden;          /* not in SELECT *, though it has a path; a path that starts with '~' is the text with the keys of
+                           * its objects in lower case, as Athena's JSON serializer gives it */
 } th_schema_column;
 typedef enum th_row_set {
     TH_ROWS_SHOWN,      /* one variant an identity */
@@ -122,6 +124,14 @@ typedef struct th_schema {
     const char *comment;
 } th_schema;
 const th_schema *th_model_schemas(size_t *count);
+/* Tables that are queries over others (views.def). */
+typedef struct th_model_view {
+    const char *name, *sql;
+} th_model_view;
+const th_model_view *th_model_views(size_t *count);
+/* The table that a name of AWS's making stands for: an event data store's UUID, amazon_security_lake_table_REGION_KIND_VERSION
+ * (lower case); NULL: none. */
+const char *th_model_alias(th_slice name);
 /* A row type's field names equal the JSON keys but for case; where they differ (ARN -> arn is case only) a schema
  * says the key here ("a|b": alternatives): NULL when the key is the same without case. */
 const char *th_schema_field_key(const th_schema *schema, const char *column,

@@ -3,13 +3,18 @@
 #include "model/model.h"
 
 #define COUNT(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
-#define COLUMN(name, type, path) {name, type, path, false, NULL},
-#define JSON_TEXT(name, path) {name, "varchar", path, true, NULL},
-#define HIDDEN(name, type) {name, type, "", false, name},
-#define HIDDEN_AS(name, type, computed) {name, type, "", false, computed},
+#define COLUMN(name, type, path) {name, type, path, false, NULL, false},
+#define JSON_TEXT(name, path) {name, "varchar", path, true, NULL, false},
+#define HIDDEN(name, type) {name, type, "", false, name, true},
+#define HIDDEN_AS(name, type, computed) {name, type, "", false, computed, true},
+#define HIDDEN_PATH(name, type, path) {name, type, path, false, NULL, true},
+
 
 static const th_schema_column cloudtrail_columns[] = {
 #include "model/schemas/cloudtrail.def"
+};
+static const th_schema_column cloudtrail_lake_columns[] = {
+#include "model/schemas/cloudtrail_lake.def"
 };
 static const th_schema_column config_items_columns[] = {
 #include "model/schemas/config_items.def"
