@@ -71,9 +71,9 @@ typedef struct binder {
     uint32_t relation_count;
     uint32_t lambda_slots;
     uint32_t param_count;
-    ast_expr *const *params;  /* what each ? stands for */
-    const th_catalog *own;    /* the session's definitions, before all others; may be NULL */
-    const th_catalog *shared; /* the provider's; may be NULL */
+    ast_expr *const *params;    /* what each ? stands for */
+    const th_catalog *own;      /* the session's definitions, before all others; may be NULL */
+    const th_catalog *shared;   /* the provider's; may be NULL */
     const th_catalog *built_in; /* its own views; may be NULL */
     uint32_t view_depth;
     const th_definition *view; /* whose query is bound: its name means what it hides; may be NULL */

@@ -63,7 +63,7 @@ typedef struct engine {
     const th_table **list;
     uint32_t table_count;
     pthread_mutex_t mutex; /* over what follows */
-    th_catalog *views; /* built-in ones */
+    th_catalog *views;     /* built-in ones */
     engine_catalog *latest;
     uint64_t last_number; /* of a table, given out by this process */
 } engine;

@@ -105,7 +105,8 @@ typedef struct th_schema_column {
     const char *path;
     bool json_text;       /* varchar that holds the raw JSON of an object or array */
     const char *computed; /* path "": which of the columns above it is, under whatever name */
-    bool hidden;          /* not in SELECT *, though it has a path; a path that starts with '~' is the text with the keys of
+    bool
+        hidden; /* not in SELECT *, though it has a path; a path that starts with '~' is the text with the keys of
                            * its objects in lower case, as Athena's JSON serializer gives it */
 } th_schema_column;
 typedef enum th_row_set {

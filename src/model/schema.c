@@ -9,7 +9,6 @@
 #define HIDDEN_AS(name, type, computed) {name, type, "", false, computed, true},
 #define HIDDEN_PATH(name, type, path) {name, type, path, false, NULL, true},
 
-
 static const th_schema_column cloudtrail_columns[] = {
 #include "model/schemas/cloudtrail.def"
 };

@@ -86,8 +86,9 @@ static store_piece *find(store_cache *cache, uint32_t file, uint64_t place)
     return piece;
 }
 
-/* What open segments keep decoded is charged while they are read, after they were put here: room for that is made before
- * the budget is full, the piece in hand being the last to go. Under the lock. */
+/* The budget may be smaller than the cache, and others take from it: what open segments keep decoded is charged while they
+ * are read, after they were put here, so room for that is made before it is full. The piece in hand is the last to go. Under
+ * the lock. */
 static void keep_headroom(store_cache *cache, const store_piece *in_hand)
 {
     const th_budget *budget = cache->budget;

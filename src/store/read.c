@@ -106,10 +106,13 @@ th_err store_read_segment(store_file *file, const th_segment_ref *ref, store_pie
     if (piece == NULL) return th_fail(diag, TH_ENOMEM, NULL, "no memory for a segment");
     store_header h;
     th_diag why = {0};
+    /* What it keeps decoded is the cache's, as the piece itself is. */
+    const th_store_options *o = &file->store->options;
+    th_budget *budget = o->cache_budget == NULL ? o->budget : o->cache_budget;
     th_err err = read_value(file, ref, SIZE_MAX, &piece->image, &got, diag);
     if (err == TH_OK) {
         err = open_piece(piece, th_slice_of(piece->image, got), th_slice_of(key, key_size), ref,
-                         file->store->options.budget, &h, &why);
+                         budget, &h, &why);
         if (err != TH_OK) (void)fail_in_file(file, err, &why, diag);
     }
     if (err != TH_OK) {
