@@ -52,7 +52,7 @@ TEST(schemas_have_lower_case_names_and_whole_types)
 {
     size_t count;
     const th_schema *schemas = th_model_schemas(&count);
-    CHECK_EQ_U64(count, 25);
+    CHECK_EQ_U64(count, 26);
     for (size_t i = 0; i < count; i++) {
         CHECK(th_model_table((uint32_t)schemas[i].table) != NULL);
         for (uint32_t k = 0; k < schemas[i].column_count; k++) {
