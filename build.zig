@@ -118,7 +118,7 @@ const modules = [_]Module{
         .dir = "src/engine",
         .includes = &.{ "base", "os", "json", "model", "segment", "store", "ingest", "query", "finding" },
         .libs = &.{"z"},
-        .files = &.{ "cells.c", "column.c", "engine.c", "filter.c", "keep.c", "meta.c", "nested.c", "prune.c", "rows.c", "scan.c", "select.c", "change.c", "defined.c", "export.c", "mapping.c", "own.c", "sessions.c" },
+        .files = &.{ "cells.c", "column.c", "engine.c", "filter.c", "keep.c", "meta.c", "nested.c", "prune.c", "rows.c", "scan.c", "select.c", "change.c", "defined.c", "export.c", "own.c", "sessions.c" },
     },
     .{
         .name = "plugin",

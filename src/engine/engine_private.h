@@ -202,13 +202,8 @@ const th_catalog *engine_built_in(th_provider *provider);
 th_slice engine_alias(th_provider *provider, th_slice name);
 const th_catalog *engine_defined(th_snapshot *snapshot);
 /* own.c: rows of user_rows as a table. */
-TH_MUST_CHECK th_err engine_own_table(const th_definition *d, th_arena *arena, const th_table **out,
-                                      th_diag *diag);
 TH_MUST_CHECK th_err engine_table_define(th_snapshot *snapshot, const th_definition *d,
                                          th_arena *arena, const th_table **out, th_diag *diag);
-/* mapping.c: the same of stored records; *out NULL: nothing stored is like it. */
-TH_MUST_CHECK th_err engine_mapped_table(const th_definition *d, th_arena *arena,
-                                         const th_table **out, th_diag *diag);
 /* change.c */
 /* There is no login yet: over TCP, only who is on this machine may define, write and export. */
 TH_MUST_CHECK th_err engine_may_change(const th_principal *principal, th_diag *diag);

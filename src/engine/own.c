@@ -18,7 +18,7 @@ static th_err own_column(const th_definition_column *from, th_arena *arena,
     return TH_OK;
 }
 
-th_err engine_own_table(const th_definition *d, th_arena *arena, const th_table **out,
+static th_err own_table(const th_definition *d, th_arena *arena, const th_table **out,
                         th_diag *diag)
 {
     engine_table *t = TH_NEW(arena, engine_table);
@@ -54,7 +54,5 @@ th_err engine_table_define(th_snapshot *snapshot, const th_definition *d, th_are
                            const th_table **out, th_diag *diag)
 {
     (void)snapshot;
-    *out = NULL;
-    if (d->kind == TH_DEFINE_MAPPING) TH_TRY(engine_mapped_table(d, arena, out, diag));
-    return *out != NULL ? TH_OK : engine_own_table(d, arena, out, diag);
+    return own_table(d, arena, out, diag);
 }
