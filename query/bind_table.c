@@ -104,6 +104,16 @@ static th_err information_schema(binder *b, const ast_path *name, bool *found, b
     return TH_OK;
 }
 
+/* CREATE EXTERNAL TABLE of a table that is built in: the records stay in sight, an empty table would hide them. */
+static bool is_built_in(binder *b, const ast_path *name, const th_definition *d)
+{
+    const th_table *table;
+    th_slice last = name->parts[name->count - 1].text;
+    return d->kind == TH_DEFINE_MAPPING && b->provider != NULL &&
+           b->provider->ops->table_find(b->snapshot, TH_SLICE("default"), last, &table, NULL) ==
+               TH_OK;
+}
+
 th_err query_bind_table(binder *b, const ast_path *name, bind_relation *out)
 {
     if (th_slice_equal_nocase(query_schema_of(b, name), TH_SLICE("information_schema"))) {
@@ -113,7 +123,8 @@ th_err query_bind_table(binder *b, const ast_path *name, bind_relation *out)
     }
     const th_definition *defined =
         query_definition(b, query_schema_of(b, name), name->parts[name->count - 1].text);
-    if (defined != NULL) return query_bind_definition(b, name, defined, out);
+    if (defined != NULL && !is_built_in(b, name, defined))
+        return query_bind_definition(b, name, defined, out);
     const th_table *table;
     TH_TRY(query_find_table(b, name, &table));
     TH_TRY(query_bind_scan(b, table, out));
